@@ -53,9 +53,17 @@ const violations = z.array(violationSchema).max(MAX_VIOLATIONS_PER_CHANGE);
 
 const fullReport = z.object({ ...common, violations });
 const delta = z
-  .object({ ...common, added: violations.optional(), resolved: z.array(text(64).min(1)).max(MAX_VIOLATIONS_PER_CHANGE).optional() })
+  .object({
+    ...common,
+    added: violations.optional(),
+    resolved: z.array(text(64).min(1)).max(MAX_VIOLATIONS_PER_CHANGE).optional(),
+  })
   .refine((change) => change.added || change.resolved, 'needs one of: violations, count, added, resolved');
-const countsOnly = z.object({ ...common, count: z.int().min(0).max(1_000_000), new_violations: z.int().min(0).optional() });
+const countsOnly = z.object({
+  ...common,
+  count: z.int().min(0).max(1_000_000),
+  new_violations: z.int().min(0).optional(),
+});
 
 export type Violation = z.infer<typeof violationSchema>;
 export type FullReport = z.infer<typeof fullReport>;

@@ -56,9 +56,9 @@ const FRAME_START = '{"id":"';
 export const frameOf = (id: string, body: string): string => `${FRAME_START}${id}",${body.slice(1)}`;
 
 /** The position of an event's frame, read from its first bytes; undefined when it is no event of ours. */
-export function positionOfFrame(frame: { toString(encoding: 'latin1', start: number, end: number): string }):
-  | Position
-  | undefined {
+export function positionOfFrame(frame: {
+  toString(encoding: 'latin1', start: number, end: number): string;
+}): Position | undefined {
   const head = frame.toString('latin1', 0, 48);
   if (!head.startsWith(FRAME_START)) return undefined;
   const end = head.indexOf('"', ID_AT);

@@ -3,6 +3,7 @@
  * `GATEWAY_MESSAGES`; PROTOCOL.md's tables are written from it, and a test keeps them equal.
  */
 import type { ErrorCode } from './codes.js';
+import type { EventMessage } from './events.js';
 
 export const PROTOCOL_VERSION = 1;
 /** The WebSocket subprotocol a client may offer. */

@@ -23,7 +23,20 @@ export function createLogger(service: string, level: string, destination?: { wri
     base: { service },
     timestamp: () => `,"time":${Date.now() / 1000}`,
     formatters: { level: (label: string) => ({ level: label }) },
-    redact: { paths: ['token', '*.token', 'authorization', '*.authorization', 'headers', '*.headers', 'url', 'password', '*.password'], censor: '[redacted]' },
+    redact: {
+      paths: [
+        'token',
+        '*.token',
+        'authorization',
+        '*.authorization',
+        'headers',
+        '*.headers',
+        'url',
+        'password',
+        '*.password',
+      ],
+      censor: '[redacted]',
+    },
   };
   return destination ? pino(options, destination) : pino(options);
 }

@@ -1,0 +1,105 @@
+/**
+ * Connections to Redis for commands: standalone, Sentinel or Cluster behind one URL. Subscriptions have connections of
+ * their own: see `link.ts`.
+ */
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { url } from '../service/settings.js';
+
+/** What this project sends commands through. */
+export type Connection = Redis | Cluster;
+
+export const redisSettings = {
+  REDIS_URL: url({
+    text: 'Redis 7 or later: redis://host:6379/0, rediss:// for TLS, redis+sentinel://host:26379,host:26379/master-name, redis+cluster://host:6379,host:6379',
+    default: 'redis://127.0.0.1:6379',
+    protocols: ['redis:', 'rediss:', 'redis+sentinel:', 'rediss+sentinel:', 'redis+cluster:', 'rediss+cluster:'],
+  }),
+} as const;
+
+export interface RedisAddress {
+  readonly kind: 'standalone' | 'sentinel' | 'cluster';
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+  /** The master's name, for Sentinel. */
+  readonly master: string | undefined;
+  readonly options: RedisOptions;
+}
+
+/** Takes a `REDIS_URL` apart. Hosts are separated by commas; credentials stand once, before the first. */
+export function parseRedisUrl(text: string): RedisAddress {
+  const match = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?]*)(?:\/([^?]*))?/.exec(text);
+  if (!match) throw new Error('not a Redis URL');
+  const [, scheme, kind, credentials, hosts, path] = match;
+  const [username, password] = (credentials ?? '').split(':').map(decodeURIComponent);
+  const standardPort = kind === 'sentinel' ? 26379 : 6379;
+  const options: RedisOptions = {
+    ...(username ? { username } : {}),
+    ...(password ? { password } : {}),
+    ...(scheme === 'rediss' ? { tls: {} } : {}),
+    ...(kind !== 'cluster' && kind !== 'sentinel' && path ? { db: Number(path) } : {}),
+  };
+  return {
+    kind: (kind as 'sentinel' | 'cluster' | undefined) ?? 'standalone',
+    nodes: (hosts || '127.0.0.1').split(',').map((node) => hostAndPort(node, standardPort)),
+    master: kind === 'sentinel' ? path || 'mymaster' : undefined,
+    options,
+  };
+}
+
+function hostAndPort(node: string, standardPort: number): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(node);
+  return { host: match?.[1] ?? (match?.[2] || '127.0.0.1'), port: match?.[3] ? Number(match[3]) : standardPort };
+}
+
+export interface ConnectionOptions {
+  readonly url: string;
+  /** Shown in `CLIENT LIST`. */
+  readonly name: string;
+  /** Milliseconds until a command that Redis does not answer fails. Default 5,000. */
+  readonly commandTimeoutMs?: number;
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * Connects for commands. While Redis is away a command fails after `commandTimeoutMs`: callers decide whether to repeat,
+ * nothing is queued without bound. The connection itself comes back by itself, with backoff.
+ */
+export function connect(options: ConnectionOptions): Connection {
+  const address = parseRedisUrl(options.url);
+  const common: RedisOptions = {
+    ...address.options,
+    connectionName: options.name,
+    commandTimeout: options.commandTimeoutMs ?? 5_000,
+    connectTimeout: 5_000,
+    keepAlive: 10_000,
+    maxRetriesPerRequest: 1,
+    retryStrategy: (attempt) => Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2),
+  };
+  const connection = open(address, common);
+  connection.on('error', options.onError);
+  return connection;
+}
+
+function open(address: RedisAddress, options: RedisOptions): Connection {
+  const [first] = address.nodes;
+  switch (address.kind) {
+    case 'standalone':
+      return new Redis({ ...options, ...first });
+    case 'sentinel':
+      return new Redis({
+        ...options,
+        sentinels: [...address.nodes],
+        name: address.master ?? 'mymaster',
+        sentinelRetryStrategy: (attempt: number) => Math.min(1_000, 50 * attempt),
+        failoverDetector: true,
+      });
+    case 'cluster':
+      return new Cluster([...address.nodes], {
+        redisOptions: options,
+        clusterRetryStrategy: (attempt) => Math.min(2_000, 50 * attempt),
+        slotsRefreshTimeout: 2_000,
+        slotsRefreshInterval: 5_000,
+        retryDelayOnFailover: 100,
+        retryDelayOnClusterDown: 200,
+      });
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * The names of everything in Redis. A channel's keys share a hash tag, so that on a Cluster its log, meta, snapshot and
+ * topic live in one slot and one script may touch them all.
+ */
+
+/** Default prefix of every key. */
+export const DEFAULT_KEY_PREFIX = 'belfry';
+
+export interface ChannelKeys {
+  /** Stream: the last events; its entry ids are the positions. */
+  readonly log: string;
+  /** Hash: epoch, Redis' replication id it was taken under, and per lane the last intake entry applied. */
+  readonly meta: string;
+  /** Hash: key to the frame of its last event. */
+  readonly snapshot: string;
+  /** Hash: what detection knows, per violation type. */
+  readonly facts: string;
+  /** Sharded pub/sub channel on which frames are published. */
+  readonly topic: string;
+}
+
+export function channelKeys(prefix: string, channel: string): ChannelKeys {
+  const base = `${prefix}:{${channel}}`;
+  return {
+    log: `${base}:log`,
+    meta: `${base}:meta`,
+    snapshot: `${base}:snapshot`,
+    facts: `${base}:facts`,
+    topic: base,
+  };
+}
+
+/** Where an idempotency key of a channel is remembered. */
+export const idempotencyKey = (prefix: string, channel: string, key: string): string =>
+  `${prefix}:{${channel}}:key:${key}`;
+
+/** The channel behind a topic; undefined for a foreign name. */
+export function channelOfTopic(prefix: string, topic: string): string | undefined {
+  return topic.startsWith(`${prefix}:{`) && topic.endsWith('}') ? topic.slice(prefix.length + 2, -1) : undefined;
+}
+
+/** The one stream through which every change comes in. */
+export const intakeKey = (prefix: string): string => `${prefix}:intake`;

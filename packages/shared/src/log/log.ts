@@ -1,0 +1,110 @@
+/**
+ * The channel log as both services see it: a publisher appends, a gateway reads. `redis-log.ts` is the real one,
+ * `memory-log.ts` the one for simulations; one conformance suite runs over both.
+ */
+import type { Position } from '../protocol/index.js';
+
+/** One event as it stands in the log. */
+export interface LogEntry {
+  readonly position: Position;
+  /** The event's frame, as clients receive it; undefined for the mark with which an epoch begins. */
+  readonly frame: string | undefined;
+}
+
+/** Whether a read brings the snapshot: always, only where the log does not reach back far enough, or never. */
+export type SnapshotWanted = 'always' | 'broken' | 'never';
+
+export interface ReadRequest {
+  /** The last position that is known; what follows it is read. Undefined: only the end of the log. */
+  readonly from?: Position | undefined;
+  /** How many last entries to return where `from` is undefined or the log does not hold it any more. */
+  readonly last: number;
+  readonly snapshot: SnapshotWanted;
+}
+
+/** A channel at one instant. */
+export interface ChannelReading {
+  /** The channel's position; every channel has one, even where no event was ever published. */
+  readonly position: Position;
+  /** True when `from` is in the log, and `entries` are all that follow it. Never true of a part. */
+  readonly continuous: boolean;
+  /** What follows `from` when `continuous`, else the last entries; oldest first. */
+  readonly entries: readonly LogEntry[];
+  /** The last event of each key, true for `position`. */
+  readonly snapshot: readonly string[] | undefined;
+}
+
+/** What a gateway needs of the log. */
+export interface LogReader {
+  /** @throws LogUnavailable when Redis does not answer in time */
+  read(channel: string, request: ReadRequest): Promise<ChannelReading>;
+  /** The position of each channel, in order; undefined where the channel has no log. Cheap: for checks of thousands. */
+  positions(channels: readonly string[]): Promise<(Position | undefined)[]>;
+}
+
+/** An event to append. */
+export interface NewEvent {
+  /** Which snapshot entry it replaces: the violation type, the document's key …; undefined for none. */
+  readonly key: string | undefined;
+  /** The event as JSON, an object with at least one field and without `id`. */
+  readonly body: string;
+}
+
+/** What one intake entry does to one channel. Applied whole or not at all. */
+export interface AppendEntry {
+  /** The entry's id in the intake stream: the compare-and-set that makes a repeated append harmless. */
+  readonly intakeId: string;
+  readonly idempotencyKey?: string | undefined;
+  readonly events: readonly NewEvent[];
+  /** Facts that detection keeps; an empty value deletes the field. */
+  readonly facts?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface AppendRequest {
+  readonly channel: string;
+  /** Intake entries of different lanes may reach a channel in any order, those of one lane only in order. */
+  readonly lane: number;
+  /** The lane's position that the entries were worked out against; undefined: only repeated entries are refused. */
+  readonly expected?: string | undefined;
+  readonly entries: readonly AppendEntry[];
+}
+
+export type AppendOutcome =
+  | {
+      readonly status: 'ok';
+      /** The channel began a new epoch: Redis restarted or failed over, and may have lost events. */
+      readonly epochChanged: boolean;
+      /** Per entry the positions of its events; undefined where it had been applied before. */
+      readonly results: readonly (readonly string[] | undefined)[];
+    }
+  | {
+      readonly status: 'conflict';
+      /** Where the lane stands: read the facts again and work the entries out anew. */
+      readonly applied: string;
+    };
+
+/** What detection knows of a channel, and the lane's position that it is true for. */
+export interface ChannelFacts {
+  readonly applied: string;
+  readonly values: readonly (string | undefined)[];
+  /** Per idempotency key, whether it was seen before. */
+  readonly seen: readonly boolean[];
+}
+
+/** What a publisher needs of the log. */
+export interface LogWriter {
+  append(request: AppendRequest): Promise<AppendOutcome>;
+  facts(request: {
+    readonly channel: string;
+    readonly lane: number;
+    readonly fields: readonly string[];
+    readonly idempotencyKeys: readonly string[];
+  }): Promise<ChannelFacts>;
+  /** The frames that an intake entry brought to a channel before, as long as the log holds them. */
+  applied(channel: string, intakeIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
+}
+
+/** Redis did not answer, or refused for a reason that passes by itself. Repeat later; nothing is decided. */
+export class LogUnavailable extends Error {
+  readonly code = 'LOG_UNAVAILABLE';
+}

@@ -1,0 +1,63 @@
+/** How much of each channel is kept. */
+import { integer } from '../service/settings.js';
+
+export interface Retention {
+  /** Events kept per channel. */
+  readonly maxEvents: number;
+  /** Events kept of `global`, on which every property's events meet. */
+  readonly maxGlobalEvents: number;
+  /** Seconds after the last event until a channel's log is dropped. */
+  readonly logTtlSeconds: number;
+  /** Seconds after the last event until a snapshot is dropped; 0 keeps properties' and boards' snapshots for ever. */
+  readonly snapshotTtlSeconds: number;
+  /** Seconds for which an idempotency key is remembered. */
+  readonly idempotencyTtlSeconds: number;
+}
+
+export const retentionSettings = {
+  // 128 events of 300 bytes are about 42 KB in Redis: 100,000 busy properties need some 4.2 GB.
+  LOG_MAX_EVENTS: integer({ text: 'Events kept per channel for recovery', default: '128', min: 1, max: 100_000 }),
+  LOG_MAX_GLOBAL_EVENTS: integer({
+    text: 'Events kept of the channel `global`',
+    default: '4096',
+    min: 1,
+    max: 1_000_000,
+  }),
+  LOG_TTL_SECONDS: integer({
+    text: 'How long a channel’s log outlives its last event',
+    default: '604800',
+    min: 7_200,
+    max: 31_536_000,
+    unit: 'seconds',
+  }),
+  SNAPSHOT_TTL_SECONDS: integer({
+    text: 'How long snapshots outlive their last event; 0 keeps those of properties and boards',
+    default: '0',
+    min: 0,
+    max: 31_536_000,
+    unit: 'seconds',
+  }),
+  IDEMPOTENCY_TTL_SECONDS: integer({
+    text: 'How long an Idempotency-Key is remembered',
+    default: '86400',
+    min: 60,
+    max: 2_592_000,
+    unit: 'seconds',
+  }),
+} as const;
+
+export function retentionFrom(values: {
+  readonly LOG_MAX_EVENTS: number;
+  readonly LOG_MAX_GLOBAL_EVENTS: number;
+  readonly LOG_TTL_SECONDS: number;
+  readonly SNAPSHOT_TTL_SECONDS: number;
+  readonly IDEMPOTENCY_TTL_SECONDS: number;
+}): Retention {
+  return {
+    maxEvents: values.LOG_MAX_EVENTS,
+    maxGlobalEvents: values.LOG_MAX_GLOBAL_EVENTS,
+    logTtlSeconds: values.LOG_TTL_SECONDS,
+    snapshotTtlSeconds: values.SNAPSHOT_TTL_SECONDS,
+    idempotencyTtlSeconds: values.IDEMPOTENCY_TTL_SECONDS,
+  };
+}

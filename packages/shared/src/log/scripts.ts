@@ -1,0 +1,27 @@
+/** The Lua scripts, each in a file of its own, as typed commands of a connection. */
+import { readFileSync } from 'node:fs';
+
+// The sources are read from src also when this module runs from dist: tsc does not copy them.
+const source = (name: string): string =>
+  readFileSync(new URL(`../../src/log/lua/${name}.lua`, import.meta.url), 'utf8');
+
+export type Reply = string | number | null | Reply[];
+
+/** Commands with a computed number of keys; the number of keys is the first argument. */
+export interface ScriptCommands {
+  belfryAppend(keys: number, ...args: (string | number)[]): Promise<Reply>;
+  belfryRead(keys: number, ...args: (string | number)[]): Promise<Reply>;
+  belfryFacts(keys: number, ...args: (string | number)[]): Promise<Reply>;
+}
+
+interface CanDefine {
+  defineCommand(name: string, definition: { lua: string }): void;
+}
+
+/** Gives `connection` the commands; ioredis sends them by hash and by text where Redis does not know the hash yet. */
+export function withScripts<C extends CanDefine>(connection: C): C & ScriptCommands {
+  connection.defineCommand('belfryAppend', { lua: source('append') });
+  connection.defineCommand('belfryRead', { lua: source('read') });
+  connection.defineCommand('belfryFacts', { lua: source('facts') });
+  return connection as C & ScriptCommands;
+}

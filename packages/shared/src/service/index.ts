@@ -1,0 +1,7 @@
+/** What every process needs: settings, logs, metrics, health, shutdown. */
+export * from './logger.js';
+export * from './metrics.js';
+export * from './operator-server.js';
+export * from './process.js';
+export * from './settings.js';
+export * from './shutdown.js';

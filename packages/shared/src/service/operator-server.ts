@@ -1,0 +1,94 @@
+/**
+ * The operators' port of a process: `/metrics`, `/livez`, `/readyz`, and what else the process answers operators. Plain
+ * node:http, apart from the clients' port, so that a flood there leaves this one responsive.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+import type { Logger } from './logger.js';
+import { integer, text } from './settings.js';
+
+export const operatorSettings = (port: number) =>
+  ({
+    OPERATOR_HOST: text({ text: 'Address of the operators’ port', default: '0.0.0.0' }),
+    OPERATOR_PORT: integer({
+      text: 'Operators’ port: metrics, health, admin; 0 takes a free one',
+      default: String(port),
+      min: 0,
+      max: 65_535,
+    }),
+  }) as const;
+
+/** What a check of readiness says: undefined when all is well, else what is wrong. */
+export type ReadinessCheck = () => string | undefined;
+
+/** Answers one request; returns false to let the next handler try. */
+export type OperatorHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+) => boolean | Promise<boolean>;
+
+export interface OperatorServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly registry: Registry;
+  readonly logger: Logger;
+  /** All must pass for `/readyz` to answer 200. `/livez` asks nothing: a process that answers is alive. */
+  readonly readiness: readonly ReadinessCheck[];
+  readonly handlers?: readonly OperatorHandler[];
+}
+
+export interface OperatorServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export const sendJson = (response: ServerResponse, status: number, body: unknown): void => {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+};
+
+/** Starts listening. Rejects when the port is taken. */
+export async function startOperatorServer(options: OperatorServerOptions): Promise<OperatorServer> {
+  const { registry, logger, readiness } = options;
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://operators');
+    if (request.method === 'GET' && url.pathname === '/livez') return sendJson(response, 200, { status: 'alive' });
+    if (request.method === 'GET' && url.pathname === '/readyz') {
+      const failing = readiness.map((check) => check()).filter((reason) => reason !== undefined);
+      return sendJson(response, failing.length === 0 ? 200 : 503, {
+        status: failing.length === 0 ? 'ready' : 'not ready',
+        failing,
+      });
+    }
+    if (request.method === 'GET' && url.pathname === '/metrics') {
+      const body = await registry.metrics();
+      response.writeHead(200, { 'content-type': registry.contentType }).end(body);
+      return;
+    }
+    for (const handler of options.handlers ?? []) if (await handler(request, response, url)) return;
+    sendJson(response, 404, { code: 'not_found', message: `there is no ${request.method} ${url.pathname} here` });
+  }
+
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => {
+      logger.error({ err: error }, 'operator request failed');
+      if (!response.headersSent)
+        sendJson(response, 500, { code: 'internal', message: 'the request failed; see the log' });
+      else response.destroy();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => resolve());
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
