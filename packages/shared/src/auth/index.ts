@@ -1,1 +1,5 @@
-export {};
+/** Who somebody is, and what they may read. */
+export * from './authorise.js';
+export * from './identity.js';
+export * from './settings.js';
+export * from './verify.js';

@@ -1,4 +1,6 @@
 /** What every process needs: settings, logs, metrics, health, shutdown. */
+export * from './backoff.js';
+export * from './clock.js';
 export * from './logger.js';
 export * from './metrics.js';
 export * from './operator-server.js';

@@ -1,0 +1,17 @@
+/** Who a token says its bearer is. */
+
+/** Roles that mean something here. A token may name another, or none: it then has only what every signed-in user has. */
+export const ROLES = ['ADMIN', 'HR', 'MANAGER', 'LANDLORD'] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface Identity {
+  readonly userId: string;
+  /** As the token spells it, in capitals. */
+  readonly role: string | undefined;
+  /** The properties that the token names; `all` for `"*"`. */
+  readonly properties: 'all' | ReadonlySet<string>;
+  /** Seconds since 1970. */
+  readonly expiresAt: number;
+  /** The token's `jti`, by which it can be revoked. */
+  readonly tokenId: string | undefined;
+}

@@ -1,0 +1,237 @@
+/**
+ * The link: a gateway's own subscriptions to Redis, which know when they are whole and when they may have missed
+ * something. One line per master: one on a standalone Redis or behind Sentinel, several on a Cluster.
+ */
+import calculateSlot from 'cluster-key-slot';
+import { type Cluster, Redis, type RedisOptions } from 'ioredis';
+import { type Clock, createBackoff, type Logger } from '../service/index.js';
+import { type Connection, parseRedisUrl, type RedisAddress } from './connection.js';
+import { channelKeys, channelOfTopic } from './keys.js';
+import { createLine, type Line } from './line.js';
+import { type ClusterMaster, type ClusterTopology, followClusterTopology } from './topology.js';
+
+export interface LinkEvents {
+  /** A frame published on a channel. A view on the connection's buffer: copy what is to be kept. */
+  readonly onFrame: (channel: string, frame: Buffer) => void;
+  /** These channels are subscribed anew on a whole line; what was published before may have been missed. */
+  readonly onSynced: (channels: readonly string[]) => void;
+  readonly onDown: (reason: string) => void;
+}
+
+export interface Link {
+  /** Resolves once Redis has confirmed the subscription. While Redis is away it waits; `unsubscribe` gives it up. */
+  subscribe(channel: string): Promise<void>;
+  unsubscribe(channel: string): void;
+  /** True when every line is connected and has every channel subscribed. */
+  readonly whole: boolean;
+  /** Since when `whole` has had its present value, in milliseconds since 1970. */
+  readonly since: number;
+  close(): void;
+}
+
+/** What a hub needs to make a link: real ones are made by `createRedisLink`, simulated ones by a simulation. */
+export type OpenLink = (events: LinkEvents) => Link;
+
+export interface RedisLinkOptions {
+  readonly url: string;
+  readonly prefix: string;
+  /** This process's name: unique, it names the probe's topic. */
+  readonly node: string;
+  /** For publishing probes and reading the topology. */
+  readonly commands: Connection;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Milliseconds between probes. Default 3,000; a dead line is found after twice that. */
+  readonly probeIntervalMs?: number;
+}
+
+const SINGLE = 'redis';
+
+export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): Link {
+  const { clock, logger, prefix, commands } = options;
+  const address = parseRedisUrl(options.url);
+  const intervalMs = options.probeIntervalMs ?? 3_000;
+  const lines = new Map<string, Line>();
+  /** Every channel wanted, and the line that carries it; undefined while no master is known for it. */
+  const carriedBy = new Map<string, string | undefined>();
+  const waiting = new Map<string, { promise: Promise<void>; resolve: () => void }>();
+  let topology: ClusterTopology | undefined;
+  let wasWhole = false;
+  let since = clock.now();
+
+  const topicOf = (channel: string): string => channelKeys(prefix, channel).topic;
+
+  function noteWholeness(): void {
+    const whole = isWhole();
+    if (whole === wasWhole) return;
+    wasWhole = whole;
+    since = clock.now();
+  }
+
+  function isWhole(): boolean {
+    if (lines.size === 0) return false;
+    for (const line of lines.values()) if (!line.whole) return false;
+    return true;
+  }
+
+  function openLine(name: string, open: () => Redis, probeTopic: string): Line {
+    return createLine({
+      name,
+      open,
+      topicOf,
+      commandsFor: address.kind === 'cluster' ? bySlot : (topics) => [topics],
+      probe: {
+        topic: probeTopic,
+        send: () => commands.spublish(probeTopic, ''),
+        intervalMs,
+        timeoutMs: 2 * intervalMs,
+      },
+      backoff: createBackoff(100, 2_000),
+      clock,
+      logger,
+      onFrame: (topic, frame) => {
+        const channel = channelOfTopic(prefix, topic);
+        if (channel !== undefined) events.onFrame(channel, frame);
+      },
+      onSubscribed: (channels) => {
+        for (const channel of channels) {
+          waiting.get(channel)?.resolve();
+          waiting.delete(channel);
+        }
+      },
+      onWhole: (channels) => {
+        noteWholeness();
+        logger.info({ line: name, channels: channels.length }, 'link synced');
+        events.onSynced(channels);
+      },
+      onDown: (reason) => {
+        noteWholeness();
+        logger.warn({ line: name, reason }, 'link down');
+        events.onDown(reason);
+        topology?.refresh();
+      },
+      onMoved: () => topology?.refresh(),
+    });
+  }
+
+  /** Cluster: one line per master; every channel on the line of its slot's master. */
+  function arrange(masterOf: (slot: number) => string | undefined, masters: ReadonlyMap<string, ClusterMaster>): void {
+    for (const [name, line] of lines) {
+      if (masters.has(name)) continue;
+      line.close();
+      lines.delete(name);
+      for (const [channel, carrier] of carriedBy) if (carrier === name) carriedBy.set(channel, undefined);
+    }
+    for (const [name, master] of masters) {
+      if (lines.has(name)) continue;
+      const probeTopic = topicInSlots(`${prefix}:{probe:${options.node}`, (slot) => masterOf(slot) === name);
+      lines.set(
+        name,
+        openLine(name, () => new Redis({ ...subscriberOptions(address, options.node), ...master }), probeTopic),
+      );
+    }
+    const moves = new Map<string, string[]>();
+    for (const [channel, carrier] of carriedBy) {
+      const owner = masterOf(calculateSlot(topicOf(channel)));
+      if (owner === carrier) continue;
+      if (carrier !== undefined) lines.get(carrier)?.remove([channel]);
+      carriedBy.set(channel, owner);
+      if (owner !== undefined) moves.set(owner, [...(moves.get(owner) ?? []), channel]);
+    }
+    for (const [name, channels] of moves) move(name, channels);
+    noteWholeness();
+  }
+
+  /** Between leaving the old master and being subscribed on the new one messages pass unheard: check the log after. */
+  function move(name: string, channels: readonly string[]): void {
+    const arrived = channels.map((channel) => confirmation(channel));
+    lines.get(name)?.add(channels);
+    Promise.all(arrived).then(() => events.onSynced(channels.filter((channel) => carriedBy.get(channel) === name)));
+  }
+
+  function confirmation(channel: string): Promise<void> {
+    const known = waiting.get(channel);
+    if (known) return known.promise;
+    let resolve = (): void => undefined;
+    const promise = new Promise<void>((done) => {
+      resolve = done;
+    });
+    waiting.set(channel, { promise, resolve });
+    return promise;
+  }
+
+  if (address.kind === 'cluster') {
+    topology = followClusterTopology({ commands: commands as Cluster, clock, logger, onChange: arrange });
+  } else {
+    const open = (): Redis => new Redis(subscriberOptions(address, options.node));
+    lines.set(SINGLE, openLine(SINGLE, open, `${prefix}:{probe:${options.node}}`));
+  }
+
+  return {
+    subscribe(channel) {
+      if (carriedBy.has(channel)) return waiting.get(channel)?.promise ?? Promise.resolve();
+      const promise = confirmation(channel);
+      const owner = topology ? topology.masterOf(calculateSlot(topicOf(channel))) : SINGLE;
+      carriedBy.set(channel, owner);
+      if (owner !== undefined) lines.get(owner)?.add([channel]);
+      return promise;
+    },
+    unsubscribe(channel) {
+      const carrier = carriedBy.get(channel);
+      if (!carriedBy.delete(channel)) return;
+      waiting.delete(channel);
+      if (carrier !== undefined) lines.get(carrier)?.remove([channel]);
+    },
+    get whole() {
+      return isWhole();
+    },
+    get since() {
+      return since;
+    },
+    close() {
+      topology?.close();
+      for (const line of lines.values()) line.close();
+    },
+  };
+}
+
+/** A connection that lives for one attempt: it neither reconnects, nor resubscribes, nor repeats commands. */
+function subscriberOptions(address: RedisAddress, node: string): RedisOptions {
+  const [first] = address.nodes;
+  return {
+    ...address.options,
+    ...(address.kind === 'sentinel'
+      ? { sentinels: [...address.nodes], name: address.master ?? 'mymaster', sentinelRetryStrategy: () => null }
+      : first),
+    connectionName: `${node}:link`,
+    lazyConnect: true,
+    retryStrategy: () => null,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: true,
+    connectTimeout: 5_000,
+    commandTimeout: 5_000,
+    keepAlive: 10_000,
+  };
+}
+
+function bySlot(topics: readonly string[]): string[][] {
+  const groups = new Map<number, string[]>();
+  for (const topic of topics) {
+    const slot = calculateSlot(topic);
+    const group = groups.get(slot);
+    if (group) group.push(topic);
+    else groups.set(slot, [topic]);
+  }
+  return [...groups.values()];
+}
+
+/** A topic `<start>:<n>}` whose slot is accepted; a Cluster of a few masters is hit after a few tries. */
+function topicInSlots(start: string, accepted: (slot: number) => boolean): string {
+  for (let n = 0; n < 100_000; n += 1) {
+    const topic = `${start}:${n}}`;
+    if (accepted(calculateSlot(topic))) return topic;
+  }
+  throw new Error('the master owns no slot');
+}
