@@ -1,0 +1,8 @@
+/** What tests of the whole need: real Redis in every topology, real processes, a client, tokens. Nothing survives. */
+export * from './client.js';
+export * from './deadline.js';
+export * from './processes.js';
+export * from './redis.js';
+export * from './redis-cluster.js';
+export * from './redis-sentinel.js';
+export * from './token.js';
