@@ -46,13 +46,37 @@ export async function installPackages(signal) {
   if (installed && statSync(INSTALLED).mtimeMs >= statSync(lockfile).mtimeMs) return;
   await step('Installing packages', async () => {
     // `ci` begins by removing node_modules: right for a first installation, slow after every `git pull`.
-    const args = [installed && !process.env.CI ? 'install' : 'ci', '--no-audit', '--no-fund'];
-    // The npm that runs us, where one does; it may be another than the one on the PATH.
-    const npm = process.env.npm_execpath;
-    if (npm?.endsWith('.js')) await runOrExplain(process.execPath, [npm, ...args], { signal });
-    else await runOrExplain('npm', args, { signal });
+    if (installed && !process.env.CI) await npm(['install'], signal);
+    else await installAsLocked(signal);
     utimesSync(INSTALLED, new Date(), new Date());
   });
+}
+
+/**
+ * A lockfile written where a registry lacks other platforms' packages does not name them, and `ci` refuses it: then
+ * `install` takes what the lockfile does name, and leaves the file as it is.
+ * @param {AbortSignal} [signal]
+ */
+async function installAsLocked(signal) {
+  try {
+    await npm(['ci'], signal);
+  } catch (error) {
+    if (!(error instanceof SetupError && error.message.includes('EUSAGE'))) throw error;
+    process.stdout.write('(package-lock.json is incomplete) ');
+    await npm(['install', '--no-save'], signal);
+  }
+}
+
+/**
+ * Runs the npm that runs us, where one does: it may be another than the one on the PATH.
+ * @param {readonly string[]} args
+ * @param {AbortSignal} [signal]
+ */
+async function npm(args, signal) {
+  const quiet = [...args, '--loglevel=error', '--no-audit', '--no-fund'];
+  const script = process.env.npm_execpath;
+  if (script?.endsWith('.js')) await runOrExplain(process.execPath, [script, ...quiet], { signal });
+  else await runOrExplain('npm', quiet, { signal });
 }
 
 /** @param {AbortSignal} [signal] */
