@@ -9,8 +9,8 @@ import type { Identity } from './identity.js';
 export const ACCESS_POLICIES = ['roles', 'authenticated'] as const;
 export type AccessPolicy = (typeof ACCESS_POLICIES)[number];
 
-/** `join` is automatic, by the server; `subscribe` and `read` are asked for by the client. */
-export type Action = 'join' | 'subscribe' | 'read';
+/** `subscribe` to what comes, `read` what was: recovery and snapshots. Whoever may do one may do the other. */
+export type Action = 'subscribe' | 'read';
 
 const SEES_EVERYTHING: ReadonlySet<string | undefined> = new Set(['ADMIN', 'HR']);
 const SEES_OWN_PROPERTIES: ReadonlySet<string | undefined> = new Set(['MANAGER', 'LANDLORD']);
@@ -18,7 +18,7 @@ const SEES_OWN_PROPERTIES: ReadonlySet<string | undefined> = new Set(['MANAGER',
 /** State of the sources ("city data as of …") belongs on every dashboard. */
 const PUBLIC_BOARDS: ReadonlySet<string> = new Set(['sources']);
 
-export function authorise(identity: Identity, action: Action, channel: ParsedChannel, policy: AccessPolicy): boolean {
+export function authorise(identity: Identity, _action: Action, channel: ParsedChannel, policy: AccessPolicy): boolean {
   switch (channel.kind) {
     case 'property':
       if (policy === 'authenticated' || SEES_EVERYTHING.has(identity.role)) return true;
@@ -26,7 +26,7 @@ export function authorise(identity: Identity, action: Action, channel: ParsedCha
     case 'user':
       return channel.id === identity.userId;
     case 'role':
-      return action !== 'subscribe' && identity.role !== undefined && channel.id === identity.role.toLowerCase();
+      return identity.role !== undefined && channel.id === identity.role.toLowerCase();
     case 'global':
       return SEES_EVERYTHING.has(identity.role);
     case 'state':

@@ -2,7 +2,6 @@
  * Events: what clients receive on channels. Every event is one JSON object that begins with its position,
  * `{"id":"<epoch>-<offset>",…`, so that a gateway can read the position without parsing the rest.
  */
-import { type Position, parsePosition } from './position.js';
 
 export const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
@@ -48,19 +47,5 @@ export interface ViolationUpdate extends EventMessage {
   readonly violations?: readonly ViolationDetail[];
 }
 
-/** `{"id":"` is 7 bytes: where the position begins in an event's frame. */
-const ID_AT = 7;
-const FRAME_START = '{"id":"';
-
 /** Puts the position in front of an event body that was encoded without one. The Lua script does the same. */
-export const frameOf = (id: string, body: string): string => `${FRAME_START}${id}",${body.slice(1)}`;
-
-/** The position of an event's frame, read from its first bytes; undefined when it is no event of ours. */
-export function positionOfFrame(frame: {
-  toString(encoding: 'latin1', start: number, end: number): string;
-}): Position | undefined {
-  const head = frame.toString('latin1', 0, 48);
-  if (!head.startsWith(FRAME_START)) return undefined;
-  const end = head.indexOf('"', ID_AT);
-  return end === -1 ? undefined : parsePosition(head.slice(ID_AT, end));
-}
+export const frameOf = (id: string, body: string): string => `{"id":"${id}",${body.slice(1)}`;

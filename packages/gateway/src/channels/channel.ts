@@ -1,0 +1,365 @@
+/**
+ * A channel that has subscribers here: the order of its events, their tail, who waits to join, and repair.
+ *
+ *   opening ──► live ⇄ repairing        closed from anywhere
+ *
+ * opening    subscribed on the link, the log is being read; what arrives is held
+ * live       every event is the next one; it is passed on and kept in the tail
+ * repairing  continuity is in doubt (a hole, a new epoch, the link was down): the log is being read, what arrives is held
+ *
+ * There is one reading of the log at a time, however many wait for it. Whatever needs the log says so in `need`, and
+ * every reading is settled against what is known by then.
+ */
+
+import type { ChannelReading, LogReader, ReadRequest } from '@belfry/shared/log';
+import { comparePositions, isNext, type Position, type Ref } from '@belfry/shared/protocol';
+import type { Backoff, Clock } from '@belfry/shared/service';
+import { resyncFrame, stateFrame, subscribedFrame } from './frames.js';
+import type { Frame, PublishToFollowers, Subscriber } from './subscriber.js';
+import { createTail, type Tail, type TailBudget } from './tail.js';
+
+export type ChannelState = 'opening' | 'live' | 'repairing' | 'closed';
+
+/** Why a channel reads its log again. */
+export type RepairCause = 'hole' | 'epoch' | 'check';
+
+export interface ChannelObserver {
+  readonly repaired: (cause: RepairCause, outcome: 'continued' | 'resynced') => void;
+  readonly joined: (outcome: 'fresh' | 'recovered' | 'not_recovered', replayed: number) => void;
+  readonly ignored: (reason: 'known' | 'older_epoch' | 'foreign') => void;
+  readonly delivered: (followers: number, bytes: number) => void;
+}
+
+export interface ChannelOptions {
+  readonly name: string;
+  readonly log: LogReader;
+  readonly publish: PublishToFollowers;
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+  readonly budget: TailBudget;
+  readonly observer: ChannelObserver;
+  readonly tailEvents: number;
+  /** Live events held during one reading; more than that are dropped, and found in the log. */
+  readonly maxHeld: number;
+}
+
+export interface JoinRequest {
+  readonly subscriber: Subscriber;
+  readonly after: Position | undefined;
+  /** The last n events. */
+  readonly rewind: number | undefined;
+  readonly ref: Ref | undefined;
+  /** Whether SUBSCRIBED is sent; not for channels that are joined without having been asked for. */
+  readonly announced: boolean;
+  /** Runs the block in which the subscriber joins, so that it leaves in one piece. */
+  readonly together: (block: () => void) => void;
+  /** Called in that block, once the subscriber follows the channel. */
+  readonly onJoined: (channel: Channel) => void;
+}
+
+/** More events than any log keeps. */
+const WHOLE_LOG = 1_000_000;
+
+interface Held {
+  readonly position: Position;
+  readonly frame: Frame;
+}
+
+export class Channel {
+  readonly name: string;
+  /** How many follow the channel. */
+  followers = 0;
+  #state: ChannelState = 'opening';
+  #position: Position = { epoch: 0, offset: 0 };
+  #held: Held[] = [];
+  #waiting: JoinRequest[] = [];
+  #reading = false;
+  #cause: RepairCause = 'check';
+  /** The link was down while the log was being read. */
+  #doubted = false;
+  /** A reading found no continuity, and brought no snapshot to answer with. */
+  #snapshotNeeded = false;
+  readonly #tail: Tail;
+  readonly #options: ChannelOptions;
+
+  constructor(options: ChannelOptions) {
+    this.name = options.name;
+    this.#options = options;
+    this.#tail = createTail(options.tailEvents, options.budget);
+  }
+
+  get state(): ChannelState {
+    return this.#state;
+  }
+  get position(): Position {
+    return this.#position;
+  }
+  /** True when nobody follows and nobody waits to. */
+  get idle(): boolean {
+    return this.followers === 0 && this.#waiting.length === 0;
+  }
+
+  /** The link has confirmed the subscription: read where the channel stands. */
+  open(): void {
+    this.#readWhileNeeded();
+  }
+
+  close(): void {
+    this.#state = 'closed';
+    this.#held = [];
+    this.#waiting = [];
+    this.#tail.restart(this.#position);
+  }
+
+  /** An event came in over the link. `frame` is copied where it is kept. */
+  receive(position: Position, frame: Buffer): void {
+    if (this.#state === 'live') this.#take(position, frame);
+    else if (this.#state !== 'closed') this.#hold(position, frame);
+    this.#options.budget.enforce();
+  }
+
+  /**
+   * Joins at once where the tail allows it, in one synchronous block: SUBSCRIBED, the replay, follow. Nothing can be
+   * published in between, so there is neither gap nor double. Otherwise waits for one reading of the log.
+   * @returns false when the request has to wait; `withdraw` takes it back
+   */
+  join(request: JoinRequest): boolean {
+    if (this.#state === 'live' && this.#joinFromTail(request)) return true;
+    this.#waiting.push(request);
+    if (this.#state !== 'opening') this.#readWhileNeeded();
+    return false;
+  }
+
+  /** Takes a waiting request back; false when it is not waiting any more. */
+  withdraw(request: JoinRequest): boolean {
+    const index = this.#waiting.indexOf(request);
+    if (index === -1) return false;
+    this.#waiting.splice(index, 1);
+    return true;
+  }
+
+  leave(): void {
+    this.followers -= 1;
+  }
+
+  /** The link missed something, perhaps: compares with the log's end, which is undefined where there is no log. */
+  check(end: Position | undefined): void {
+    // A reading that is under way may have been made before the link was whole again.
+    if (this.#reading || this.#state === 'opening') this.#doubted = true;
+    else if (this.#state === 'live' && (!end || comparePositions(end, this.#position) !== 0)) this.#repair('check');
+  }
+
+  #take(position: Position, frame: Frame): void {
+    if (isNext(this.#position, position)) {
+      this.#deliver(position, copyOf(frame), frame);
+      return;
+    }
+    const order = comparePositions(position, this.#position);
+    if (order <= 0) {
+      this.#options.observer.ignored(position.epoch < this.#position.epoch ? 'older_epoch' : 'known');
+      return;
+    }
+    this.#hold(position, frame);
+    this.#repair(position.epoch === this.#position.epoch ? 'hole' : 'epoch');
+  }
+
+  #deliver(position: Position, kept: Frame, frame: Frame): void {
+    this.#position = position;
+    this.#tail.push(position, kept);
+    if (this.followers === 0) return;
+    this.#options.publish(this.name, frame);
+    this.#options.observer.delivered(this.followers, frame.length);
+  }
+
+  #hold(position: Position, frame: Frame): void {
+    if (this.#held.length < this.#options.maxHeld) this.#held.push({ position, frame: copyOf(frame) });
+  }
+
+  #repair(cause: RepairCause): void {
+    this.#state = 'repairing';
+    this.#cause = cause;
+    this.#readWhileNeeded();
+  }
+
+  /** What the log has to be read for now; undefined when for nothing. */
+  #need(): ReadRequest | undefined {
+    const opening = this.#state === 'opening';
+    if (this.#state === 'live' && this.#waiting.length === 0) return undefined;
+    let from: Position | undefined = opening ? undefined : this.#position;
+    let wholeLog = false;
+    for (const { after, rewind } of this.#waiting) {
+      if (after && (!from || comparePositions(after, from) < 0)) from = after;
+      if (rewind) wholeLog = true;
+    }
+    if (wholeLog) from = undefined;
+    const history = wholeLog || from !== undefined;
+    const snapshot = this.#snapshotNeeded ? 'always' : history ? 'broken' : 'never';
+    return { from, last: history ? WHOLE_LOG : 0, snapshot };
+  }
+
+  #readWhileNeeded(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    this.#readLoop().finally(() => {
+      this.#reading = false;
+    });
+  }
+
+  async #readLoop(): Promise<void> {
+    const { backoff, clock, log } = this.#options;
+    for (let request = this.#need(); request && this.#state !== 'closed'; request = this.#need()) {
+      const asOf = this.#position;
+      let reading: ChannelReading;
+      try {
+        reading = await log.read(this.name, request);
+      } catch {
+        // Redis is away; who waits is told so by whoever asked, and the log is read when it is back.
+        await new Promise<void>((resolve) => clock.after(backoff.next(), resolve));
+        continue;
+      }
+      backoff.reset();
+      if (this.#isClosed()) return;
+      this.#settle(request, reading, asOf);
+      this.#options.budget.enforce();
+    }
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** @param asOf the channel's position when the reading was asked for */
+  #settle(request: ReadRequest, reading: ChannelReading, asOf: Position): void {
+    this.#snapshotNeeded = false;
+    if (this.#state === 'opening') this.#begin(request, reading);
+    else if (!this.#catchUp(request, reading, asOf)) return;
+    if (this.#doubted) {
+      this.#doubted = false;
+      this.#repair('check');
+    }
+    this.#drainHeld();
+    if (this.#state === 'live') this.#serveWaiting(reading);
+  }
+
+  #begin(request: ReadRequest, reading: ChannelReading): void {
+    this.#state = 'live';
+    this.#position = reading.position;
+    this.#tail.restart(reading.position);
+    this.#extendTail(request, reading);
+  }
+
+  /** Brings the channel from its position to the reading's. False when another reading has to come first. */
+  #catchUp(request: ReadRequest, reading: ChannelReading, asOf: Position): boolean {
+    // Redis published what we know before it answered: a log that ends before that has lost it.
+    const lost = comparePositions(reading.position, asOf) < 0;
+    const missing = lost ? undefined : this.#missingIn(request, reading);
+    if (!missing) return this.#resync(reading);
+    for (const entry of missing) {
+      if (entry.frame === undefined) this.#position = entry.position;
+      else this.#deliver(entry.position, entry.frame, entry.frame);
+    }
+    this.#extendTail(request, reading);
+    if (this.#state === 'repairing') {
+      this.#state = 'live';
+      this.#options.observer.repaired(this.#cause, 'continued');
+    }
+    return true;
+  }
+
+  /** What the reading has beyond the channel's position; undefined when the two do not connect. */
+  #missingIn(request: ReadRequest, reading: ChannelReading): ChannelReading['entries'] | undefined {
+    if (comparePositions(reading.position, this.#position) <= 0) return [];
+    if (reading.continuous && request.from && comparePositions(request.from, this.#position) === 0)
+      return reading.entries;
+    const index = reading.entries.findIndex(({ position }) => comparePositions(position, this.#position) === 0);
+    return index === -1 ? undefined : reading.entries.slice(index + 1);
+  }
+
+  /** Continuity is lost: everybody gets RESYNC and STATE, from one reading. False when it brought no snapshot. */
+  #resync(reading: ChannelReading): boolean {
+    if (this.#state === 'live') {
+      this.#state = 'repairing';
+      this.#cause = 'check';
+    }
+    if (!reading.snapshot) {
+      this.#snapshotNeeded = true;
+      return false;
+    }
+    this.#position = reading.position;
+    this.#tail.restart(reading.position);
+    if (this.followers > 0) {
+      this.#options.publish(this.name, resyncFrame(this.name, reading.position));
+      this.#options.publish(this.name, stateFrame(this.name, reading.position, reading.snapshot));
+    }
+    this.#state = 'live';
+    this.#options.observer.repaired(this.#cause, 'resynced');
+    return true;
+  }
+
+  #extendTail(request: ReadRequest, reading: ChannelReading): void {
+    if (reading.entries.length === 0 && !reading.continuous) return;
+    // A reading that is not continuous is one of the whole log: nothing stands before its first entry.
+    this.#tail.extend(reading.continuous ? request.from : undefined, reading.entries);
+  }
+
+  #drainHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const { position, frame } of held) {
+      if (this.#state === 'live') this.#take(position, frame);
+      else this.#held.push({ position, frame });
+    }
+  }
+
+  #serveWaiting(reading: ChannelReading): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const request of waiting) {
+      if (this.#joinFromTail(request) || this.#joinFromSnapshot(request, reading)) continue;
+      this.#waiting.push(request);
+      if (request.after) this.#snapshotNeeded = true;
+    }
+  }
+
+  #joinFromTail(request: JoinRequest): boolean {
+    const { after, rewind } = request;
+    const replay = after ? this.#tail.after(after) : rewind ? this.#tail.last(rewind) : [];
+    if (!replay) return false;
+    this.#admit(request, this.#position, replay, after || rewind ? true : undefined, undefined);
+    return true;
+  }
+
+  #joinFromSnapshot(request: JoinRequest, reading: ChannelReading): boolean {
+    const since = reading.snapshot ? this.#tail.after(reading.position) : undefined;
+    if (!since || !reading.snapshot) return false;
+    this.#admit(request, reading.position, since, false, stateFrame(this.name, reading.position, reading.snapshot));
+    return true;
+  }
+
+  /** The synchronous block: SUBSCRIBED, what comes before the live events, follow. An `await` in here would be a gap. */
+  #admit(
+    request: JoinRequest,
+    at: Position,
+    frames: Frame[],
+    recovered: boolean | undefined,
+    state: string | undefined,
+  ) {
+    const { subscriber } = request;
+    request.together(() => {
+      if (request.announced) {
+        const replay = state === undefined ? frames.length : 0;
+        subscriber.send(subscribedFrame(this.name, at, replay, recovered, request.ref));
+      }
+      if (state !== undefined) subscriber.send(state);
+      for (const frame of frames) subscriber.send(frame);
+      subscriber.follow(this.name);
+      this.followers += 1;
+      request.onJoined(this);
+    });
+    const outcome = recovered === undefined ? 'fresh' : recovered ? 'recovered' : 'not_recovered';
+    this.#options.observer.joined(outcome, frames.length);
+  }
+}
+
+/** Frames from the link are views on the connection's buffer: one kept frame would keep all of it. */
+const copyOf = (frame: Frame): Frame => (typeof frame === 'string' ? frame : Buffer.from(frame));

@@ -1,0 +1,179 @@
+/**
+ * The hub: which channels live on this gateway. A channel comes with its first subscriber and stays a few seconds after
+ * its last one has gone, so that a client that comes right back finds its tail and Redis is spared the churn.
+ */
+import type { ChannelReading, Link, LogReader, OpenLink } from '@belfry/shared/log';
+import { comparePositions, type Position } from '@belfry/shared/protocol';
+import { type Clock, createBackoff, type Logger } from '@belfry/shared/service';
+import { Channel, type ChannelObserver, type JoinRequest } from './channel.js';
+import { positionInFrame } from './event-position.js';
+import type { PublishToFollowers } from './subscriber.js';
+import { createTailBudget } from './tail.js';
+
+export interface HubOptions {
+  readonly log: LogReader;
+  readonly openLink: OpenLink;
+  readonly publish: PublishToFollowers;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly observer: ChannelObserver;
+  readonly tailEvents: number;
+  readonly tailBytes: number;
+  /** Milliseconds that a channel without subscribers stays. */
+  readonly lingerMs: number;
+  /** Milliseconds in which each quiet channel is compared with its log once. */
+  readonly spotCheckMs: number;
+}
+
+export interface Hub {
+  /** @returns the channel, and whether the request was answered at once; otherwise `channel.withdraw` takes it back */
+  join(name: string, request: JoinRequest): { readonly channel: Channel; readonly joined: boolean };
+  /** The channel's snapshot with the position it is true for: one reading however many ask at once. */
+  state(name: string): Promise<ChannelReading>;
+  readonly link: Link;
+  readonly channels: ReadonlyMap<string, Channel>;
+  readonly tailBytes: number;
+  close(): void;
+}
+
+const SWEEP_MS = 1_000;
+/** Live events held per channel during one reading: what a hot channel gets while Redis is slow for some seconds. */
+const MAX_HELD = 1_000;
+
+export function createHub(options: HubOptions): Hub {
+  const { clock, log, logger } = options;
+  const channels = new Map<string, Channel>();
+  /** Channels without subscribers, and since when. */
+  const idle = new Map<Channel, number>();
+  const states = new Map<string, Promise<ChannelReading>>();
+  const budget = createTailBudget(options.tailBytes);
+  let closed = false;
+
+  const link = options.openLink({
+    onFrame: (name, frame) => {
+      const channel = channels.get(name);
+      if (!channel) return;
+      const position = positionInFrame(frame);
+      if (position) channel.receive(position, frame);
+      else options.observer.ignored('foreign');
+    },
+    onSynced: (names) => {
+      checkAll(names).catch((error: unknown) => logger.error({ err: error }, 'checking channels failed'));
+    },
+    onDown: () => undefined,
+  });
+
+  /** After a sync, every channel is compared with its log at once: what was published meanwhile is found here. */
+  async function checkAll(names: readonly string[]): Promise<void> {
+    const present = names.filter((name) => channels.has(name));
+    for (const name of present) if (channels.get(name)?.state === 'opening') channels.get(name)?.check(undefined);
+    const backoff = createBackoff(200, 2_000, options.random);
+    let ends: readonly (Position | undefined)[] | undefined;
+    while (!ends && !closed) {
+      try {
+        ends = await log.positions(present);
+      } catch (error) {
+        logger.debug({ err: error }, 'positions cannot be read yet');
+        await new Promise<void>((resolve) => clock.after(backoff.next(), resolve));
+      }
+    }
+    ends?.forEach((end, index) => {
+      const channel = channels.get(present[index] as string);
+      if (channel && channel.state !== 'opening') channel.check(end);
+    });
+  }
+
+  /** Quiet channels are compared now and then: a lost last event would otherwise show only with the next one. */
+  let spotCheckQueue: string[] = [];
+  async function spotCheck(): Promise<void> {
+    if (!link.whole) return;
+    if (spotCheckQueue.length === 0) spotCheckQueue = [...channels.keys()];
+    const share = Math.ceil((channels.size * SWEEP_MS) / options.spotCheckMs);
+    const names = spotCheckQueue.splice(0, share).filter((name) => channels.has(name));
+    if (names.length === 0) return;
+    const before = new Map(names.map((name) => [name, channels.get(name)?.position]));
+    const ends = await log.positions(names);
+    names.forEach((name, index) => {
+      const channel = channels.get(name);
+      const known = before.get(name);
+      // A channel that has moved since is not quiet; its next event checks it.
+      if (!channel || !known || comparePositions(channel.position, known) !== 0) return;
+      const end = ends[index];
+      if (!end || comparePositions(end, known) !== 0) settleThenCheck(channel, known, end);
+    });
+  }
+
+  /** An event may be on its way: it gets one sweep's time before the channel is repaired. */
+  function settleThenCheck(channel: Channel, known: Position, end: Position | undefined): void {
+    clock.after(SWEEP_MS, () => {
+      if (channels.get(channel.name) === channel && comparePositions(channel.position, known) === 0) channel.check(end);
+    });
+  }
+
+  function sweep(): void {
+    const now = clock.now();
+    for (const channel of channels.values()) {
+      if (!channel.idle) idle.delete(channel);
+      else if (!idle.has(channel)) idle.set(channel, now);
+      else if (now - (idle.get(channel) ?? now) >= options.lingerMs) remove(channel);
+    }
+    spotCheck().catch((error: unknown) => logger.debug({ err: error }, 'spot check not made'));
+  }
+
+  function remove(channel: Channel): void {
+    idle.delete(channel);
+    channels.delete(channel.name);
+    link.unsubscribe(channel.name);
+    channel.close();
+  }
+
+  function open(name: string): Channel {
+    const channel = new Channel({
+      name,
+      log,
+      publish: options.publish,
+      clock,
+      backoff: createBackoff(100, 2_000, options.random),
+      budget,
+      observer: options.observer,
+      tailEvents: options.tailEvents,
+      maxHeld: MAX_HELD,
+    });
+    channels.set(name, channel);
+    link.subscribe(name).then(() => {
+      if (channels.get(name) === channel) channel.open();
+    });
+    return channel;
+  }
+
+  const stopSweep = clock.every(SWEEP_MS, sweep);
+
+  return {
+    join(name, request) {
+      const channel = channels.get(name) ?? open(name);
+      return { channel, joined: channel.join(request) };
+    },
+    state(name) {
+      const running = states.get(name);
+      if (running) return running;
+      const reading = log
+        .read(name, { from: undefined, last: 0, snapshot: 'always' })
+        .finally(() => states.delete(name));
+      states.set(name, reading);
+      return reading;
+    },
+    link,
+    channels,
+    get tailBytes() {
+      return budget.bytes;
+    },
+    close() {
+      closed = true;
+      stopSweep();
+      link.close();
+      for (const channel of channels.values()) channel.close();
+      channels.clear();
+    },
+  };
+}

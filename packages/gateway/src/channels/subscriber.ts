@@ -1,0 +1,14 @@
+/** What channels see of the connections that listen to them: nothing of sockets, nothing of uWebSockets.js. */
+
+/** A frame as it goes over the wire. */
+export type Frame = string | Uint8Array;
+
+/** One client, as a channel sees it. Calls take effect on its wire in the order in which they are made. */
+export interface Subscriber {
+  send(frame: Frame): void;
+  /** From here on the client gets what is published on the channel's topic. */
+  follow(channel: string): void;
+}
+
+/** Publishes to everybody who follows a channel. */
+export type PublishToFollowers = (channel: string, frame: Frame) => void;

@@ -1,0 +1,136 @@
+/**
+ * What a gateway counts. Hot paths add to plain numbers, which are copied when Prometheus asks. No label grows with
+ * properties, users or what clients send.
+ */
+import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Registry } from '@belfry/shared/service';
+import type { ChannelObserver } from './channels/channel.js';
+import type { SessionMetrics } from './session/sessions.js';
+
+export interface GatewayGauges {
+  readonly connections: () => number;
+  readonly authenticated: () => number;
+  readonly subscriptionsByKind: () => ReadonlyMap<string, number>;
+  readonly channels: () => number;
+  readonly tailBytes: () => number;
+  readonly linkWhole: () => boolean;
+  readonly draining: () => boolean;
+}
+
+export interface GatewayMetrics {
+  readonly session: SessionMetrics;
+  readonly channels: ChannelObserver;
+  connectionOpened(): void;
+  connectionClosed(): void;
+  connectionRefused(reason: string): void;
+  linkDown(): void;
+  watch(gauges: GatewayGauges): void;
+}
+
+/** A counter whose labels are few and known: plain numbers in a map, copied out at scrape time. */
+function tally(registry: Registry, name: string, help: string, labelNames: readonly string[]) {
+  const counts = new Map<string, { labels: Record<string, string>; value: number }>();
+  new Counter({
+    name,
+    help,
+    labelNames: [...labelNames],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { labels, value } of counts.values()) this.inc(labels, value);
+    },
+  });
+  return (labels: Record<string, string>, by = 1): void => {
+    const key = Object.values(labels).join('\n');
+    const count = counts.get(key);
+    if (count) count.value += by;
+    else counts.set(key, { labels, value: by });
+  };
+}
+
+export function createGatewayMetrics(registry: Registry): GatewayMetrics {
+  const connections = tally(registry, 'websocket_connections_total', 'Connections by what became of them', ['status']);
+  const messages = tally(registry, 'websocket_messages_total', 'Messages by type and direction', ['type', 'direction']);
+  const errors = tally(registry, 'websocket_errors_total', 'ERROR messages by code', ['code']);
+  const authentications = tally(registry, 'websocket_authentications_total', 'Tokens verified, by result', ['result']);
+  const closes = tally(registry, 'websocket_closes_total', 'Closes by this gateway, by close code', ['code']);
+  const joins = tally(registry, 'websocket_recoveries_total', 'Subscriptions by how they began', ['outcome']);
+  const replayed = tally(registry, 'websocket_replayed_events_total', 'Events sent as replay', []);
+  const deliveries = tally(registry, 'websocket_deliveries_total', 'Events delivered: one for each follower', []);
+  const deliveredBytes = tally(registry, 'websocket_delivered_bytes_total', 'Bytes of the events delivered', []);
+  const repairs = tally(
+    registry,
+    'belfry_channel_repairs_total',
+    'Channels read again because continuity was in doubt',
+    ['cause', 'outcome'],
+  );
+  const ignored = tally(registry, 'belfry_events_ignored_total', 'Events from the link that were not passed on', [
+    'reason',
+  ]);
+  const linkDowns = tally(registry, 'belfry_link_downs_total', 'Times the link to Redis was lost', []);
+  const durations = new Histogram({
+    name: 'websocket_message_duration_seconds',
+    help: 'Time to handle a client’s message, waiting for Redis included',
+    labelNames: ['type'],
+    buckets: LATENCY_BUCKETS,
+    registers: [registry],
+  });
+
+  const NONE = {};
+  return {
+    session: {
+      received: (type) => messages({ type, direction: 'in' }),
+      sent: (type) => messages({ type, direction: 'out' }),
+      handled: (type, ms) => durations.observe({ type }, ms / 1000),
+      failed: (code) => errors({ code }),
+      authenticated: (result) => authentications({ result }),
+      rateLimited: () => errors({ code: 'rate_limited' }),
+      closed: (code) => closes({ code: String(code) }),
+    },
+    channels: {
+      repaired: (cause, outcome) => repairs({ cause, outcome }),
+      joined: (outcome, count) => {
+        joins({ outcome });
+        if (count > 0) replayed(NONE, count);
+      },
+      ignored: (reason) => ignored({ reason }),
+      delivered: (followers, bytes) => {
+        deliveries(NONE, followers);
+        deliveredBytes(NONE, followers * bytes);
+      },
+    },
+    connectionOpened: () => connections({ status: 'opened' }),
+    connectionClosed: () => connections({ status: 'closed' }),
+    connectionRefused: (reason) => connections({ status: `refused_${reason}` }),
+    linkDown: () => linkDowns(NONE),
+    watch: (gauges) => watch(registry, gauges),
+  };
+}
+
+function watch(registry: Registry, gauges: GatewayGauges): void {
+  const gauge = (name: string, help: string, value: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(value());
+      },
+    });
+  };
+  gauge('websocket_active_connections', 'Connections now', gauges.connections);
+  gauge('websocket_authenticated_connections', 'Authenticated connections now', gauges.authenticated);
+  gauge('belfry_channels', 'Channels that live on this gateway', gauges.channels);
+  gauge('belfry_tail_bytes', 'Memory held by channels’ tails', gauges.tailBytes);
+  gauge('belfry_link_whole', '1 while every subscription at Redis is in place', () => Number(gauges.linkWhole()));
+  gauge('belfry_draining', '1 once this gateway is going away', () => Number(gauges.draining()));
+  new Gauge({
+    name: 'websocket_subscriptions',
+    help: 'Channels followed by clients, by kind',
+    labelNames: ['kind'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [kind, count] of gauges.subscriptionsByKind()) this.set({ kind }, count);
+    },
+  });
+}

@@ -1,0 +1,29 @@
+/** A token bucket: allows a burst, then a steady rate. Two numbers a connection, no timer. */
+
+export interface RateLimit {
+  /** Tokens that a full bucket holds, and that come back in `windowMs`. */
+  readonly burst: number;
+  readonly windowMs: number;
+}
+
+export class TokenBucket {
+  #tokens: number;
+  #at: number;
+
+  constructor(limit: RateLimit, now: number) {
+    this.#tokens = limit.burst;
+    this.#at = now;
+  }
+
+  /** Takes `cost` tokens. Returns 0 when there were enough, else the milliseconds until there will be. */
+  take(cost: number, limit: RateLimit, now: number): number {
+    const perMs = limit.burst / limit.windowMs;
+    this.#tokens = Math.min(limit.burst, this.#tokens + Math.max(0, now - this.#at) * perMs);
+    this.#at = now;
+    if (this.#tokens >= cost) {
+      this.#tokens -= cost;
+      return 0;
+    }
+    return Math.ceil((cost - this.#tokens) / perMs);
+  }
+}

@@ -1,0 +1,46 @@
+/** What one client may do, and how long it may take. */
+import { integer } from '@belfry/shared/service';
+
+export const sessionSettings = {
+  RATE_LIMIT_MESSAGES: integer({
+    text: 'Messages a client may send per RATE_LIMIT_WINDOW_SECONDS; it may send them all at once',
+    default: '100',
+    min: 1,
+    max: 1_000_000,
+  }),
+  RATE_LIMIT_WINDOW_SECONDS: integer({
+    text: 'Window of RATE_LIMIT_MESSAGES',
+    default: '60',
+    min: 1,
+    max: 3_600,
+    unit: 'seconds',
+  }),
+  MAX_SUBSCRIPTIONS: integer({ text: 'Channels per connection', default: '1000', min: 1, max: 100_000 }),
+  MAX_CONNECTIONS_PER_USER: integer({
+    text: 'Connections per user on one gateway',
+    default: '50',
+    min: 1,
+    max: 100_000,
+  }),
+  AUTHENTICATION_DEADLINE_SECONDS: integer({
+    text: 'A connection that has not authenticated by then is closed with 4100',
+    default: '10',
+    min: 1,
+    max: 300,
+    unit: 'seconds',
+  }),
+  HEARTBEAT_SECONDS: integer({
+    text: 'How often a client gets a PING; one that is silent for two and a half times as long is closed with 4205',
+    default: '30',
+    min: 1,
+    max: 300,
+    unit: 'seconds',
+  }),
+  SUBSCRIBE_WAIT_SECONDS: integer({
+    text: 'How long a SUBSCRIBE waits while Redis is away before it answers `unavailable`',
+    default: '5',
+    min: 1,
+    max: 60,
+    unit: 'seconds',
+  }),
+} as const;

@@ -1,0 +1,18 @@
+/** What a session needs of its connection. The transport makes these; sessions know no other kind of socket. */
+import type { CloseCode } from '@belfry/shared/protocol';
+import type { Frame } from '../channels/subscriber.js';
+
+export interface Socket {
+  /** Sends after everything sent before. False when the frame was dropped: the client is too slow. */
+  send(frame: Frame): boolean;
+  /** Runs `sends` so that everything sent in it leaves in one piece. */
+  together(sends: () => void): void;
+  follow(channel: string): void;
+  unfollow(channel: string): void;
+  /** Closes in order: what was sent before arrives first. */
+  end(close: CloseCode): void;
+  /** Closes at once, without a word. For clients that cannot be told any more. */
+  destroy(): void;
+  /** Bytes that wait for the client to read. */
+  readonly bufferedBytes: number;
+}

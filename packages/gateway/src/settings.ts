@@ -1,0 +1,58 @@
+/** Every setting of a gateway. The README's table is written from here. */
+import { hostname } from 'node:os';
+import { authSettings } from '@belfry/shared/auth';
+import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
+import { integer, logSettings, operatorSettings, text } from '@belfry/shared/service';
+import { sessionSettings } from './session/settings.js';
+import { transportSettings } from './transport/settings.js';
+
+export const gatewaySettings = {
+  ...transportSettings,
+  ...operatorSettings(9765),
+  ...authSettings,
+  ...redisSettings,
+  KEY_PREFIX: text({ text: 'Prefix of every key in Redis', default: DEFAULT_KEY_PREFIX }),
+  NODE_NAME: text({
+    text: 'Unique name of this gateway: letters, digits, "_", "-", "."; the host’s name where empty',
+    default: hostname(),
+    check: (name) => (/^[\w.-]{1,64}$/.test(name) ? undefined : 'must be 1 to 64 letters, digits, "_", "-" or "."'),
+  }),
+  ...sessionSettings,
+  ...retentionSettings,
+  TAIL_BYTES: integer({
+    text: 'Memory for recent events of all channels together; beyond it the oldest are read from Redis when needed',
+    default: '67108864',
+    min: 0,
+    max: 17_179_869_184,
+    unit: 'bytes',
+  }),
+  LINGER_SECONDS: integer({
+    text: 'How long a channel stays subscribed at Redis after its last subscriber has gone',
+    default: '5',
+    min: 0,
+    max: 3_600,
+    unit: 'seconds',
+  }),
+  SPOT_CHECK_SECONDS: integer({
+    text: 'In which time every quiet channel is compared with its log once',
+    default: '60',
+    min: 1,
+    max: 3_600,
+    unit: 'seconds',
+  }),
+  READINESS_GRACE_SECONDS: integer({
+    text: 'How long the link to Redis may be broken before `/readyz` fails',
+    default: '30',
+    min: 0,
+    max: 3_600,
+    unit: 'seconds',
+  }),
+  SHUTDOWN_SECONDS: integer({
+    text: 'In which time connections are closed after SIGTERM',
+    default: '90',
+    min: 0,
+    max: 3_600,
+    unit: 'seconds',
+  }),
+  ...logSettings,
+} as const;

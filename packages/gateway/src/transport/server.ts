@@ -1,0 +1,239 @@
+/**
+ * The clients' port, and the only place that knows uWebSockets.js. A WebSocket becomes a `Socket` here, a topic a
+ * channel; everything else is said to sessions in their own words.
+ */
+
+import {
+  App,
+  type HttpRequest,
+  type HttpResponse,
+  type us_listen_socket,
+  us_listen_socket_close,
+  type us_socket_context_t,
+  us_socket_local_port,
+  type WebSocket,
+} from 'uWebSockets.js';
+import { CLOSE_CODES } from '@belfry/shared/protocol';
+import type { Logger } from '@belfry/shared/service';
+import type { Frame } from '../channels/subscriber.js';
+import type { Session } from '../session/session.js';
+import type { Socket } from '../session/socket.js';
+import { type Credential, createAddressReader, createOriginCheck, credentialOf } from './upgrade.js';
+
+export interface TransportOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  readonly allowedOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly maxMessageBytes: number;
+  readonly maxBackpressureBytes: number;
+  readonly logger: Logger;
+  readonly onOpen: (socket: Socket, address: string, token: string | undefined) => Session;
+  readonly onClose: (session: Session, code: number) => void;
+  readonly onRefused: (reason: RefusalReason) => void;
+  /** Seconds after which a refused client may try again. */
+  readonly retryAfterSeconds: () => number;
+}
+
+export type RefusalReason = 'origin' | 'full' | 'address' | 'draining';
+
+export interface Transport {
+  listen(): Promise<number>;
+  publish(channel: string, frame: Frame): void;
+  /** Accepts nobody any more; those who are connected stay. */
+  stopAccepting(): void;
+  /** Cuts every connection off. Last of all. */
+  close(): void;
+}
+
+/** What uWebSockets.js keeps with each socket. */
+interface UserData {
+  readonly address: string;
+  readonly credential: Credential | undefined;
+  session: Session | undefined;
+}
+
+type Ws = WebSocket<UserData>;
+
+/** The package's typings know options only without a host. */
+type ListenOnHost = (
+  host: string,
+  port: number,
+  options: number,
+  listening: (token: us_listen_socket | false) => void,
+) => void;
+/** LIBUS_LISTEN_EXCLUSIVE_PORT: without it a second gateway would share the port in silence. */
+const EXCLUSIVE_PORT = 1;
+
+/** Longer than any heartbeat: sessions reap silent clients themselves, this is for what slips through. */
+const IDLE_TIMEOUT_SECONDS = 900;
+const PATHS = ['/', '/ws', '/ws/dashboard'];
+
+export function createTransport(options: TransportOptions): Transport {
+  const { logger } = options;
+  const app = App();
+  const originAllowed = createOriginCheck(options.allowedOrigins);
+  const addressOf = createAddressReader(options.trustedProxies);
+  const perAddress = new Map<string, number>();
+  let connections = 0;
+  let accepting = true;
+  let listening: us_listen_socket | undefined;
+
+  function refusal(origin: string, address: string): { reason: RefusalReason; status: string } | undefined {
+    if (!originAllowed(origin)) return { reason: 'origin', status: '403 Forbidden' };
+    if (!accepting) return { reason: 'draining', status: '503 Service Unavailable' };
+    if (connections >= options.maxConnections) return { reason: 'full', status: '503 Service Unavailable' };
+    if ((perAddress.get(address) ?? 0) >= options.maxConnectionsPerAddress) {
+      return { reason: 'address', status: '429 Too Many Requests' };
+    }
+    return undefined;
+  }
+
+  function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
+    const address = addressOf(textOf(response.getRemoteAddressAsText()), request.getHeader('x-forwarded-for'));
+    const refused = refusal(request.getHeader('origin'), address);
+    if (refused) {
+      options.onRefused(refused.reason);
+      response.writeStatus(refused.status);
+      if (refused.reason !== 'origin') response.writeHeader('Retry-After', String(options.retryAfterSeconds()));
+      response.end(`${refused.reason}\n`);
+      return;
+    }
+    const credential = credentialOf({
+      origin: request.getHeader('origin'),
+      authorization: request.getHeader('authorization'),
+      protocols: request.getHeader('sec-websocket-protocol'),
+      tokenInQuery: request.getQuery('token'),
+    });
+    const userData: UserData = { address, credential, session: undefined };
+    response.upgrade(
+      userData,
+      request.getHeader('sec-websocket-key'),
+      credential.protocol ?? '',
+      request.getHeader('sec-websocket-extensions'),
+      context,
+    );
+  }
+
+  function opened(ws: Ws): void {
+    const data = ws.getUserData();
+    connections += 1;
+    perAddress.set(data.address, (perAddress.get(data.address) ?? 0) + 1);
+    const token = data.credential?.token;
+    // uWebSockets.js copies user data onto the socket: the token need not stay there for the connection's life.
+    Object.assign(data, { credential: undefined });
+    data.session = options.onOpen(socketOf(ws), data.address, token);
+  }
+
+  function closed(ws: Ws, code: number): void {
+    const data = ws.getUserData();
+    connections -= 1;
+    const held = (perAddress.get(data.address) ?? 1) - 1;
+    if (held > 0) perAddress.set(data.address, held);
+    else perAddress.delete(data.address);
+    if (data.session) options.onClose(data.session, code);
+    data.session = undefined;
+  }
+
+  /** A handler that throws would end the process: whatever happens is logged, and costs this client its connection. */
+  function guarded<A extends [Ws, ...unknown[]]>(handler: (...args: A) => void): (...args: A) => void {
+    return (...args) => {
+      try {
+        handler(...args);
+      } catch (error) {
+        logger.error({ err: error }, 'handling a client failed');
+        const [ws] = args;
+        setImmediate(() => closeQuietly(ws));
+      }
+    };
+  }
+
+  function closeQuietly(ws: Ws): void {
+    try {
+      ws.end(1011, 'internal error');
+    } catch (error) {
+      logger.debug({ err: error }, 'the connection was closed already');
+    }
+  }
+
+  for (const path of PATHS) {
+    app.ws<UserData>(path, {
+      // No compression, the default: it costs twice the CPU or 76 KB a connection.
+      maxPayloadLength: options.maxMessageBytes,
+      maxBackpressure: options.maxBackpressureBytes,
+      idleTimeout: IDLE_TIMEOUT_SECONDS,
+      sendPingsAutomatically: false,
+      upgrade,
+      open: guarded(opened),
+      message: guarded((ws: Ws, message: ArrayBuffer, isBinary: boolean) => {
+        const { session } = ws.getUserData();
+        if (isBinary) session?.receiveBinary();
+        else session?.receive(Buffer.from(message).toString('utf8'));
+      }),
+      dropped: guarded((ws: Ws) => ws.getUserData().session?.poison()),
+      close: guarded((ws: Ws, code: number) => closed(ws, code)),
+    });
+  }
+  app.any('/*', (response) => {
+    response.writeStatus('404 Not Found').end('{"code":"not_found","message":"connect by WebSocket to /ws"}\n');
+  });
+
+  const listen = app.listen.bind(app) as unknown as ListenOnHost;
+
+  return {
+    listen: () =>
+      new Promise((resolve, reject) => {
+        listen(options.host, options.port, EXCLUSIVE_PORT, (token) => {
+          if (!token) {
+            reject(new Error(`WEBSOCKET_PORT=${options.port} cannot be listened on: it is taken, or not allowed`));
+            return;
+          }
+          listening = token;
+          resolve(us_socket_local_port(token));
+        });
+      }),
+    publish: (channel, frame) => void app.publish(channel, frame, false),
+    stopAccepting() {
+      accepting = false;
+      if (listening) us_listen_socket_close(listening);
+      listening = undefined;
+    },
+    close() {
+      app.close();
+      listening = undefined;
+    },
+  };
+}
+
+/** uWebSockets.js' answer to `send` when nothing was sent. */
+const DROPPED = 2;
+
+function socketOf(ws: Ws): Socket {
+  return {
+    send: (frame) => ws.send(frame, false) !== DROPPED,
+    together: (sends) => void ws.cork(sends),
+    follow: (channel) => void ws.subscribe(channel),
+    unfollow: (channel) => void ws.unsubscribe(channel),
+    end: ({ code, reason }) => {
+      ws.end(code, reason);
+      // Over the limit uWebSockets.js drops the close frame too; the client is cut off and comes back.
+      if (code === CLOSE_CODES.slowConsumer.code) setImmediate(() => destroyQuietly(ws));
+    },
+    destroy: () => destroyQuietly(ws),
+    get bufferedBytes() {
+      return ws.getBufferedAmount();
+    },
+  };
+}
+
+function destroyQuietly(ws: Ws): void {
+  try {
+    ws.close();
+  } catch {
+    // Closed in the meantime: what was wanted.
+  }
+}
+
+const textOf = (bytes: ArrayBuffer): string => Buffer.from(bytes).toString('latin1');

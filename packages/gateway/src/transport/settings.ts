@@ -1,0 +1,41 @@
+/** The clients' port. */
+import { integer, list, text } from '@belfry/shared/service';
+
+export const transportSettings = {
+  WEBSOCKET_HOST: text({ text: 'Address of the clients’ port', default: '0.0.0.0' }),
+  WEBSOCKET_PORT: integer({ text: 'Clients’ port; 0 takes a free one', default: '8765', min: 0, max: 65_535 }),
+  MAX_CONNECTIONS: integer({
+    text: 'Connections on this gateway; beyond it, upgrades are refused with 503 and Retry-After',
+    default: '10000',
+    min: 1,
+    max: 1_000_000,
+  }),
+  MAX_CONNECTIONS_PER_IP: integer({
+    text: 'Connections per client address; beyond it, upgrades are refused with 429',
+    default: '10000',
+    min: 1,
+    max: 1_000_000,
+  }),
+  ALLOWED_ORIGINS: list({
+    text: 'Browser origins that may connect, as https://dashboard.example; `*` allows all; empty allows only clients without an Origin',
+    default: '*',
+  }),
+  TRUSTED_PROXIES: list({
+    text: 'Addresses of proxies whose X-Forwarded-For is believed (its right-most entry that is not one of them)',
+    default: '',
+  }),
+  MAX_MESSAGE_BYTES: integer({
+    text: 'Longest frame of a client',
+    default: '16384',
+    min: 1_024,
+    max: 1_048_576,
+    unit: 'bytes',
+  }),
+  MAX_BACKPRESSURE_BYTES: integer({
+    text: 'Bytes that may wait for a slow client before it is cut off with 4201; the kernel holds up to some 4 MB besides',
+    default: '262144',
+    min: 65_536,
+    max: 67_108_864,
+    unit: 'bytes',
+  }),
+} as const;

@@ -1,0 +1,65 @@
+/** What an upgrade request says: the credential it brings, where it comes from, and whether it may. */
+import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from '@belfry/shared/protocol';
+
+/** The parts of a request, read at once: uWebSockets.js takes them away after the handler's first turn. */
+export interface UpgradeRequest {
+  readonly origin: string;
+  readonly authorization: string;
+  readonly protocols: string;
+  readonly tokenInQuery: string | undefined;
+}
+
+export interface Credential {
+  readonly token: string | undefined;
+  /** The subprotocol to answer with; undefined when none was offered that is spoken here. */
+  readonly protocol: string | undefined;
+}
+
+/** Header, subprotocol, query: the first that is there counts. */
+export function credentialOf(request: UpgradeRequest): Credential {
+  const offered = request.protocols.split(',').map((protocol) => protocol.trim());
+  const bearer = offered.find((protocol) => protocol.startsWith(BEARER_SUBPROTOCOL_PREFIX));
+  const inHeader = /^Bearer +(\S+)$/i.exec(request.authorization)?.[1];
+  return {
+    token: inHeader ?? bearer?.slice(BEARER_SUBPROTOCOL_PREFIX.length) ?? (request.tokenInQuery || undefined),
+    // The token is never echoed: a client that offers only a bearer gets it unanswered.
+    protocol: offered.includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined,
+  };
+}
+
+export type OriginCheck = (origin: string) => boolean;
+
+/** Exact match. A request without an origin comes from no browser, and cannot be made by a foreign page. */
+export function createOriginCheck(allowed: readonly string[]): OriginCheck {
+  const origins = new Set(allowed);
+  return (origin) => origin === '' || origins.has('*') || origins.has(origin);
+}
+
+export type AddressOf = (peer: string, forwardedFor: string) => string;
+
+/**
+ * The client's address: the TCP peer, or, where that is a trusted proxy, the right-most address of X-Forwarded-For that
+ * is not one. What stands further left was written by the client itself.
+ */
+export function createAddressReader(trustedProxies: readonly string[]): AddressOf {
+  const trusted = new Set(trustedProxies);
+  return (peer, forwardedFor) => {
+    const direct = normalise(peer);
+    if (!trusted.has(direct)) return direct;
+    const hops = forwardedFor.split(',').map((hop) => normalise(hop.trim()));
+    return hops.reverse().find((hop) => hop !== '' && !trusted.has(hop)) ?? direct;
+  };
+}
+
+const MAPPED_IPV4 = /^(?:0000:){5}ffff:([0-9a-f]{2})([0-9a-f]{2}):([0-9a-f]{2})([0-9a-f]{2})$/;
+
+/** A dual-stack listener reports IPv4 peers as 0000:…:ffff:7f00:0001. */
+function normalise(address: string): string {
+  const mapped = MAPPED_IPV4.exec(address.toLowerCase());
+  return mapped
+    ? mapped
+        .slice(1)
+        .map((byte) => Number.parseInt(byte, 16))
+        .join('.')
+    : address;
+}
