@@ -11,18 +11,6 @@ export class Interrupted extends SetupError {
   }
 }
 
-/** The step whose line is begun and not ended, so that what is said in between goes below it. */
-let open = false;
-
-/**
- * Prints a line of its own, also in the middle of a step.
- * @param {string} text
- */
-export function say(text) {
-  console.log(open ? `\n${text}` : text);
-  open = false;
-}
-
 /**
  * @template T
  * @param {string} label
@@ -31,26 +19,22 @@ export function say(text) {
  */
 export async function step(label, work) {
   const began = performance.now();
+  const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`;
   process.stdout.write(`  ${label} … `);
-  open = true;
-  const end = (/** @type {string} */ how) => {
-    const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    process.stdout.write(`${open ? '' : `  ${label}: `}${how}${seconds} s\n`);
-    open = false;
-  };
   try {
     const result = await work();
-    end('');
+    process.stdout.write(`${seconds()}\n`);
     return result;
   } catch (error) {
-    end('failed after ');
+    process.stdout.write(`failed after ${seconds()}\n`);
     throw error;
   }
 }
 
 /**
- * Says what went wrong.
+ * Ends the process with what went wrong.
  * @param {unknown} error
+ * @returns {void}
  */
 export function report(error) {
   const known = error instanceof SetupError;
