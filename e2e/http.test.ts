@@ -1,0 +1,161 @@
+/** Recovery over HTTP and Server-Sent Events, against a real gateway and a real Redis. */
+import {
+  mintToken,
+  openTestLog,
+  startGateway,
+  startRedis,
+  type TestGateway,
+  type TestLog,
+  type TestRedis,
+} from '@belfry/testkit';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+
+let redis: TestRedis;
+let gateway: TestGateway;
+let log: TestLog;
+const landlord = mintToken({ user_id: 'landlord-7', role: 'LANDLORD', properties: ['1', '2', '3'] });
+const authorization = { authorization: `Bearer ${landlord}` };
+
+beforeAll(async () => {
+  redis = await startRedis();
+  gateway = await startGateway({ REDIS_URL: redis.url, NODE_NAME: 'http' });
+  log = openTestLog(redis.url);
+});
+afterAll(async () => {
+  log?.close();
+  await gateway?.stop();
+  await redis?.stop();
+});
+
+const get = (path: string, headers: Record<string, string> = authorization) =>
+  fetch(`${gateway.url}${path}`, { headers });
+
+describe('GET /v1/state', () => {
+  it('gives the last event of each key with the position it is true for', async () => {
+    await log.append('property:1', [{ violation_type: 'HPD', count: 1 }], 'HPD');
+    await log.append('property:1', [{ violation_type: 'DOB', count: 5 }], 'DOB');
+    const [last] = await log.append('property:1', [{ violation_type: 'HPD', count: 2 }], 'HPD');
+    const response = await get('/v1/state?channel=property:1&property_id=2');
+    expect(response.status).toBe(200);
+    const { channels } = (await response.json()) as {
+      channels: { channel: string; id: string; events: { count: number }[] }[];
+    };
+    expect(channels.map(({ channel }) => channel)).toEqual(['property:1', 'property:2']);
+    expect(channels[0]?.id).toBe(last);
+    expect(channels[0]?.events.map(({ count }) => count).sort()).toEqual([2, 5]);
+    expect(channels[1]?.events).toEqual([]);
+  });
+
+  it('answers 304 until one of the channels has moved', async () => {
+    const etag = (await get('/v1/state?channel=property:1&channel=property:2')).headers.get('etag') ?? '';
+    const path = '/v1/state?channel=property:1&channel=property:2';
+    expect((await get(path, { ...authorization, 'if-none-match': etag })).status).toBe(304);
+    await log.append('property:2', [{ violation_type: 'HPD', count: 1 }], 'HPD');
+    expect((await get(path, { ...authorization, 'if-none-match': etag })).status).toBe(200);
+  });
+
+  it.each([
+    ['no token', '/v1/state?channel=property:1', {}, 401, 'not_authenticated'],
+    ['a forged token', '/v1/state?channel=property:1', { authorization: 'Bearer a.b.c' }, 401, 'token_invalid'],
+    ['a foreign property', '/v1/state?channel=property:9', undefined, 403, 'forbidden'],
+    ['another user', '/v1/state?channel=user:landlord-8', undefined, 403, 'forbidden'],
+    ['no channel', '/v1/state', undefined, 400, 'bad_channel'],
+    ['a name that is none', '/v1/state?channel=property:a%20b', undefined, 400, 'bad_channel'],
+    ['a position that is none', '/v1/events?channel=property:1&after=latest', undefined, 400, 'bad_message'],
+    ['a foreign stream', '/v1/stream?channel=global', undefined, 403, 'forbidden'],
+    ['a path that is none', '/v1/nothing', undefined, 404, 'not_found'],
+  ])('refuses %s', async (_, path, headers, status, code) => {
+    const response = await get(path, headers ?? authorization);
+    expect(response.status).toBe(status);
+    expect(((await response.json()) as { code: string }).code).toBe(code);
+  });
+});
+
+describe('GET /v1/events', () => {
+  it('continues exactly behind a position, or says that it cannot', async () => {
+    const [first, second, third] = await log.append('property:3', [{ n: 1 }, { n: 2 }, { n: 3 }], 'HPD');
+    const continued = (await (await get(`/v1/events?channel=property:3&after=${first}`)).json()) as Record<
+      string,
+      unknown
+    >;
+    expect(continued).toMatchObject({ channel: 'property:3', id: third, recovered: true });
+    expect((continued.events as { id: string }[]).map(({ id }) => id)).toEqual([second, third]);
+    const lost = (await (await get('/v1/events?channel=property:3&after=12-3')).json()) as Record<string, unknown>;
+    expect(lost).toMatchObject({ id: third, recovered: false });
+    expect((lost.events as { n: number }[]).map(({ n }) => n)).toEqual([3]);
+  });
+});
+
+/** Reads Server-Sent Events as `EventSource` does: data and the last event id. */
+async function openStream(path: string, lastEventId?: string) {
+  const stop = new AbortController();
+  const response = await fetch(`${gateway.url}${path}`, {
+    headers: { ...authorization, ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }) },
+    signal: stop.signal,
+  });
+  const frames: { id: string; data: Record<string, unknown> }[] = [];
+  const ended = (async () => {
+    let text = '';
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? []) {
+      text += decoder.decode(chunk, { stream: true });
+      const parts = text.split('\n\n');
+      text = parts.pop() ?? '';
+      for (const part of parts) {
+        const data = /^data: (.*)$/m.exec(part)?.[1];
+        if (data) frames.push({ id: /^id: (.*)$/m.exec(part)?.[1] ?? '', data: JSON.parse(data) });
+      }
+    }
+  })().catch(() => undefined);
+  const events = () => frames.filter(({ data }) => data.type === 'VIOLATION_UPDATE');
+  return {
+    response,
+    frames,
+    events,
+    until: (count: number) => vi.waitFor(() => expect(events().length).toBeGreaterThanOrEqual(count)),
+    close: async () => {
+      stop.abort();
+      await ended;
+    },
+  };
+}
+
+describe('GET /v1/stream', () => {
+  it('resumes every channel of the stream by Last-Event-ID: nothing missed, nothing twice', async () => {
+    const path = '/v1/stream?channel=property:1&channel=property:2';
+    const first = await openStream(path);
+    await vi.waitFor(() => expect(first.frames.filter(({ data }) => data.type === 'SUBSCRIBED')).toHaveLength(2), {
+      timeout: 10_000,
+    });
+    await log.append('property:1', [{ n: 1 }]);
+    await log.append('property:2', [{ n: 2 }]);
+    await first.until(2);
+    const lastEventId = first.frames.at(-1)?.id;
+    await first.close();
+    await log.append('property:1', [{ n: 3 }, { n: 4 }]);
+    await log.append('property:2', [{ n: 5 }]);
+    const second = await openStream(path, lastEventId);
+    await second.until(3);
+    await log.append('property:2', [{ n: 6 }]);
+    await second.until(4);
+    await second.close();
+    expect(first.events().map(({ data }) => data.n)).toEqual([1, 2]);
+    expect(
+      second
+        .events()
+        .map(({ data }) => data.n)
+        .sort(),
+    ).toEqual([3, 4, 5, 6]);
+  });
+
+  it('counts as a connection, and is gone when the client is', async () => {
+    const stream = await openStream('/v1/stream?channel=property:1');
+    const count = async () => {
+      const stats = (await (await fetch(`${gateway.operatorUrl}/ws/stats`)).json()) as { active_connections: number };
+      return stats.active_connections;
+    };
+    await vi.waitFor(async () => expect(await count()).toBe(1), { timeout: 10_000 });
+    await stream.close();
+    await vi.waitFor(async () => expect(await count()).toBe(0), { timeout: 10_000 });
+  });
+});
