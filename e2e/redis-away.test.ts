@@ -1,0 +1,78 @@
+/** Redis goes away and comes back: connections stay, nobody is lied to, nothing is lost in silence. */
+import {
+  connect,
+  mintToken,
+  openTestLog,
+  startGateway,
+  startRedis,
+  type TestGateway,
+  type TestRedis,
+} from '@belfry/testkit';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+
+let redis: TestRedis;
+let gateway: TestGateway;
+const token = mintToken({ user_id: 'manager', role: 'ADMIN' });
+
+beforeEach(async () => {
+  redis = await startRedis({ appendFsync: 'always' });
+  gateway = await startGateway({ REDIS_URL: redis.url, SUBSCRIBE_WAIT_SECONDS: '1', READINESS_GRACE_SECONDS: '1' });
+});
+afterEach(async () => {
+  await gateway?.stop();
+  await redis?.stop();
+});
+
+const status = async (path: string) => (await fetch(`${gateway.operatorUrl}${path}`)).status;
+const becomes = (path: string, expected: number) =>
+  vi.waitFor(async () => expect(await status(path)).toBe(expected), { timeout: 15_000 });
+
+async function append(channel: string, bodies: Record<string, unknown>[]): Promise<string[]> {
+  const log = openTestLog(redis.url);
+  try {
+    return await log.append(channel, bodies, 'HPD');
+  } finally {
+    log.close();
+  }
+}
+
+it('keeps connections, answers `unavailable` in time, is not ready after the grace period, and goes on where it was', async () => {
+  const client = await connect(gateway.wsUrl, { token });
+  client.send({ type: 'SUBSCRIBE', property_id: '1' });
+  await client.next('SUBSCRIBED');
+  await append('property:1', [{ n: 1 }]);
+  await client.next('VIOLATION_UPDATE');
+
+  await redis.kill();
+  client.send({ type: 'SUBSCRIBE', property_id: '2', ref: 'later' });
+  client.send({ type: 'PING', ref: 'after' });
+  const error = await client.next('ERROR');
+  expect(error).toMatchObject({ code: 'unavailable', channel: 'property:2', ref: 'later' });
+  expect(error.retry_after_ms).toBeGreaterThan(0);
+  await client.next('PONG');
+  await becomes('/readyz', 503);
+  expect(await status('/livez')).toBe(200);
+
+  await redis.start();
+  const [second] = await append('property:1', [{ n: 2 }]);
+  const event = await client.next('VIOLATION_UPDATE', undefined, { deadlineMs: 15_000 });
+  expect(event).toMatchObject({ n: 2, id: second });
+  await becomes('/readyz', 200);
+  // The log reached back: nothing had to be begun anew.
+  expect(client.pending('RESYNC')).toEqual([]);
+});
+
+it('tells every subscriber when Redis has lost what they saw: RESYNC, then the state that is left', async () => {
+  const client = await connect(gateway.wsUrl, { token });
+  client.send({ type: 'SUBSCRIBE', property_id: '1' });
+  await client.next('SUBSCRIBED');
+  await append('property:1', [{ n: 1 }, { n: 2 }]);
+  await client.take(2, 'VIOLATION_UPDATE');
+  await redis.restart({ keepData: false });
+  const own = ({ channel }: { channel?: string }) => channel === 'property:1';
+  const resync = await client.next('RESYNC', own, { deadlineMs: 15_000 });
+  const state = await client.next('STATE', own);
+  expect(state).toMatchObject({ channel: 'property:1', id: resync.id, events: [] });
+  const [after] = await append('property:1', [{ n: 3 }]);
+  expect(await client.next('VIOLATION_UPDATE', undefined, { deadlineMs: 15_000 })).toMatchObject({ n: 3, id: after });
+});
