@@ -7,7 +7,7 @@
 import { createServer } from 'node:net';
 import { ownFolder, run, spawnOwned, stopProcess } from './processes.mjs';
 import { installAdvice, installRedis } from './redis-install.mjs';
-import { Interrupted, SetupError } from './steps.mjs';
+import { Interrupted, SetupError, say } from './steps.mjs';
 
 /** `XADD <epoch>-*`, sharded pub/sub and `#!lua` scripts came with it. */
 export const OLDEST_REDIS = 7;
@@ -25,6 +25,7 @@ export async function resolveRedisServer({ signal, install = true } = {}) {
   const command = 'redis-server';
   let version = await serverVersion(command);
   if (version === undefined && install) {
+    say("  There is none: asking the system's package manager for it.");
     const failure = await installRedis(signal);
     if (signal?.aborted) throw new Interrupted();
     if (failure) throw new SetupError(`${await installAdvice()}\nIt could not be installed for you: ${failure}`);

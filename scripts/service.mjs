@@ -4,7 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawnOwned, stopProcess } from './processes.mjs';
-import { SetupError } from './steps.mjs';
+import { SetupError, say } from './steps.mjs';
 
 const READY_DEADLINE_MS = 30_000;
 const READY_INTERVAL_MS = 50;
@@ -45,7 +45,7 @@ export function startService({ name, script, env, operatorUrl, logFile }) {
       last.push(line);
       if (last.length > LAST_LINES) last.shift();
       const warning = warningIn(line, stream === child.stderr);
-      if (warning && !stopping) console.error(`  ${name}: ${warning}`);
+      if (warning && !stopping) say(`  ${name}: ${warning}`);
     });
   }
 

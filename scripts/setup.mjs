@@ -7,7 +7,7 @@ import { existsSync, statSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './processes.mjs';
-import { Interrupted, SetupError, step } from './steps.mjs';
+import { Interrupted, SetupError, say, step } from './steps.mjs';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** npm writes it last: where it is missing, an installation was interrupted. */
@@ -62,7 +62,7 @@ async function installAsLocked(signal) {
     await npm(['ci'], signal);
   } catch (error) {
     if (!(error instanceof SetupError && error.message.includes('EUSAGE'))) throw error;
-    process.stdout.write('(package-lock.json is incomplete) ');
+    say('  package-lock.json is incomplete: installing what it names.');
     await npm(['install', '--no-save'], signal);
   }
 }

@@ -109,10 +109,10 @@ function killAll() {
 }
 
 async function main() {
-  const { demo, help } = readArguments();
-  if (help) return void process.stdout.write(HELP);
   const { signal, requested } = watchStopRequests(killAll);
   try {
+    const { demo, help } = readArguments();
+    if (help) return void process.stdout.write(HELP);
     checkNode();
     const ports = readPorts(process.env);
     await checkPorts(ports, { host: HOST, dashboard: existsSync(DASHBOARD) });

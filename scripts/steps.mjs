@@ -11,6 +11,18 @@ export class Interrupted extends SetupError {
   }
 }
 
+/** The step whose line is begun and not ended, so that what is said in between goes below it. */
+let open = false;
+
+/**
+ * Prints a line of its own, also in the middle of a step.
+ * @param {string} text
+ */
+export function say(text) {
+  console.log(open ? `\n${text}` : text);
+  open = false;
+}
+
 /**
  * @template T
  * @param {string} label
@@ -19,22 +31,26 @@ export class Interrupted extends SetupError {
  */
 export async function step(label, work) {
   const began = performance.now();
-  const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`;
   process.stdout.write(`  ${label} … `);
+  open = true;
+  const end = (/** @type {string} */ how) => {
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    process.stdout.write(`${open ? '' : `  ${label}: `}${how}${seconds} s\n`);
+    open = false;
+  };
   try {
     const result = await work();
-    process.stdout.write(`${seconds()}\n`);
+    end('');
     return result;
   } catch (error) {
-    process.stdout.write(`failed after ${seconds()}\n`);
+    end('failed after ');
     throw error;
   }
 }
 
 /**
- * Ends the process with what went wrong.
+ * Says what went wrong.
  * @param {unknown} error
- * @returns {void}
  */
 export function report(error) {
   const known = error instanceof SetupError;

@@ -15,9 +15,23 @@ import {
 import { statsHandler, subscriptionsByKind } from './admin/stats.js';
 import { createHub } from './channels/hub.js';
 import { createGatewayMetrics } from './metrics.js';
+import { drain } from './session/drain.js';
+import { adviseReconnect, measureAcceptRate } from './session/reconnect-advice.js';
 import { createSessions } from './session/sessions.js';
 import { gatewaySettings } from './settings.js';
 import { createTransport } from './transport/server.js';
+
+/** A signature like any other, of nobody: to measure what verifying costs here. */
+const SAMPLE_TOKEN =
+  'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1c2VyX2lkIjoic2FtcGxlIiwiZXhwIjoxfQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+/** What the last clients get to read their last frames. */
+const FLUSH_MS = 2_000;
+
+/** Resolves once `condition` holds, or after `timeoutMs`. */
+async function until(condition: () => boolean, timeoutMs: number): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!condition() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+}
 
 runProcess(async () => {
   const settings = readSettings(gatewaySettings, process.env);
@@ -67,27 +81,34 @@ runProcess(async () => {
   });
   shutdown.step('hub', () => hub.close());
 
+  const verify = createVerifier({
+    secrets: [settings.JWT_SECRET, settings.JWT_PREVIOUS_SECRET].filter((secret) => secret !== ''),
+    issuer: settings.JWT_ISSUER || undefined,
+    audience: settings.JWT_AUDIENCE || undefined,
+    now: clock.now,
+  });
+  const acceptsPerSecond = measureAcceptRate(
+    () => verify(SAMPLE_TOKEN),
+    () => performance.now() / 1000,
+  );
+
   const sessions = createSessions({
     node,
     startedAt: clock.now().toString(36),
     clock,
     random: Math.random,
     hub,
-    verify: createVerifier({
-      secrets: [settings.JWT_SECRET, settings.JWT_PREVIOUS_SECRET].filter((secret) => secret !== ''),
-      issuer: settings.JWT_ISSUER || undefined,
-      audience: settings.JWT_AUDIENCE || undefined,
-      now: clock.now,
-    }),
+    verify,
     accessPolicy: settings.ACCESS_POLICY,
     rateLimit: { burst: settings.RATE_LIMIT_MESSAGES, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 },
     maxSubscriptions: settings.MAX_SUBSCRIPTIONS,
     maxPerUser: settings.MAX_CONNECTIONS_PER_USER,
     heartbeatMs: settings.HEARTBEAT_SECONDS * 1000,
     waitMs: settings.SUBSCRIBE_WAIT_SECONDS * 1000,
+    slowConsumerMs: settings.SLOW_CONSUMER_SECONDS * 1000,
     authenticationDeadlineMs: settings.AUTHENTICATION_DEADLINE_SECONDS * 1000,
     metrics: metrics.session,
-    reconnectAdvice: () => ({ first_ms: 5_000, max_ms: 20_000 }),
+    reconnectAdvice: () => adviseReconnect(sessions.count, acceptsPerSecond),
     retryAfterMs: () => 1_000 + Math.round(Math.random() * 4_000),
     afterThisTurn: (run) => setImmediate(run),
   });
@@ -103,6 +124,10 @@ runProcess(async () => {
     maxMessageBytes: settings.MAX_MESSAGE_BYTES,
     maxBackpressureBytes: settings.MAX_BACKPRESSURE_BYTES,
     logger,
+    verify,
+    accessPolicy: settings.ACCESS_POLICY,
+    hub,
+    log,
     onOpen: (socket, address, token) => {
       metrics.connectionOpened();
       return sessions.open(socket, address, token);
@@ -145,10 +170,18 @@ runProcess(async () => {
   shutdown.step('operators', () => operators.close());
 
   const port = await transport.listen();
-  shutdown.step('transport', () => {
+  shutdown.step('transport', () => transport.close());
+  shutdown.step('drain', async () => {
     draining = true;
     transport.stopAccepting();
-    transport.close();
+    await drain({
+      clock,
+      random: Math.random,
+      perSecond: settings.DRAIN_PER_SECOND,
+      windowMs: settings.SHUTDOWN_SECONDS * 1000,
+      remaining: () => sessions.all,
+    });
+    await until(() => sessions.count === 0, FLUSH_MS);
   });
   logger.info({ port, operator_port: operators.port }, 'listening');
 });

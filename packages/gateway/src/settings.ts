@@ -48,11 +48,17 @@ export const gatewaySettings = {
     unit: 'seconds',
   }),
   SHUTDOWN_SECONDS: integer({
-    text: 'In which time connections are closed after SIGTERM',
+    text: 'In which time all connections are closed after SIGTERM',
     default: '90',
     min: 0,
     max: 3_600,
     unit: 'seconds',
+  }),
+  DRAIN_PER_SECOND: integer({
+    text: 'How many connections are closed per second after SIGTERM; more where SHUTDOWN_SECONDS would not suffice',
+    default: '200',
+    min: 1,
+    max: 100_000,
   }),
   ...logSettings,
 } as const;

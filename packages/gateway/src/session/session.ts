@@ -19,7 +19,7 @@ import {
 } from '@belfry/shared/protocol';
 import { stateFrame, unsubscribedFrame } from '../channels/frames.js';
 import type { Frame } from '../channels/subscriber.js';
-import { type ClientFrame, type NamedChannel, readClientFrame } from './client-frame.js';
+import { type BadFrame, type ClientFrame, type NamedChannel, readClientFrame } from './client-frame.js';
 import { TokenBucket } from './rate-limit.js';
 import type { SessionContext } from './sessions.js';
 import type { Socket } from './socket.js';
@@ -35,6 +35,8 @@ const MAX_WRONG_TOKENS = 3;
 const MAX_OVER_LIMIT = 50;
 /** How long before its expiry a client is asked for a newer token. */
 const EXPIRY_NOTICE_SECONDS = 60;
+/** What a client that is too slow gets to read what it was sent before, and its close frame. */
+const POISONED_MS = 3_000;
 const PING_FRAME = '{"type":"PING"}';
 
 type Done = () => void;
@@ -50,10 +52,11 @@ export class Session {
   readonly #bucket: TokenBucket;
   #state: SessionState = 'anonymous';
   #identity: Identity | undefined;
-  #queue: ClientFrame[] | undefined;
+  #queue: (ClientFrame | BadFrame)[] | undefined;
   #wrongTokens = 0;
   #overLimit = 0;
   #pingOutstanding = false;
+  #chokedChecks = 0;
   #cancelExpiry: (() => void) | undefined;
 
   constructor(context: SessionContext, socket: Socket, serial: number, address: string) {
@@ -103,13 +106,8 @@ export class Session {
     const now = this.#context.clock.now();
     this.lastSeenMs = now;
     const frame = readClientFrame(text);
-    if ('error' in frame) {
-      this.#context.metrics.received('invalid');
-      if (this.#withinRate(now, frame.ref)) this.#error(frame.error, frame.message, { ref: frame.ref });
-      return;
-    }
-    this.#context.metrics.received(frame.type);
-    if (frame.type === 'PONG' && this.#pingOutstanding) {
+    this.#context.metrics.received(typeOf(frame));
+    if (typeOf(frame) === 'PONG' && this.#pingOutstanding) {
       this.#pingOutstanding = false;
       return;
     }
@@ -167,7 +165,16 @@ export class Session {
       if (this.#isClosed()) return;
       this.#subscriptions.leaveAll();
       this.#socket.end(CLOSE_CODES.slowConsumer);
+      // A client that does not read does not read the close frame either.
+      this.#context.clock.after(POISONED_MS, () => this.destroy());
     });
+  }
+
+  /** Called at intervals: a client for which bytes have been waiting all the time is too slow, however few they are. */
+  checkPace(maxChecks: number): void {
+    if (this.#state === 'closed' || this.#state === 'poisoned') return;
+    this.#chokedChecks = this.#socket.bufferedBytes > 0 ? this.#chokedChecks + 1 : 0;
+    if (this.#chokedChecks > maxChecks) this.poison();
   }
 
   /** The connection is gone. */
@@ -182,20 +189,16 @@ export class Session {
     return this.#state === 'closed';
   }
 
-  get bufferedBytes(): number {
-    return this.#state === 'closed' ? 0 : this.#socket.bufferedBytes;
-  }
-
   destroy(): void {
     if (this.#state !== 'closed') this.#socket.destroy();
   }
 
-  #run(frame: ClientFrame): void {
+  #run(frame: ClientFrame | BadFrame): void {
     const started = this.#context.clock.now();
     let finished = false;
     const done = (): void => {
       finished = true;
-      this.#context.metrics.handled(frame.type, this.#context.clock.now() - started);
+      this.#context.metrics.handled(typeOf(frame), this.#context.clock.now() - started);
       if (this.#queue) this.#next();
     };
     this.#handle(frame, done);
@@ -205,11 +208,15 @@ export class Session {
   #next(): void {
     const queue = this.#queue;
     this.#queue = undefined;
-    while (queue && queue.length > 0 && !this.#queue) this.#run(queue.shift() as ClientFrame);
+    while (queue && queue.length > 0 && !this.#queue) this.#run(queue.shift() as ClientFrame | BadFrame);
     if (queue && queue.length > 0) this.#queue = queue;
   }
 
-  #handle(frame: ClientFrame, done: Done): void {
+  #handle(frame: ClientFrame | BadFrame, done: Done): void {
+    if ('error' in frame) {
+      this.#error(frame.error, frame.message, { ref: frame.ref });
+      return done();
+    }
     switch (frame.type) {
       case 'PING':
         this.#send({ type: 'PONG', ...withRef(frame.ref) });
@@ -456,6 +463,9 @@ export class Session {
     if (!this.#socket.send(frame)) this.poison();
   }
 }
+
+/** For metrics: what cannot be read is one type. */
+const typeOf = (frame: ClientFrame | BadFrame): string => ('error' in frame ? 'invalid' : frame.type);
 
 const withRef = (ref: Ref | undefined): { ref?: Ref } => (ref === undefined ? {} : { ref });
 

@@ -49,6 +49,8 @@ export interface SessionsOptions extends Omit<SessionContext, 'admit'> {
   readonly random: () => number;
   readonly maxPerUser: number;
   readonly authenticationDeadlineMs: number;
+  /** Milliseconds for which bytes may wait for a client without a break. */
+  readonly slowConsumerMs: number;
 }
 
 export interface Sessions {
@@ -61,6 +63,8 @@ export interface Sessions {
 }
 
 const TICK_MS = 1_000;
+/** Asking ten thousand sockets how much waits for them costs about a millisecond. */
+const PACE_CHECK_TICKS = 5;
 
 export function createSessions(options: SessionsOptions): Sessions {
   const { clock } = options;
@@ -75,6 +79,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   const perUser = new Map<string, number>();
   let serial = 0;
   let turn = 0;
+  let ticks = 0;
 
   const context: SessionContext = {
     ...options,
@@ -87,6 +92,8 @@ export function createSessions(options: SessionsOptions): Sessions {
     },
   };
 
+  const maxPaceChecks = Math.ceil(options.slowConsumerMs / (PACE_CHECK_TICKS * TICK_MS));
+
   function tick(): void {
     const now = clock.now();
     for (const session of anonymous) {
@@ -96,6 +103,8 @@ export function createSessions(options: SessionsOptions): Sessions {
     }
     turn = (turn + 1) % spokes.length;
     for (const session of spokes[turn] as Set<Session>) session.heartbeat(now);
+    ticks += 1;
+    if (ticks % PACE_CHECK_TICKS === 0) for (const session of all) session.checkPace(maxPaceChecks);
   }
   const stop = clock.every(TICK_MS, tick);
 

@@ -36,6 +36,13 @@ export const sessionSettings = {
     max: 300,
     unit: 'seconds',
   }),
+  SLOW_CONSUMER_SECONDS: integer({
+    text: 'How long bytes may wait for a client without a break before it is cut off with 4201',
+    default: '15',
+    min: 5,
+    max: 600,
+    unit: 'seconds',
+  }),
   SUBSCRIBE_WAIT_SECONDS: integer({
     text: 'How long a SUBSCRIBE waits while Redis is away before it answers `unavailable`',
     default: '5',

@@ -13,11 +13,16 @@ import {
   us_socket_local_port,
   type WebSocket,
 } from 'uWebSockets.js';
+import type { AccessPolicy, Verify } from '@belfry/shared/auth';
+import type { LogReader } from '@belfry/shared/log';
 import { CLOSE_CODES } from '@belfry/shared/protocol';
 import type { Logger } from '@belfry/shared/service';
+import type { Hub } from '../channels/hub.js';
 import type { Frame } from '../channels/subscriber.js';
 import type { Session } from '../session/session.js';
 import type { Socket } from '../session/socket.js';
+import { registerHttp, type StreamRequest } from './http.js';
+import { type EventStream, openEventStream, readLastEventId, subscribeFrame } from './stream.js';
 import { type Credential, createAddressReader, createOriginCheck, credentialOf } from './upgrade.js';
 
 export interface TransportOptions {
@@ -30,6 +35,10 @@ export interface TransportOptions {
   readonly maxMessageBytes: number;
   readonly maxBackpressureBytes: number;
   readonly logger: Logger;
+  readonly verify: Verify;
+  readonly accessPolicy: AccessPolicy;
+  readonly hub: Pick<Hub, 'state'>;
+  readonly log: LogReader;
   readonly onOpen: (socket: Socket, address: string, token: string | undefined) => Session;
   readonly onClose: (session: Session, code: number) => void;
   readonly onRefused: (reason: RefusalReason) => void;
@@ -77,6 +86,8 @@ export function createTransport(options: TransportOptions): Transport {
   const originAllowed = createOriginCheck(options.allowedOrigins);
   const addressOf = createAddressReader(options.trustedProxies);
   const perAddress = new Map<string, number>();
+  /** Streams by channel: uWebSockets.js has topics for WebSockets only. */
+  const streams = new Map<string, Set<EventStream>>();
   let connections = 0;
   let accepting = true;
   let listening: us_listen_socket | undefined;
@@ -117,10 +128,21 @@ export function createTransport(options: TransportOptions): Transport {
     );
   }
 
+  function count(address: string): void {
+    connections += 1;
+    perAddress.set(address, (perAddress.get(address) ?? 0) + 1);
+  }
+
+  function discount(address: string): void {
+    connections -= 1;
+    const held = (perAddress.get(address) ?? 1) - 1;
+    if (held > 0) perAddress.set(address, held);
+    else perAddress.delete(address);
+  }
+
   function opened(ws: Ws): void {
     const data = ws.getUserData();
-    connections += 1;
-    perAddress.set(data.address, (perAddress.get(data.address) ?? 0) + 1);
+    count(data.address);
     const token = data.credential?.token;
     // uWebSockets.js copies user data onto the socket: the token need not stay there for the connection's life.
     Object.assign(data, { credential: undefined });
@@ -129,12 +151,49 @@ export function createTransport(options: TransportOptions): Transport {
 
   function closed(ws: Ws, code: number): void {
     const data = ws.getUserData();
-    connections -= 1;
-    const held = (perAddress.get(data.address) ?? 1) - 1;
-    if (held > 0) perAddress.set(data.address, held);
-    else perAddress.delete(data.address);
+    discount(data.address);
     if (data.session) options.onClose(data.session, code);
     data.session = undefined;
+  }
+
+  /** A stream counts as a connection, and is one session like any other. */
+  function openStream(response: HttpResponse, request: StreamRequest): void {
+    const address = addressOf(textOf(response.getRemoteAddressAsText()), request.forwardedFor);
+    const refused = refusal('', address);
+    if (refused) {
+      options.onRefused(refused.reason);
+      response.writeStatus(refused.status).writeHeader('Retry-After', String(options.retryAfterSeconds()));
+      response.end(`${refused.reason}\n`);
+      return;
+    }
+    count(address);
+    let session: Session | undefined;
+    const stream = openEventStream({
+      response,
+      headers: request.headers,
+      positions: readLastEventId(request.lastEventId),
+      maxBackpressureBytes: options.maxBackpressureBytes,
+      onFollow: (channel, follower) => {
+        const followers = streams.get(channel);
+        if (followers) followers.add(follower);
+        else streams.set(channel, new Set([follower]));
+      },
+      onUnfollow: (channel, follower) => forgetStream(channel, follower),
+      onAlive: () => session?.receive('{"type":"PONG"}'),
+      onClosed: () => {
+        for (const [channel] of streams) forgetStream(channel, stream);
+        discount(address);
+        if (session) options.onClose(session, CLOSE_CODES.goingAway.code);
+      },
+    });
+    session = options.onOpen(stream, address, request.token);
+    session.receive(subscribeFrame(request.channels, readLastEventId(request.lastEventId)));
+  }
+
+  function forgetStream(channel: string, stream: EventStream): void {
+    const followers = streams.get(channel);
+    followers?.delete(stream);
+    if (followers?.size === 0) streams.delete(channel);
   }
 
   /** A handler that throws would end the process: whatever happens is logged, and costs this client its connection. */
@@ -176,8 +235,15 @@ export function createTransport(options: TransportOptions): Transport {
       close: guarded((ws: Ws, code: number) => closed(ws, code)),
     });
   }
-  app.any('/*', (response) => {
-    response.writeStatus('404 Not Found').end('{"code":"not_found","message":"connect by WebSocket to /ws"}\n');
+  registerHttp(app, {
+    verify: options.verify,
+    accessPolicy: options.accessPolicy,
+    hub: options.hub,
+    log: options.log,
+    originAllowed,
+    retryAfterSeconds: options.retryAfterSeconds,
+    openStream,
+    onFailure: (error) => logger.error({ err: error }, 'answering a request failed'),
   });
 
   const listen = app.listen.bind(app) as unknown as ListenOnHost;
@@ -194,7 +260,11 @@ export function createTransport(options: TransportOptions): Transport {
           resolve(us_socket_local_port(token));
         });
       }),
-    publish: (channel, frame) => void app.publish(channel, frame, false),
+    publish(channel, frame) {
+      app.publish(channel, frame, false);
+      const followers = streams.get(channel);
+      if (followers) for (const stream of followers) stream.publish(channel, frame);
+    },
     stopAccepting() {
       accepting = false;
       if (listening) us_listen_socket_close(listening);
@@ -216,11 +286,7 @@ function socketOf(ws: Ws): Socket {
     together: (sends) => void ws.cork(sends),
     follow: (channel) => void ws.subscribe(channel),
     unfollow: (channel) => void ws.unsubscribe(channel),
-    end: ({ code, reason }) => {
-      ws.end(code, reason);
-      // Over the limit uWebSockets.js drops the close frame too; the client is cut off and comes back.
-      if (code === CLOSE_CODES.slowConsumer.code) setImmediate(() => destroyQuietly(ws));
-    },
+    end: ({ code, reason }) => ws.end(code, reason),
     destroy: () => destroyQuietly(ws),
     get bufferedBytes() {
       return ws.getBufferedAmount();

@@ -1,0 +1,252 @@
+/**
+ * HTTP beside the WebSocket, on the same port: snapshots (`/v1/state`), recovery (`/v1/events`) and Server-Sent Events
+ * (`/v1/stream`), for clients that cannot hold a socket open and for first paints. Same tokens, same authorisation.
+ */
+
+import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
+import { createHash } from 'node:crypto';
+import { type AccessPolicy, authorise, type Identity, type Verify } from '@belfry/shared/auth';
+import type { LogReader } from '@belfry/shared/log';
+import {
+  type ErrorCode,
+  formatPosition,
+  type ParsedChannel,
+  type Position,
+  parseChannel,
+  parsePosition,
+  propertyChannel,
+} from '@belfry/shared/protocol';
+import type { Hub } from '../channels/hub.js';
+import type { OriginCheck } from './upgrade.js';
+
+export interface HttpOptions {
+  readonly verify: Verify;
+  readonly accessPolicy: AccessPolicy;
+  readonly hub: Pick<Hub, 'state'>;
+  readonly log: LogReader;
+  readonly originAllowed: OriginCheck;
+  readonly retryAfterSeconds: () => number;
+  /** Takes over an accepted request for a stream; answers it itself. */
+  readonly openStream: (response: HttpResponse, request: StreamRequest) => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+export interface StreamRequest {
+  readonly token: string;
+  readonly channels: readonly ParsedChannel[];
+  readonly lastEventId: string;
+  readonly forwardedFor: string;
+  readonly headers: readonly (readonly [string, string])[];
+}
+
+/** What a client asked for, read from the request before the first asynchronous turn. */
+interface Asked {
+  readonly query: URLSearchParams;
+  readonly authorization: string;
+  readonly ifNoneMatch: string;
+  readonly lastEventId: string;
+  readonly forwardedFor: string;
+  readonly origin: string;
+}
+
+/** More than a dashboard shows at once; bounds what one request may cost. */
+const MAX_CHANNELS = 500;
+
+/** An answer that is not 200, with a code and a sentence. */
+class Refusal extends Error {
+  readonly status: string;
+  readonly code: ErrorCode | 'forbidden_origin';
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(status: string, code: Refusal['code'], message: string, retryAfterSeconds?: number) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+interface Answer {
+  readonly status: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: string;
+}
+
+const JSON_TYPE = ['content-type', 'application/json'] as const;
+const NOT_STORED = ['cache-control', 'private, no-cache'] as const;
+
+export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
+  const { hub, log } = options;
+
+  function identify(asked: Asked): { identity: Identity; token: string } {
+    const token = /^Bearer +(\S+)$/i.exec(asked.authorization)?.[1] ?? asked.query.get('token') ?? '';
+    if (token === '') throw new Refusal('401 Unauthorized', 'not_authenticated', 'send Authorization: Bearer <token>');
+    const verification = options.verify(token);
+    if (!verification.ok) throw new Refusal('401 Unauthorized', verification.code, verification.message);
+    return { identity: verification.identity, token };
+  }
+
+  function channelsOf(asked: Asked, identity: Identity): ParsedChannel[] {
+    const names = [...asked.query.getAll('channel'), ...asked.query.getAll('property_id').map(propertyChannel)];
+    if (names.length === 0)
+      throw new Refusal('400 Bad Request', 'bad_channel', 'name at least one channel: ?channel=…');
+    if (names.length > MAX_CHANNELS)
+      throw new Refusal('400 Bad Request', 'bad_channel', `name at most ${MAX_CHANNELS} channels`);
+    return names.map((name) => {
+      const channel = parseChannel(name);
+      if (!channel)
+        throw new Refusal('400 Bad Request', 'bad_channel', `${JSON.stringify(name.slice(0, 80))} is no channel`);
+      if (authorise(identity, 'read', channel, options.accessPolicy)) return channel;
+      throw new Refusal('403 Forbidden', 'forbidden', `the token does not allow ${channel.channel}`);
+    });
+  }
+
+  async function state(asked: Asked): Promise<Answer> {
+    const channels = channelsOf(asked, identify(asked).identity).map(({ channel }) => channel);
+    const before = tagOf(channels, await log.positions(channels));
+    if (before !== undefined && asked.ifNoneMatch === before) {
+      return { status: '304 Not Modified', headers: [['etag', before], NOT_STORED], body: '' };
+    }
+    const readings = await Promise.all(channels.map((channel) => hub.state(channel)));
+    const tag = tagOf(
+      channels,
+      readings.map(({ position }) => position),
+    ) as string;
+    const states = readings.map(
+      ({ position, snapshot }, index) =>
+        `{"channel":"${channels[index]}","id":"${formatPosition(position)}","events":[${(snapshot ?? []).join(',')}]}`,
+    );
+    return {
+      status: '200 OK',
+      headers: [JSON_TYPE, NOT_STORED, ['etag', tag]],
+      body: `{"channels":[${states.join(',')}]}\n`,
+    };
+  }
+
+  async function events(asked: Asked): Promise<Answer> {
+    const [channel, ...others] = channelsOf(asked, identify(asked).identity);
+    if (!channel || others.length > 0) throw new Refusal('400 Bad Request', 'bad_channel', 'name one channel');
+    const given = asked.query.get('after');
+    const after = given === null ? undefined : parsePosition(given);
+    if (given !== null && !after)
+      throw new Refusal('400 Bad Request', 'bad_message', 'after must be "<epoch>-<offset>"');
+    const reading = await log.read(channel.channel, { from: after, last: 0, snapshot: 'broken' });
+    const recovered = after !== undefined && reading.continuous;
+    const frames = recovered ? reading.entries.flatMap(({ frame }) => frame ?? []) : (reading.snapshot ?? []);
+    const head = `{"channel":"${channel.channel}","id":"${formatPosition(reading.position)}","recovered":${recovered}`;
+    return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${head},"events":[${frames.join(',')}]}\n` };
+  }
+
+  function stream(response: HttpResponse, asked: Asked): void {
+    const { identity, token } = identify(asked);
+    const channels = channelsOf(asked, identity);
+    const { lastEventId, forwardedFor } = asked;
+    options.openStream(response, { token, channels, lastEventId, forwardedFor, headers: crossOrigin(asked.origin) });
+  }
+
+  function crossOrigin(origin: string): [string, string][] {
+    if (origin === '') return [];
+    return [
+      ['access-control-allow-origin', origin],
+      ['access-control-expose-headers', 'etag, retry-after'],
+      ['vary', 'origin'],
+    ];
+  }
+
+  function asked(request: HttpRequest): Asked {
+    const origin = request.getHeader('origin');
+    if (!options.originAllowed(origin))
+      throw new Refusal('403 Forbidden', 'forbidden_origin', 'this origin is not allowed');
+    return {
+      query: new URLSearchParams(request.getQuery()),
+      authorization: request.getHeader('authorization'),
+      ifNoneMatch: request.getHeader('if-none-match'),
+      lastEventId: request.getHeader('last-event-id'),
+      forwardedFor: request.getHeader('x-forwarded-for'),
+      origin,
+    };
+  }
+
+  function refusalOf(error: unknown): Refusal {
+    if (error instanceof Refusal) return error;
+    if ((error as { code?: unknown }).code === 'LOG_UNAVAILABLE') {
+      const seconds = options.retryAfterSeconds();
+      return new Refusal('503 Service Unavailable', 'unavailable', 'the log cannot be read at the moment', seconds);
+    }
+    options.onFailure(error);
+    return new Refusal('500 Internal Server Error', 'internal', 'the request failed; it has been logged');
+  }
+
+  function refuse(response: HttpResponse, error: unknown, origin: string): void {
+    const { status, code, message, retryAfterSeconds } = refusalOf(error);
+    const retry: [string, string][] =
+      retryAfterSeconds === undefined ? [] : [['retry-after', String(retryAfterSeconds)]];
+    const headers = [JSON_TYPE, ...retry, ...(code === 'forbidden_origin' ? [] : crossOrigin(origin))];
+    send(response, { status, headers, body: `${JSON.stringify({ code, message })}\n` });
+  }
+
+  function send(response: HttpResponse, answer: Answer): void {
+    response.cork(() => {
+      response.writeStatus(answer.status);
+      for (const [name, value] of answer.headers) response.writeHeader(name, value);
+      response.end(answer.body);
+    });
+  }
+
+  function answering(handle: (asked: Asked) => Promise<Answer>) {
+    return (response: HttpResponse, request: HttpRequest): void => {
+      let aborted = false;
+      response.onAborted(() => {
+        aborted = true;
+      });
+      const origin = request.getHeader('origin');
+      // Inside a promise from the first line: a handler that throws would end the process.
+      new Promise<Answer>((resolve) => resolve(handle(asked(request)))).then(
+        (answer) => {
+          if (!aborted) send(response, { ...answer, headers: [...answer.headers, ...crossOrigin(origin)] });
+        },
+        (error: unknown) => {
+          if (!aborted) refuse(response, error, origin);
+        },
+      );
+    };
+  }
+
+  app.get('/v1/state', answering(state));
+  app.get('/v1/events', answering(events));
+  app.get('/v1/stream', (response, request) => {
+    const origin = request.getHeader('origin');
+    try {
+      stream(response, asked(request));
+    } catch (error) {
+      refuse(response, error, origin);
+    }
+  });
+  app.options('/v1/*', (response, request) => {
+    const origin = request.getHeader('origin');
+    const headers: [string, string][] = options.originAllowed(origin)
+      ? [
+          ...crossOrigin(origin),
+          ['access-control-allow-methods', 'GET'],
+          ['access-control-allow-headers', 'authorization, if-none-match, last-event-id'],
+          ['access-control-max-age', '600'],
+        ]
+      : [];
+    send(response, { status: '204 No Content', headers, body: '' });
+  });
+  app.any('/*', (response) => {
+    const body =
+      '{"code":"not_found","message":"connect by WebSocket to /ws, or ask /v1/state, /v1/events, /v1/stream"}\n';
+    send(response, { status: '404 Not Found', headers: [JSON_TYPE], body });
+  });
+}
+
+/** Changes whenever one of the channels does; undefined where a channel has no log yet. */
+function tagOf(channels: readonly string[], positions: readonly (Position | undefined)[]) {
+  if (positions.includes(undefined)) return undefined;
+  const hash = createHash('sha256');
+  positions.forEach((position, index) => {
+    hash.update(`${channels[index]} ${position && formatPosition(position)}\n`);
+  });
+  return `"${hash.digest('base64url').slice(0, 22)}"`;
+}

@@ -1,0 +1,160 @@
+/**
+ * Server-Sent Events: the same session as behind a WebSocket, written to an HTTP response. Every event carries, as its
+ * `id:`, the positions of all channels of the stream, so that `Last-Event-ID` resumes every one of them.
+ */
+
+import type { HttpResponse } from 'uWebSockets.js';
+import {
+  type CloseCode,
+  formatPosition,
+  type ParsedChannel,
+  parseChannel,
+  parsePosition,
+} from '@belfry/shared/protocol';
+import { positionInFrame } from '../channels/event-position.js';
+import type { Frame } from '../channels/subscriber.js';
+import type { Socket } from '../session/socket.js';
+
+export interface EventStream extends Socket {
+  /** An event was published on a channel that this stream follows. */
+  publish(channel: string, frame: Frame): void;
+}
+
+export interface EventStreamOptions {
+  readonly response: HttpResponse;
+  readonly headers: readonly (readonly [string, string])[];
+  /** Positions the client has, by channel. */
+  readonly positions: ReadonlyMap<string, string>;
+  readonly maxBackpressureBytes: number;
+  readonly onFollow: (channel: string, stream: EventStream) => void;
+  readonly onUnfollow: (channel: string, stream: EventStream) => void;
+  /** The client has been sent a PING and its connection took it: as good as a PONG, which it cannot send. */
+  readonly onAlive: () => void;
+  readonly onClosed: () => void;
+}
+
+/** `channel@position`, separated by spaces: what `id:` holds. */
+export function readLastEventId(text: string): Map<string, string> {
+  const positions = new Map<string, string>();
+  for (const part of text.split(' ')) {
+    const at = part.lastIndexOf('@');
+    const channel = parseChannel(part.slice(0, at));
+    const position = part.slice(at + 1);
+    if (at > 0 && channel && parsePosition(position)) positions.set(channel.channel, position);
+  }
+  return positions;
+}
+
+/**
+ * The frame that a client of a WebSocket would send: the session handles both alike. Channels that were joined without
+ * having been asked for (`user:`, `role:`) are resumed too where the client has a position on them.
+ */
+export function subscribeFrame(channels: readonly ParsedChannel[], positions: ReadonlyMap<string, string>): string {
+  const unasked = [...positions.keys()].filter((name) => /^(user|role):/.test(name));
+  const names = new Set([...channels.map(({ channel }) => channel), ...unasked]);
+  return JSON.stringify({ type: 'SUBSCRIBE', channels: [...names], after: Object.fromEntries(positions) });
+}
+
+/** Tells EventSource to wait 1 to 5 seconds before it comes back, so that a gateway's clients do not come all at once. */
+const retryMs = (): number => 1_000 + Math.round(Math.random() * 4_000);
+
+export function openEventStream(options: EventStreamOptions): EventStream {
+  const { response } = options;
+  const positions = new Map(options.positions);
+  let closed = false;
+  /** Bytes written since the connection stopped taking them. */
+  let waiting = 0;
+
+  response.onAborted(finish);
+  response.onWritable(() => {
+    waiting = 0;
+    return true;
+  });
+  response.cork(() => {
+    response.writeStatus('200 OK');
+    response.writeHeader('content-type', 'text/event-stream');
+    response.writeHeader('cache-control', 'no-cache');
+    // Proxies that buffer would hold events back.
+    response.writeHeader('x-accel-buffering', 'no');
+    for (const [name, value] of options.headers) response.writeHeader(name, value);
+    response.write(`retry: ${retryMs()}\n\n`);
+  });
+
+  function finish(): void {
+    if (closed) return;
+    closed = true;
+    options.onClosed();
+  }
+
+  function write(text: string): boolean {
+    if (closed) return false;
+    if (waiting > options.maxBackpressureBytes) return false;
+    let taken = true;
+    response.cork(() => {
+      taken = response.write(text);
+    });
+    if (!taken || waiting > 0) waiting += text.length;
+    return true;
+  }
+
+  /** Which channel a frame moves, and to where: events say so first, the others are few and are read whole. */
+  function note(frame: string): void {
+    if (frame.startsWith('{"id":"')) {
+      const { id, channel } = JSON.parse(frame) as { id: string; channel?: string };
+      if (channel) positions.set(channel, id);
+    } else if (/^\{"type":"(SUBSCRIBED|STATE|RESYNC)"/.test(frame)) {
+      const { id, channel, replay } = JSON.parse(frame) as { id: string; channel: string; replay?: number };
+      // The position behind a replay holds only once the replay has been handled.
+      if (!replay) positions.set(channel, id);
+    }
+  }
+
+  const lastEventId = (): string => [...positions].map(([channel, position]) => `${channel}@${position}`).join(' ');
+  const emit = (text: string): boolean => write(`id: ${lastEventId()}\ndata: ${text}\n\n`);
+
+  const stream: EventStream = {
+    send(frame) {
+      const text = textOf(frame);
+      if (text === '{"type":"PING"}') {
+        const sent = write(': ping\n\n');
+        if (sent && waiting === 0) setImmediate(options.onAlive);
+        return sent;
+      }
+      note(text);
+      return emit(text);
+    },
+    publish(channel, frame) {
+      const position =
+        typeof frame === 'string'
+          ? undefined
+          : positionInFrame(Buffer.from(frame.buffer, frame.byteOffset, frame.length));
+      const text = textOf(frame);
+      if (position) positions.set(channel, formatPosition(position));
+      else note(text);
+      if (!emit(text)) stream.destroy();
+    },
+    together: (sends) => {
+      if (!closed) response.cork(sends);
+    },
+    follow: (channel) => options.onFollow(channel, stream),
+    unfollow: (channel) => options.onUnfollow(channel, stream),
+    end({ code, reason }: CloseCode) {
+      if (closed) return;
+      write(`event: close\ndata: ${JSON.stringify({ code, reason })}\n\n`);
+      if (closed) return;
+      response.cork(() => response.end());
+      finish();
+    },
+    destroy() {
+      if (closed) return;
+      response.close();
+      finish();
+    },
+    get bufferedBytes() {
+      return waiting;
+    },
+  };
+  return stream;
+}
+
+const textOf = (frame: Frame): string => (typeof frame === 'string' ? frame : Buffer.from(frame).toString('utf8'));
