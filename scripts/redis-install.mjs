@@ -3,15 +3,13 @@
  * Installs redis-server with the system's package manager where that needs no question answered: as root, with a
  * passwordless sudo, or with Homebrew. Nobody asked us for a system service, so none is left running.
  */
-import { connect } from 'node:net';
 import { run } from './processes.mjs';
-
-const SERVICE_PORT = 6379;
 
 /**
  * @typedef {object} Manager
  * @property {string} command
  * @property {readonly (readonly string[])[]} steps arguments of each call, in order
+ * @property {readonly (readonly string[])[]} [unserve] ends the service that the package may have started; may fail
  * @property {boolean} root needs to be root
  * @property {Readonly<Record<string, string>>} [env]
  * @property {string} advice what a person would type
@@ -25,8 +23,13 @@ const MANAGERS = [
       ['-qq', 'update'],
       ['-qq', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', 'install', 'redis-server'],
     ],
+    // systemd starts the service whatever the runlevel, and would again with every boot.
+    unserve: [
+      ['systemctl', 'disable', '--now', 'redis-server'],
+      ['service', 'redis-server', 'stop'],
+    ],
     root: true,
-    // invoke-rc.d starts no service in runlevel 1.
+    // Without systemd, no service is started in runlevel 1.
     env: { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
     advice: 'apt-get install redis-server',
   },
@@ -67,24 +70,20 @@ export async function installRedis(signal) {
   const prefix = await privilege(manager);
   if (!prefix) return `${manager.command} needs root, and sudo asks for a password`;
 
-  const takenBefore = await answers(SERVICE_PORT);
-  const env = { ...process.env, ...manager.env };
+  // By way of `env`, as sudo drops the environment.
+  const settings = Object.entries(manager.env ?? {}).map(([name, value]) => `${name}=${value}`);
   for (const args of manager.steps) {
-    const settings = Object.entries(manager.env ?? {}).map(([name, value]) => `${name}=${value}`);
-    // sudo drops the environment: `env` sets it on the other side.
-    const [command = '', ...rest] = [
-      ...prefix,
-      ...(prefix.length > 0 ? ['env', ...settings] : []),
-      manager.command,
-      ...args,
-    ];
-    const result = await run(command, rest, { env, signal, orphan: 'interrupt' });
+    const [command = '', ...rest] = [...prefix, 'env', ...settings, manager.command, ...args];
+    const result = await run(command, rest, { signal, orphan: 'interrupt' });
     const last = args === manager.steps.at(-1);
     // A failed `update` (one mirror of many is down) does not mean that the package cannot be had.
     if (result.code !== 0 && last) return `\`${command} ${rest.join(' ')}\` failed:\n${result.output.trim()}`;
     if (signal?.aborted) return 'interrupted';
   }
-  if (!takenBefore) await stopService(prefix);
+  for (const stop of manager.unserve ?? []) {
+    const [command = '', ...args] = [...prefix, ...stop];
+    await works(command, args);
+  }
   return undefined;
 }
 
@@ -96,37 +95,4 @@ export async function installRedis(signal) {
 async function privilege(manager) {
   if (!manager.root || process.getuid?.() === 0) return [];
   return (await works('sudo', ['-n', 'true'])) ? ['sudo', '-n'] : undefined;
-}
-
-/**
- * Where the package started its service in spite of what we asked, ends it.
- * @param {readonly string[]} prefix
- */
-async function stopService(prefix) {
-  if (!(await answers(SERVICE_PORT))) return;
-  for (const stop of [
-    ['systemctl', 'disable', '--now', 'redis-server'],
-    ['service', 'redis-server', 'stop'],
-  ]) {
-    const [command = '', ...args] = [...prefix, ...stop];
-    if ((await works(command, args)) && !(await answers(SERVICE_PORT))) return;
-  }
-}
-
-/**
- * Whether somebody listens on this port of the loopback address.
- * @param {number} port
- * @returns {Promise<boolean>}
- */
-function answers(port) {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    const end = (/** @type {boolean} */ result) => {
-      socket.destroy();
-      resolve(result);
-    };
-    socket.setTimeout(1000, () => end(false));
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-  });
 }

@@ -131,6 +131,8 @@ async function main() {
         JWT_SECRET: secret,
         WEBSOCKET_HOST: HOST,
         ACCESS_POLICY: process.env.ACCESS_POLICY || 'authenticated',
+        // In a real cluster clients are sent away slowly, to the other gateways: here all of them stop at once.
+        SHUTDOWN_SECONDS: process.env.SHUTDOWN_SECONDS || '1',
       },
       { ...shared, HTTP_HOST: HOST, HTTP_PORT: `${ports.publisher}`, ...(demo ? { DEMO_FEED: 'true' } : {}) },
     );
