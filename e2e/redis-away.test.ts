@@ -1,6 +1,7 @@
 /** Redis goes away and comes back: connections stay, nobody is lied to, nothing is lost in silence. */
 import {
   connect,
+  type Frame,
   mintToken,
   openTestLog,
   startGateway,
@@ -69,7 +70,7 @@ it('tells every subscriber when Redis has lost what they saw: RESYNC, then the s
   await append('property:1', [{ n: 1 }, { n: 2 }]);
   await client.take(2, 'VIOLATION_UPDATE');
   await redis.restart({ keepData: false });
-  const own = ({ channel }: { channel?: string }) => channel === 'property:1';
+  const own = ({ channel }: Frame) => channel === 'property:1';
   const resync = await client.next('RESYNC', own, { deadlineMs: 15_000 });
   const state = await client.next('STATE', own);
   expect(state).toMatchObject({ channel: 'property:1', id: resync.id, events: [] });
