@@ -4,7 +4,7 @@
  */
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Registry } from '@belfry/shared/service';
 import type { ChannelObserver } from './channels/channel.js';
-import type { SessionMetrics } from './session/sessions.js';
+import type { SessionMetrics } from './session/context.js';
 
 export interface GatewayGauges {
   readonly connections: () => number;

@@ -2,50 +2,11 @@
  * All sessions of this gateway: how many there may be, their heartbeat, their deadlines. One timer for all of them:
  * sessions stand on a wheel with one spoke a second, so that ten thousand pings spread over the whole interval.
  */
-import type { AccessPolicy, Verify } from '@belfry/shared/auth';
-import type { ErrorCode, ReconnectAdvice } from '@belfry/shared/protocol';
-import type { Clock } from '@belfry/shared/service';
-import type { Hub } from '../channels/hub.js';
-import type { RateLimit } from './rate-limit.js';
+import type { SessionContext } from './context.js';
 import { Session } from './session.js';
 import type { Socket } from './socket.js';
 
-/** What sessions tell the metrics. */
-export interface SessionMetrics {
-  received(type: string): void;
-  sent(type: string): void;
-  handled(type: string, ms: number): void;
-  failed(code: ErrorCode): void;
-  authenticated(result: 'ok' | ErrorCode): void;
-  rateLimited(): void;
-  closed(code: number): void;
-}
-
-/** What all sessions share. */
-export interface SessionContext {
-  readonly node: string;
-  /** Distinguishes connection ids of one node's lives. */
-  readonly startedAt: string;
-  readonly clock: Clock;
-  readonly hub: Hub;
-  readonly verify: Verify;
-  readonly accessPolicy: AccessPolicy;
-  readonly rateLimit: RateLimit;
-  readonly maxSubscriptions: number;
-  readonly heartbeatMs: number;
-  /** Milliseconds a SUBSCRIBE waits for Redis. */
-  readonly waitMs: number;
-  readonly metrics: SessionMetrics;
-  readonly reconnectAdvice: () => ReconnectAdvice;
-  /** When a client that was told `unavailable` should try again, in milliseconds. */
-  readonly retryAfterMs: () => number;
-  /** Runs after the present callback of the transport has returned. */
-  readonly afterThisTurn: (run: () => void) => void;
-  /** Counts a session to its user; false when the user has as many as allowed. */
-  readonly admit: (session: Session, userId: string) => boolean;
-}
-
-export interface SessionsOptions extends Omit<SessionContext, 'admit'> {
+export interface SessionsOptions extends Omit<SessionContext, 'admit' | 'authenticated'> {
   readonly random: () => number;
   readonly maxPerUser: number;
   readonly authenticationDeadlineMs: number;
@@ -83,13 +44,13 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   const context: SessionContext = {
     ...options,
-    admit(session, userId) {
+    admit(userId) {
       const held = perUser.get(userId) ?? 0;
       if (held >= options.maxPerUser) return false;
       perUser.set(userId, held + 1);
-      anonymous.delete(session);
       return true;
     },
+    authenticated: (session) => void anonymous.delete(session as Session),
   };
 
   const maxPaceChecks = Math.ceil(options.slowConsumerMs / (PACE_CHECK_TICKS * TICK_MS));

@@ -1,0 +1,43 @@
+/** What all sessions of a gateway share: made once by the composition root, handed to each. */
+import type { AccessPolicy, Verify } from '@belfry/shared/auth';
+import type { ErrorCode, ReconnectAdvice } from '@belfry/shared/protocol';
+import type { Clock } from '@belfry/shared/service';
+import type { Hub } from '../channels/hub.js';
+import type { RateLimit } from './rate-limit.js';
+
+/** What sessions tell the metrics. */
+export interface SessionMetrics {
+  received(type: string): void;
+  sent(type: string): void;
+  handled(type: string, ms: number): void;
+  failed(code: ErrorCode): void;
+  authenticated(result: 'ok' | ErrorCode): void;
+  rateLimited(): void;
+  closed(code: number): void;
+}
+
+/** What all sessions share. */
+export interface SessionContext {
+  readonly node: string;
+  /** Distinguishes connection ids of one node's lives. */
+  readonly startedAt: string;
+  readonly clock: Clock;
+  readonly hub: Hub;
+  readonly verify: Verify;
+  readonly accessPolicy: AccessPolicy;
+  readonly rateLimit: RateLimit;
+  readonly maxSubscriptions: number;
+  readonly heartbeatMs: number;
+  /** Milliseconds a SUBSCRIBE waits for Redis. */
+  readonly waitMs: number;
+  readonly metrics: SessionMetrics;
+  readonly reconnectAdvice: () => ReconnectAdvice;
+  /** When a client that was told `unavailable` should try again, in milliseconds. */
+  readonly retryAfterMs: () => number;
+  /** Runs after the present callback of the transport has returned. */
+  readonly afterThisTurn: (run: () => void) => void;
+  /** Counts a session to its user; false when the user has as many as allowed. */
+  readonly admit: (userId: string) => boolean;
+  /** The session has said who it is: its deadline does not count any more. */
+  readonly authenticated: (session: object) => void;
+}
