@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The gateway's composition root: settings in, parts wired, started; stopped in order. */
-import { checkSecret, createVerifier } from '@belfry/shared/auth';
+import { authSettings, checkSecret, createVerifier } from '@belfry/shared/auth';
 import { connect, createRedisLink, createRedisLog, retentionFrom } from '@belfry/shared/log';
 import {
   createLogger,
@@ -11,6 +11,7 @@ import {
   shutdownOnSignals,
   startOperatorServer,
   systemClock,
+  watchSecretFiles,
 } from '@belfry/shared/service';
 import { statsHandler, subscriptionsByKind } from './admin/stats.js';
 import { createHub } from './channels/hub.js';
@@ -81,8 +82,24 @@ runProcess(async () => {
   });
   shutdown.step('hub', () => hub.close());
 
+  const secretsOf = (values: { readonly JWT_SECRET: string; readonly JWT_PREVIOUS_SECRET: string }) =>
+    [values.JWT_SECRET, values.JWT_PREVIOUS_SECRET].filter((secret) => secret !== '');
+  let secrets = secretsOf(settings);
+  const stopWatchingSecrets = watchSecretFiles({
+    settings: { JWT_SECRET: authSettings.JWT_SECRET, JWT_PREVIOUS_SECRET: authSettings.JWT_PREVIOUS_SECRET },
+    environment: process.env,
+    clock,
+    logger,
+    onChange: (values) => {
+      checkSecret(values.JWT_SECRET, process.env.NODE_ENV);
+      secrets = secretsOf(values);
+    },
+  });
+  shutdown.step('secret files', stopWatchingSecrets);
   const verify = createVerifier({
-    secrets: [settings.JWT_SECRET, settings.JWT_PREVIOUS_SECRET].filter((secret) => secret !== ''),
+    get secrets() {
+      return secrets;
+    },
     issuer: settings.JWT_ISSUER || undefined,
     audience: settings.JWT_AUDIENCE || undefined,
     now: clock.now,
@@ -142,6 +159,7 @@ runProcess(async () => {
   let draining = false;
   metrics.watch({
     connections: () => sessions.count,
+    connectionsLimit: () => settings.MAX_CONNECTIONS,
     authenticated: () => sessions.authenticatedCount,
     subscriptionsByKind: () => subscriptionsByKind(hub.channels),
     channels: () => hub.channels.size,

@@ -8,6 +8,7 @@ import type { SessionMetrics } from './session/context.js';
 
 export interface GatewayGauges {
   readonly connections: () => number;
+  readonly connectionsLimit: () => number;
   readonly authenticated: () => number;
   readonly subscriptionsByKind: () => ReadonlyMap<string, number>;
   readonly channels: () => number;
@@ -118,6 +119,7 @@ function watch(registry: Registry, gauges: GatewayGauges): void {
     });
   };
   gauge('websocket_active_connections', 'Connections now', gauges.connections);
+  gauge('websocket_connections_limit', 'Connections beyond which upgrades are refused', gauges.connectionsLimit);
   gauge('websocket_authenticated_connections', 'Authenticated connections now', gauges.authenticated);
   gauge('belfry_channels', 'Channels that live on this gateway', gauges.channels);
   gauge('belfry_tail_bytes', 'Memory held by channels’ tails', gauges.tailBytes);

@@ -5,5 +5,6 @@ export * from './logger.js';
 export * from './metrics.js';
 export * from './operator-server.js';
 export * from './process.js';
+export * from './secret-files.js';
 export * from './settings.js';
 export * from './shutdown.js';

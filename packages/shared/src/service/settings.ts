@@ -85,14 +85,16 @@ export const list = (common: Common<readonly string[]>): Setting<readonly string
       .filter((item) => item !== ''),
   );
 
-export function url(common: Common<string> & { protocols: readonly string[] }): Setting<string> {
+/** `secret` is for addresses that may hold a password: never shown, and readable from `NAME_FILE`. */
+export function url(common: Common<string> & { protocols: readonly string[]; secret?: boolean }): Setting<string> {
   const allowed = common.protocols.map((protocol) => `${protocol}//…`).join(' or ');
-  return setting(common, allowed, (value) => {
+  const read = (value: string) => {
     if (!URL.canParse(value) || !common.protocols.includes(new URL(value).protocol)) {
       throw new Error(`must be ${allowed}`);
     }
     return value;
-  });
+  };
+  return setting(common, allowed, read, common.secret);
 }
 
 /**
