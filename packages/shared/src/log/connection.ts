@@ -57,6 +57,11 @@ export interface ConnectionOptions {
   readonly name: string;
   /** Milliseconds until a command that Redis does not answer fails. Default 5,000. */
   readonly commandTimeoutMs?: number;
+  /**
+   * Whether a command whose answer was lost with its connection is sent again by itself. Default true. False for what
+   * must not happen twice without its caller knowing: there such a command fails at once.
+   */
+  readonly resend?: boolean;
   readonly onError: (error: Error) => void;
 }
 
@@ -72,7 +77,8 @@ export function connect(options: ConnectionOptions): Connection {
     commandTimeout: options.commandTimeoutMs ?? 5_000,
     connectTimeout: 5_000,
     keepAlive: 10_000,
-    maxRetriesPerRequest: 1,
+    maxRetriesPerRequest: options.resend === false ? 0 : 1,
+    autoResendUnfulfilledCommands: options.resend !== false,
     retryStrategy: (attempt) => Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2),
   };
   const connection = open(address, common);

@@ -66,6 +66,11 @@ export interface AppendRequest {
   readonly lane: number;
   /** The lane's position that the entries were worked out against; undefined: only repeated entries are refused. */
   readonly expected?: string | undefined;
+  /**
+   * The generations of Redis (see `readGenerations`) under which all entries before these are known to be applied.
+   * Under any other the append is refused: what came before may be lost. Undefined: not checked.
+   */
+  readonly generations?: readonly string[] | undefined;
   readonly entries: readonly AppendEntry[];
 }
 
@@ -81,6 +86,11 @@ export type AppendOutcome =
       readonly status: 'conflict';
       /** Where the lane stands: read the facts again and work the entries out anew. */
       readonly applied: string;
+    }
+  | {
+      /** Redis restarted or failed over, and may have lost entries before these: they must be appended again first. */
+      readonly status: 'fenced';
+      readonly generation: string;
     };
 
 /** What detection knows of a channel, and the lane's position that it is true for. */

@@ -70,6 +70,7 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
       request.lane,
       request.expected ?? '',
       request.entries.length,
+      request.generations?.join() ?? '',
     ];
     for (const entry of request.entries) {
       const facts = Object.entries(entry.facts ?? {});
@@ -142,6 +143,7 @@ function readingOf(reply: Reply): ChannelReading {
 function outcomeOf(reply: Reply): AppendOutcome {
   const [status, second, results] = reply as [string, number | string, string[]];
   if (status === 'conflict') return { status, applied: String(second) };
+  if (status === 'fenced') return { status, generation: String(second) };
   return {
     status: 'ok',
     epochChanged: second === 1,

@@ -4,14 +4,17 @@
 --
 -- KEYS  log, meta, snapshot, facts, topic, then one key per idempotency key in the order of the entries that have one
 -- ARGV  max events, log ttl s, snapshot ttl s (0: kept), idempotency ttl s, lane, expected ("" or "ms-seq"), entry count,
+--       generations the caller knows ("" does not check them),
 --       then per entry: intake id, has idempotency key (0|1), event count, fact count,
 --                       per event: snapshot key ("" for none), body; per fact: field, value ("" deletes it)
 -- Returns {"ok", epoch changed (0|1), result per entry: "" where it had been applied before, "-" where it brought no
 --          event, else the ids joined by ","}
 --      or {"conflict", the lane's position}: somebody else moved the channel on since the caller read it
+--      or {"fenced", generation}: Redis restarted or failed over and may have lost what came before these entries. Were
+--         they applied now, the lost ones could never be: the lane would stand behind them.
 local log, meta, snapshot, facts, topic = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local max_events, log_ttl, snapshot_ttl, idempotency_ttl = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local lane, expected, entries = 'v' .. ARGV[5], ARGV[6], tonumber(ARGV[7])
+local lane, expected, entries, known = 'v' .. ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
 
 local function parse(id)
   local ms, seq = string.match(id, '^(%d+)-(%d+)$')
@@ -40,7 +43,8 @@ local epoch, generation, applied = m[1], m[2], m[3] or '0-0'
 local applied_ms, applied_seq = parse(applied)
 
 local results, changed, appended = {}, 0, false
-local at, idempotency_at = 8, 6
+local current
+local at, idempotency_at = 9, 6
 for n = 1, entries do
   local id, has_key, event_count, fact_count = ARGV[at], ARGV[at + 1] == '1', tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
   at = at + 4
@@ -49,10 +53,13 @@ for n = 1, entries do
     results[n] = ''
     at = at + 2 * event_count + 2 * fact_count
   else
+    if not current and (known ~= '' or event_count > 0) then
+      current = replication_id()
+      if known ~= '' and not string.find(known, current, 1, true) then return { 'fenced', current } end
+    end
     if expected ~= '' and expected ~= applied then return { 'conflict', applied } end
     if event_count > 0 and not appended then
       appended = true
-      local current = replication_id()
       if not epoch or generation ~= current then
         if epoch then changed = 1 end
         epoch = new_epoch(epoch)

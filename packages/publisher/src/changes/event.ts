@@ -1,0 +1,63 @@
+/** Events that services publish as they are, to any channel: checked for form and size, never for meaning. */
+import { GATEWAY_MESSAGES, parseChannel } from '@belfry/shared/protocol';
+
+/** What a service publishes: `channel`, `type`, optionally `timestamp` and `key`, and its own data. */
+export interface ServiceEvent {
+  /** The canonical name of the channel. */
+  readonly channel: string;
+  readonly type: string;
+  /** Seconds since 1970; the time of intake when left out. */
+  readonly timestamp?: number;
+  /** Which snapshot entry the event replaces; without one it is not part of the snapshot. */
+  readonly key?: string;
+  readonly [field: string]: unknown;
+}
+
+/** An event should stay under the 16 KB that a gateway batches. */
+export const MAX_EVENT_LENGTH = 15_000;
+const TYPE = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
+const MAX_KEY_LENGTH = 128;
+
+export type ParsedEvent = { readonly event: ServiceEvent } | { readonly error: string };
+
+/** Checks one event. The error names the field that is wrong and what is allowed. Never throws. */
+export function parseEvent(input: unknown): ParsedEvent {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    return { error: 'an event must be one JSON object' };
+  }
+  const { channel, type, timestamp, key, id: _, ...data } = input as Readonly<Record<string, unknown>>;
+  const parsed = parseChannel(channel);
+  if (!parsed) return { error: 'channel: must be property:<id>, user:<id>, role:<role>, state:<name> or global' };
+  if (typeof type !== 'string' || !TYPE.test(type)) {
+    return { error: 'type: must be a letter and up to 63 letters, digits, "_", ".", ":" or "-"' };
+  }
+  if (Object.hasOwn(GATEWAY_MESSAGES, type)) return { error: `type: ${type} is a message of the gateway’s own` };
+  if (timestamp !== undefined && !(typeof timestamp === 'number' && timestamp > 0 && timestamp <= 1e11)) {
+    return { error: 'timestamp: must be seconds since 1970' };
+  }
+  if (key !== undefined && !(typeof key === 'string' && key !== '' && key.length <= MAX_KEY_LENGTH)) {
+    return { error: `key: must be text of 1 to ${MAX_KEY_LENGTH} characters` };
+  }
+  const event: ServiceEvent = {
+    channel: parsed.channel,
+    type,
+    ...(timestamp === undefined ? {} : { timestamp }),
+    ...(key === undefined ? {} : { key }),
+    ...data,
+  };
+  if (JSON.stringify(event).length > MAX_EVENT_LENGTH) {
+    return { error: `an event must not be longer than ${MAX_EVENT_LENGTH} characters` };
+  }
+  return { event };
+}
+
+/** The event's body as JSON, `channel` first, without `id`. @param at seconds, where the event names no time */
+export function serviceEventBody({ channel, type, timestamp, ...data }: ServiceEvent, at: number): string {
+  return JSON.stringify({ channel, type, timestamp: timestamp ?? at, ...data });
+}
+
+/** A board's events replace each other whether or not they name a key. */
+export function snapshotKeyOf({ channel, key, type }: ServiceEvent): string | undefined {
+  if (key !== undefined) return `event:${key}`;
+  return channel.startsWith('state:') ? `event:${type}` : undefined;
+}

@@ -1,0 +1,168 @@
+/**
+ * Applies a batch of one share's entries: to their channels all at once, one call a channel; then to `global`, where
+ * every property's events meet, in the order of the intake.
+ */
+import type { AppendEntry, AppendOutcome, LogWriter } from '@belfry/shared/log';
+import { GLOBAL_CHANNEL, propertyOf } from '@belfry/shared/protocol';
+import { type Applied, type ChannelApply, Fenced } from './channel-apply.js';
+import type { IntakeEntry, IntakeItem } from './entry.js';
+import { compareIds, FIRST_ID, laterId } from './id.js';
+import { type ChannelWork, planChannel } from './plan.js';
+
+/** What a share has to do for one intake entry. */
+export interface ShareWork {
+  readonly id: string;
+  readonly entry: IntakeEntry;
+  readonly key: string | undefined;
+  readonly items: readonly IntakeItem[];
+}
+
+export interface BatchApplyOptions {
+  readonly log: LogWriter;
+  readonly lane: number;
+  readonly generations: readonly string[];
+  readonly applyToChannel: ChannelApply;
+  readonly persist: <T>(call: () => Promise<T>) => Promise<T>;
+  /** Events appended, with the number of them on `global`. */
+  readonly onAppended: (events: number, global: number) => void;
+}
+
+/** Resolves when every entry is applied everywhere. @throws Fenced, or what `persist` gives up with */
+export type BatchApply = (works: readonly ShareWork[]) => Promise<void>;
+
+export function createBatchApply(options: BatchApplyOptions): BatchApply {
+  const { applyToChannel, generations, lane, log, persist } = options;
+  /** The lane's position on `global`; what is behind it is worked off altogether. */
+  let globalApplied: string | undefined;
+
+  /** Bodies for `global` by intake id, of what a property's channel took now or had taken before. */
+  async function relayed(channel: string, applied: readonly Applied[]): Promise<Map<string, readonly string[]>> {
+    const bodies = new Map<string, readonly string[]>();
+    const before: string[] = [];
+    for (const entry of applied) {
+      if (entry.bodies)
+        bodies.set(
+          entry.id,
+          entry.bodies.map((body) => globalBody(channel, body)),
+        );
+      else if (compareIds(entry.id, globalApplied ?? FIRST_ID) > 0) before.push(entry.id);
+    }
+    // Somebody appended these and died before, or has yet to come to, `global`.
+    if (before.length > 0) {
+      const frames = await persist(() => log.applied(channel, before));
+      for (const [id, texts] of frames)
+        bodies.set(
+          id,
+          texts.map((frame) => globalBody(channel, bodyOf(frame))),
+        );
+    }
+    return bodies;
+  }
+
+  async function appendToGlobal(entries: readonly AppendEntry[]): Promise<void> {
+    const last = entries.at(-1);
+    if (!last) return;
+    const outcome: AppendOutcome = await persist(() =>
+      log.append({ channel: GLOBAL_CHANNEL, lane, generations, entries }),
+    );
+    if (outcome.status === 'fenced') throw new Fenced(outcome.generation);
+    globalApplied = laterId(last.intakeId, globalApplied ?? FIRST_ID);
+    const appended = outcome.status === 'ok' ? outcome.results.flatMap((ids) => ids ?? []).length : 0;
+    options.onAppended(0, appended);
+  }
+
+  /** Entries that were sent to `global` itself; a repetition by key brings nothing. */
+  async function directEntries(works: readonly ChannelWork[]): Promise<readonly AppendEntry[]> {
+    if (works.length === 0) return [];
+    const keys = works.flatMap(({ key }) => key ?? []);
+    const { seen } = await persist(() =>
+      log.facts({ channel: GLOBAL_CHANNEL, lane, fields: [], idempotencyKeys: keys }),
+    );
+    const seenKeys = new Set(keys.filter((_, n) => seen[n]));
+    return planChannel({ applied: globalApplied, byType: new Map(), seen: seenKeys }, works).entries;
+  }
+
+  return async (works) => {
+    globalApplied ??= (
+      await persist(() => log.facts({ channel: GLOBAL_CHANNEL, lane, fields: [], idempotencyKeys: [] }))
+    ).applied;
+    const byChannel = groupByChannel(works);
+    const direct = byChannel.get(GLOBAL_CHANNEL) ?? [];
+    byChannel.delete(GLOBAL_CHANNEL);
+    const parts = await settled(
+      [...byChannel].map(async ([channel, channelWorks]) => {
+        const applied = await applyToChannel(channel, channelWorks);
+        options.onAppended(
+          applied.reduce((sum, { bodies }) => sum + (bodies?.length ?? 0), 0),
+          0,
+        );
+        return propertyOf(channel) === undefined ? undefined : relayed(channel, applied);
+      }),
+    );
+    await appendToGlobal(merge(parts, await directEntries(direct)));
+  };
+}
+
+function groupByChannel(works: readonly ShareWork[]): Map<string, ChannelWork[]> {
+  const byChannel = new Map<string, ChannelWork[]>();
+  for (const work of works) {
+    for (const [channel, items] of itemsByChannel(work.items)) {
+      const list = byChannel.get(channel);
+      const part = { id: work.id, key: work.key, items };
+      if (list) list.push(part);
+      else byChannel.set(channel, [part]);
+    }
+  }
+  return byChannel;
+}
+
+function itemsByChannel(items: readonly IntakeItem[]): Iterable<[string, readonly IntakeItem[]]> {
+  const [only] = items;
+  if (only && items.length === 1) return [[only.channel, items]];
+  const byChannel = new Map<string, IntakeItem[]>();
+  for (const item of items) {
+    const list = byChannel.get(item.channel);
+    if (list) list.push(item);
+    else byChannel.set(item.channel, [item]);
+  }
+  return byChannel;
+}
+
+/** One entry per intake id, in the order of the intake. */
+function merge(
+  parts: readonly (ReadonlyMap<string, readonly string[]> | undefined)[],
+  direct: readonly AppendEntry[],
+): readonly AppendEntry[] {
+  const byId = new Map<string, AppendEntry>(direct.map((entry) => [entry.intakeId, entry]));
+  for (const part of parts) {
+    for (const [id, bodies] of part ?? []) {
+      if (bodies.length === 0) continue;
+      const entry = byId.get(id) ?? { intakeId: id, events: [] };
+      // Not part of the snapshot of `global`: that would grow with the number of properties.
+      byId.set(id, { ...entry, events: [...entry.events, ...bodies.map((body) => ({ key: undefined, body }))] });
+    }
+  }
+  return [...byId.values()].sort((a, b) => compareIds(a.intakeId, b.intakeId));
+}
+
+/** Bodies begin with their channel: see `violationUpdateBody` and `serviceEventBody`. */
+const globalBody = (channel: string, body: string): string =>
+  `{"channel":"${GLOBAL_CHANNEL}"${body.slice('{"channel":""'.length + channel.length)}`;
+
+/** A frame without its position: the frame begins with `"id":"<position>",`. */
+const bodyOf = (frame: string): string => `{${frame.slice(frame.indexOf(',') + 1)}`;
+
+/** Waits for all, also where some fail: nothing of a batch may be under way when the next one begins. */
+async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const outcomes = await Promise.allSettled(promises);
+  const values: T[] = [];
+  let fenced: unknown;
+  let failure: unknown;
+  for (const outcome of outcomes) {
+    if (outcome.status === 'fulfilled') values.push(outcome.value);
+    else if (outcome.reason instanceof Fenced) fenced ??= outcome.reason;
+    else failure ??= outcome.reason;
+  }
+  if (fenced ?? failure) throw fenced ?? failure;
+  return values;
+}

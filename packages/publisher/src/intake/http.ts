@@ -1,0 +1,186 @@
+/**
+ * The HTTP door's server: who may come in, how much they may send, what they are told when something is wrong. What the
+ * paths mean is said elsewhere: see `routes.ts`.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from '@belfry/shared/service';
+
+/** What is answered when a request fails, with `code` in the body. */
+export const HTTP_ERRORS = {
+  bad_request: 400,
+  unauthorized: 401,
+  not_found: 404,
+  method_not_allowed: 405,
+  too_large: 413,
+  unsupported_media_type: 415,
+  too_many_requests: 429,
+  internal: 500,
+  unavailable: 503,
+} as const;
+export type HttpErrorCode = keyof typeof HTTP_ERRORS;
+
+/** A request that cannot be answered as it was meant. */
+export class HttpError extends Error {
+  readonly code: HttpErrorCode;
+  /** More fields of the answer's body. */
+  readonly fields: Readonly<Record<string, unknown>>;
+
+  constructor(code: HttpErrorCode, message: string, fields: Readonly<Record<string, unknown>> = {}) {
+    super(message);
+    this.code = code;
+    this.fields = fields;
+  }
+}
+
+export interface HttpRequest {
+  readonly url: URL;
+  readonly headers: IncomingHttpHeaders;
+  /** The body, read as JSON. @throws HttpError */
+  json(): Promise<unknown>;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  /** What it throws, unless an HttpError, is answered with 500 and logged. */
+  readonly handle: (request: HttpRequest) => Promise<HttpReply> | HttpReply;
+}
+
+export interface HttpDoorOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Bearer token that every request must show; empty: none. */
+  readonly token: string;
+  readonly routes: readonly Route[];
+  readonly logger: Logger;
+  /** Called with every refusal. */
+  readonly onRefused: (code: HttpErrorCode) => void;
+}
+
+export interface HttpDoor {
+  readonly port: number;
+  /** Stops accepting, lets the requests in hand end, closes idle connections. */
+  close(): Promise<void>;
+}
+
+export const MAX_BODY_BYTES = 8 * 1024 * 1024;
+/** Bodies that are held at once; beyond it new requests are put off, so that a flood cannot exhaust the memory. */
+const MAX_PENDING_BYTES = 96 * 1024 * 1024;
+const RETRY_AFTER_SECONDS = 1;
+/** Longer than load balancers keep idle connections (60 s), so that they close first and no request meets a close. */
+const KEEP_ALIVE_MS = 65_000;
+/** For the whole request: 8 MB at 2 Mbit/s. */
+const REQUEST_TIMEOUT_MS = 32_000;
+
+/** Starts listening. Rejects when the port is taken. */
+export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
+  const { logger, routes } = options;
+  const tokenDigest = options.token === '' ? undefined : digest(`Bearer ${options.token}`);
+  const memory = { pendingBytes: 0 };
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Digests have one length: comparing them takes the same time whatever was sent.
+    if (tokenDigest && !timingSafeEqual(tokenDigest, digest(request.headers.authorization ?? ''))) {
+      throw new HttpError('unauthorized', 'Send the publisher’s token as `Authorization: Bearer <token>`.');
+    }
+    const url = new URL(request.url ?? '/', 'http://publisher');
+    const there = routes.filter((route) => route.path === url.pathname);
+    if (there.length === 0) throw new HttpError('not_found', `There is no ${url.pathname} here.`);
+    const route = there.find(({ method }) => method === request.method);
+    if (!route) {
+      const allowed = there.map(({ method }) => method).join(', ');
+      response.setHeader('allow', allowed);
+      throw new HttpError('method_not_allowed', `${url.pathname} answers ${allowed}.`);
+    }
+    const reply = await route.handle({ url, headers: request.headers, json: () => readJson(request, memory) });
+    send(response, reply.status, reply.body);
+  }
+
+  function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    if (!(error instanceof HttpError)) logger.error({ err: error, path: request.url }, 'request failed');
+    const known =
+      error instanceof HttpError ? error : new HttpError('internal', 'Something failed here; it has been logged.');
+    options.onRefused(known.code);
+    if (response.headersSent || response.destroyed) return void response.destroy();
+    if (known.code === 'unauthorized') response.setHeader('www-authenticate', 'Bearer');
+    if (known.code === 'unavailable' || known.code === 'too_many_requests') {
+      response.setHeader('retry-after', RETRY_AFTER_SECONDS);
+    }
+    send(response, HTTP_ERRORS[known.code], { code: known.code, message: known.message, ...known.fields });
+  }
+
+  const server = createServer(
+    { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    (request, response) => {
+      answer(request, response).catch((error: unknown) => refuse(request, response, error));
+    },
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => resolve());
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  const text = `${JSON.stringify(body)}\n`;
+  response
+    .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+    .end(text);
+}
+
+async function readJson(request: IncomingMessage, memory: { pendingBytes: number }): Promise<unknown> {
+  const type = request.headers['content-type'] ?? '';
+  if (!/^application\/(?:[a-z.-]+\+)?json\s*(?:;|$)/i.test(type)) {
+    throw new HttpError('unsupported_media_type', 'Send JSON, with `Content-Type: application/json`.');
+  }
+  if (request.headers['content-encoding']) {
+    throw new HttpError('unsupported_media_type', 'Send the body without a Content-Encoding.');
+  }
+  const body = await readBody(request, memory);
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    throw new HttpError('bad_request', `The body is not JSON: ${(error as Error).message}`);
+  }
+}
+
+async function readBody(request: IncomingMessage, memory: { pendingBytes: number }): Promise<string> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    // Not destroyed when it is too long: node:http reads the rest away, and the client gets to see the answer.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      memory.pendingBytes += chunk.length;
+      if (size > MAX_BODY_BYTES) throw tooLarge();
+      if (memory.pendingBytes > MAX_PENDING_BYTES) {
+        throw new HttpError('too_many_requests', 'Too much is being sent at once; send it again a little later.');
+      }
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  } finally {
+    memory.pendingBytes -= size;
+  }
+}
+
+const tooLarge = (): HttpError =>
+  new HttpError('too_large', `A body must not be larger than ${MAX_BODY_BYTES} bytes; send several.`);

@@ -1,0 +1,18 @@
+/** Ids of intake entries, `<ms>-<seq>`: their order is the order in which changes were accepted. */
+
+/** Where an intake that was never read begins. */
+export const FIRST_ID = '0-0';
+
+/** Negative when `a` comes before `b`, 0 when they are the same, positive when `a` comes after `b`. */
+export function compareIds(a: string, b: string): number {
+  if (a === b) return 0;
+  return millisecondsOf(a) - millisecondsOf(b) || sequenceOf(a) - sequenceOf(b);
+}
+
+export const laterId = (a: string, b: string): string => (compareIds(a, b) >= 0 ? a : b);
+export const earlierId = (a: string, b: string): string => (compareIds(a, b) <= 0 ? a : b);
+
+/** Milliseconds since 1970 at which Redis accepted the entry. */
+export const millisecondsOf = (id: string): number => Number(id.slice(0, id.indexOf('-')));
+
+const sequenceOf = (id: string): number => Number(id.slice(id.indexOf('-') + 1));

@@ -1,0 +1,86 @@
+/**
+ * What intake entries do to one channel, worked out against what is known of it. Pure: applied to the same facts, the
+ * same entries give the same events, whoever works them out.
+ */
+import type { AppendEntry, NewEvent } from '@belfry/shared/log';
+import { detect } from '../changes/detect.js';
+import { serviceEventBody, snapshotKeyOf } from '../changes/event.js';
+import { encodeFacts, type Facts } from '../changes/facts.js';
+import { violationUpdateBody } from '../changes/update.js';
+import type { IntakeItem } from './entry.js';
+import { compareIds, millisecondsOf } from './id.js';
+
+/** The part of an intake entry that concerns one channel. */
+export interface ChannelWork {
+  readonly id: string;
+  /** The idempotency key. */
+  readonly key: string | undefined;
+  readonly items: readonly IntakeItem[];
+}
+
+export interface ChannelState {
+  /** The lane's position in the channel; undefined where it is not known and not needed. */
+  readonly applied: string | undefined;
+  readonly byType: ReadonlyMap<string, Facts | undefined>;
+  /** The idempotency keys that were seen before. */
+  readonly seen: ReadonlySet<string>;
+}
+
+export interface Plan {
+  readonly entries: readonly AppendEntry[];
+  /** Ids that the channel has had already. */
+  readonly repeated: readonly string[];
+  /** The facts once `entries` are applied. */
+  readonly byType: ReadonlyMap<string, Facts | undefined>;
+}
+
+export function planChannel(state: ChannelState, works: readonly ChannelWork[]): Plan {
+  const { applied } = state;
+  const entries: AppendEntry[] = [];
+  const repeated: string[] = [];
+  const byType = new Map(state.byType);
+  const seen = new Set(state.seen);
+  for (const work of works) {
+    if (applied !== undefined && compareIds(work.id, applied) <= 0) {
+      repeated.push(work.id);
+      continue;
+    }
+    const { id, key } = work;
+    if (key !== undefined && seen.has(key)) {
+      // Nothing happens, but the lane moves on: the entry is worked off.
+      entries.push({ intakeId: id, events: [] });
+      continue;
+    }
+    if (key !== undefined) seen.add(key);
+    entries.push({ intakeId: id, idempotencyKey: key, ...effectOf(work, byType) });
+  }
+  return { entries, repeated, byType };
+}
+
+function effectOf(
+  { id, items }: ChannelWork,
+  byType: Map<string, Facts | undefined>,
+): { events: NewEvent[]; facts: Record<string, string> } {
+  const at = millisecondsOf(id) / 1000;
+  const events: NewEvent[] = [];
+  // Without a prototype: a violation type may have any name.
+  const facts: Record<string, string> = Object.create(null);
+  for (const item of items) {
+    if (item.kind === 'event') {
+      events.push({ key: snapshotKeyOf(item.event), body: serviceEventBody(item.event, at) });
+      continue;
+    }
+    const { change } = item;
+    const type = change.violation_type;
+    const before = byType.get(type);
+    const after = detect(before, change);
+    if (after.facts !== before) {
+      byType.set(type, after.facts);
+      facts[type] = encodeFacts(after.facts);
+    }
+    if (after.detection) {
+      events.push({ key: `violations:${type}`, body: violationUpdateBody(change, after.detection, at) });
+    }
+  }
+  return { events, facts };
+}

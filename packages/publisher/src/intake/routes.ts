@@ -1,0 +1,67 @@
+/** `POST /v1/changes` and `POST /v1/events`: one report or many; all are accepted, or none. */
+import { parseChange } from '../changes/change.js';
+import { parseEvent } from '../changes/event.js';
+import { type IntakeDoor, IntakeUnavailable, type Report } from './door.js';
+import { MAX_IDEMPOTENCY_KEY_LENGTH } from './entry.js';
+import { HttpError, type HttpReply, type HttpRequest, type Route } from './http.js';
+
+/** As many as fit in 8 MB at some 800 bytes each. */
+export const MAX_BATCH = 10_000;
+/** Printable ASCII, as header values are; room is left for the index that a batch adds. */
+const IDEMPOTENCY_KEY = new RegExp(`^[\\x21-\\x7e]{1,${MAX_IDEMPOTENCY_KEY_LENGTH - 8}}$`);
+
+export function intakeRoutes(door: IntakeDoor, onAccepted: (kind: 'change' | 'event', count: number) => void): Route[] {
+  const take = async (kind: 'change' | 'event', request: HttpRequest): Promise<HttpReply> => {
+    const key = idempotencyKeyOf(request);
+    const body = await request.json();
+    const { items, single } = itemsOf(body, kind === 'change' ? 'changes' : 'events');
+    const reports = items.map((item, index): Report => {
+      const parsed = kind === 'change' ? parseChange(item) : parseEvent(item);
+      if ('error' in parsed) throw new HttpError('bad_request', parsed.error, single ? {} : { index });
+      // In a batch each item has a key of its own: a repeated batch is known item by item.
+      return { ...parsed, key: key === undefined || single ? key : `${key}:${index}` };
+    });
+    const ids = await accept(door, reports);
+    onAccepted(kind, ids.length);
+    return { status: 202, body: { accepted: ids.length, ids } };
+  };
+  return [
+    { method: 'POST', path: '/v1/changes', handle: (request) => take('change', request) },
+    { method: 'POST', path: '/v1/events', handle: (request) => take('event', request) },
+  ];
+}
+
+async function accept(door: IntakeDoor, reports: readonly Report[]): Promise<readonly string[]> {
+  try {
+    return await door.accept(reports);
+  } catch (error) {
+    if (error instanceof IntakeUnavailable) {
+      throw new HttpError('unavailable', `${error.message}. Send it again later, with an Idempotency-Key.`);
+    }
+    throw error;
+  }
+}
+
+/** One object, an array, or an object with an array in the field `plural`. */
+function itemsOf(body: unknown, plural: 'changes' | 'events'): { items: readonly unknown[]; single: boolean } {
+  const wrapped = typeof body === 'object' && body !== null ? (body as Record<string, unknown>)[plural] : undefined;
+  const list = Array.isArray(wrapped) ? wrapped : body;
+  if (!Array.isArray(list)) return { items: [body], single: true };
+  if (list.length === 0) throw new HttpError('bad_request', 'The list is empty.');
+  if (list.length > MAX_BATCH) {
+    throw new HttpError('bad_request', `A batch must not have more than ${MAX_BATCH} items; send several.`);
+  }
+  return { items: list, single: false };
+}
+
+function idempotencyKeyOf(request: HttpRequest): string | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key !== 'string' || !IDEMPOTENCY_KEY.test(key)) {
+    throw new HttpError(
+      'bad_request',
+      `Idempotency-Key: must be 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH - 8} printable characters without spaces.`,
+    );
+  }
+  return key;
+}

@@ -1,0 +1,118 @@
+/**
+ * Shares: which part of the intake this publisher works on. Leases divide the shares among the publishers that are
+ * alive, about equally; they spread the work and no more: safety rests on the compare-and-set in append.
+ */
+import { crc32 } from 'node:zlib';
+import type { Clock, Logger } from '@belfry/shared/service';
+import type { IntakeKeys } from './keys.js';
+import type { IntakeCommands } from './scripts.js';
+
+/** Which share a channel belongs to. */
+export const shareOf = (channel: string, shares: number): number => crc32(channel) % shares;
+
+export interface Shares {
+  /** The shares that this publisher should work on. */
+  held(): ReadonlySet<number>;
+  /** Shares to be given up because others have too few; `release` them when their work has been put in order. */
+  surplus(): ReadonlySet<number>;
+  release(share: number): Promise<void>;
+  /** Stops renewing, gives up what is held and leaves the circle of publishers. */
+  close(): Promise<void>;
+}
+
+export interface SharesOptions {
+  readonly commands: IntakeCommands & { zrem(key: string, member: string): Promise<number> };
+  readonly keys: IntakeKeys;
+  readonly shares: number;
+  /** Unique among all publishers. */
+  readonly name: string;
+  /** How long a lease outlives its holder. */
+  readonly leaseMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  /** Called whenever `held` or `surplus` is another one. */
+  readonly onChange: () => void;
+}
+
+/** Renewals in the time of a lease: two may fail before others take over. */
+const RENEWALS = 4;
+
+export function createShares(options: SharesOptions): Shares {
+  const { clock, commands, keys, leaseMs, logger, name, shares } = options;
+  const held = new Set<number>();
+  let surplus: ReadonlySet<number> = new Set();
+  let closed = false;
+  let running: Promise<void> | undefined;
+
+  async function round(): Promise<void> {
+    const alive = await commands.belfryHeartbeat(keys.publishers, name, leaseMs);
+    const fair = Math.ceil(shares / Math.max(1, alive));
+    let changed = await renew();
+    if (held.size < fair) changed = (await take(fair)) || changed;
+    const over = new Set([...held].slice(fair));
+    changed ||= over.size !== surplus.size;
+    surplus = over;
+    if (changed && !closed) options.onChange();
+  }
+
+  async function renew(): Promise<boolean> {
+    const before = held.size;
+    await Promise.all(
+      [...held].map(async (share) => {
+        if ((await commands.belfryLeaseTake(keys.lease(share), name, leaseMs)) === 0) {
+          held.delete(share);
+          logger.warn({ share }, 'lease lost');
+        }
+      }),
+    );
+    return held.size !== before;
+  }
+
+  /** Tries free shares in turn, from a random one on, so that publishers that start together do not race for each. */
+  async function take(fair: number): Promise<boolean> {
+    const before = held.size;
+    const first = Math.floor(options.random() * shares);
+    for (let n = 0; n < shares && held.size < fair && !closed; n += 1) {
+      const share = (first + n) % shares;
+      if (!held.has(share) && (await commands.belfryLeaseTake(keys.lease(share), name, leaseMs)) === 1) held.add(share);
+    }
+    return held.size !== before;
+  }
+
+  function next(): void {
+    if (running || closed) return;
+    running = round()
+      // Leases are kept in mind while Redis is away: who works on alone harms nobody.
+      .catch((error: unknown) => logger.debug({ err: error }, 'leases cannot be renewed'))
+      .finally(() => {
+        running = undefined;
+      });
+  }
+
+  const stopRounds = clock.every(leaseMs / RENEWALS, next);
+  next();
+
+  async function release(share: number): Promise<void> {
+    held.delete(share);
+    surplus = new Set([...surplus].filter((other) => other !== share));
+    await commands.belfryLeaseRelease(keys.lease(share), name);
+  }
+
+  return {
+    held: () => held,
+    surplus: () => surplus,
+    release,
+    async close() {
+      closed = true;
+      stopRounds();
+      await running;
+      try {
+        await Promise.all([...held].map(release));
+        await commands.zrem(keys.publishers, name);
+      } catch (error) {
+        logger.warn({ err: error }, 'leases were not given back; they run out by themselves');
+      }
+    },
+  };
+}

@@ -1,0 +1,47 @@
+/** Keeps the intake stream short: behind the slowest checkpoint, as long as a rewind may need what is there. */
+import { type Connection, LogUnavailable } from '@belfry/shared/log';
+import type { Clock } from '@belfry/shared/service';
+import type { Checkpoints } from './checkpoints.js';
+import { earlierId } from './id.js';
+
+export interface TrimOptions {
+  readonly connection: Connection;
+  readonly stream: string;
+  readonly checkpoints: Checkpoints;
+  /** How long entries that were worked off are kept. */
+  readonly retentionMs: number;
+  /** How long they are kept however many they are. */
+  readonly rewindMs: number;
+  /** With more entries than this the retention is shortened in proportion, down to the rewind. */
+  readonly maxEntries: number;
+  readonly clock: Clock;
+}
+
+/** XTRIM with `~` removes up to 10,000 entries a call, so that no call stalls Redis. */
+const MAX_CALLS = 1_000;
+
+/** Removes what may go; resolves with how many entries did. @throws LogUnavailable */
+export async function trimIntake(options: TrimOptions): Promise<number> {
+  const { connection, stream } = options;
+  const positions = await options.checkpoints.all();
+  const slowest = positions.reduce((a, b) => (a === undefined || b === undefined ? undefined : earlierId(a, b)));
+  // A share that was never opened has everything before it.
+  if (slowest === undefined) return 0;
+  try {
+    const length = await connection.xlen(stream);
+    const kept = Math.max(
+      options.rewindMs,
+      options.retentionMs * Math.min(1, options.maxEntries / Math.max(1, length)),
+    );
+    const until = earlierId(slowest, `${Math.max(0, Math.floor(options.clock.now() - kept))}-0`);
+    let removed = 0;
+    for (let call = 0; call < MAX_CALLS; call += 1) {
+      const count = await connection.xtrim(stream, 'MINID', '~', until);
+      if (count === 0) break;
+      removed += count;
+    }
+    return removed;
+  } catch (cause) {
+    throw new LogUnavailable(`the intake cannot be trimmed: ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * The worker reads the intake and keeps one lane for every share that this publisher holds: it opens lanes from their
+ * checkpoints, feeds them, writes down how far they are, and starts them all over when Redis may have lost something.
+ */
+import type { LogWriter } from '@belfry/shared/log';
+import { type Clock, createBackoff, type Logger } from '@belfry/shared/service';
+import type { Checkpoints } from './checkpoints.js';
+import type { DeadLetters } from './dead-letters.js';
+import { createDispatch } from './dispatch.js';
+import type { IntakeEntry } from './entry.js';
+import { compareIds, earlierId, FIRST_ID } from './id.js';
+import { createLane, type Lane } from './lane.js';
+import type { IntakeReader } from './reader.js';
+import type { Shares } from './shares.js';
+
+export interface WorkerEvents {
+  readonly onAppended: (events: number, global: number) => void;
+  readonly onBatch: (entries: number, seconds: number) => void;
+  readonly onConflict: () => void;
+  readonly onRetry: () => void;
+  /** A share is read again from further back. */
+  readonly onRewound: (share: number) => void;
+}
+
+export interface WorkerOptions {
+  readonly log: LogWriter;
+  readonly reader: IntakeReader;
+  readonly shares: Shares;
+  /** Into how many shares the intake is cut. */
+  readonly shareCount: number;
+  readonly checkpoints: Checkpoints;
+  readonly deadLetters: DeadLetters;
+  /** The generations of Redis' masters at this moment. */
+  readonly readGenerations: () => Promise<readonly string[]>;
+  readonly batchSize: number;
+  readonly batchSizePerChannel: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly events: WorkerEvents;
+}
+
+export interface ShareLag {
+  readonly share: number;
+  /** Entries that were read and are not yet applied. */
+  readonly entries: number;
+  /** Age of the oldest entry that is not yet applied, as far as this publisher has read; 0 where there is none. */
+  readonly seconds: number;
+}
+
+export interface IntakeWorker {
+  lag(): readonly ShareLag[];
+  /** Finishes the batches in hand, writes the checkpoints, gives back the shares. */
+  stop(): Promise<void>;
+}
+
+/** A waiting read notices within this time that shares have changed hands. */
+const READ_WAIT_MS = 250;
+const CHECKPOINT_MS = 500;
+const GENERATION_MS = 1_000;
+/** Read ahead of what is being applied, together at most. */
+const MAX_WAITING_BATCHES = 3;
+const MAX_WAITING_CHARACTERS = 32_000_000;
+/** Of all lanes together. */
+const CACHE_BYTES = 128_000_000;
+
+interface OpenLane {
+  readonly lane: Lane;
+  /** The reader has brought everything up to here. */
+  readUpTo: string;
+  /** The checkpoint as last written. */
+  written: string;
+}
+
+export function startWorker(options: WorkerOptions): IntakeWorker {
+  const { checkpoints, clock, events, logger, reader, shareCount, shares } = options;
+  const dispatch = createDispatch({ shares: shareCount, maxItemsPerChannel: options.batchSizePerChannel });
+  const lanes = new Map<number, OpenLane>();
+  let generations: readonly string[] = [];
+  let cursor = FIRST_ID;
+  /** True when the last read brought all there was. */
+  let atEnd = false;
+  let startOver = false;
+  let stopping = false;
+  let wake: (() => void) | undefined;
+
+  const awake = (): void => {
+    wake?.();
+    wake = undefined;
+  };
+  const sleep = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const cancel = clock.after(ms, resolve);
+      wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+
+  function demandNewStart(reason: string): void {
+    if (!startOver) logger.warn({ reason }, 'the intake is read again from its checkpoints');
+    startOver = true;
+    awake();
+  }
+
+  async function open(share: number): Promise<void> {
+    const { position, rewound } = await checkpoints.open(share, generations);
+    if (rewound) {
+      events.onRewound(share);
+      logger.warn({ share, position }, 'share set back: Redis runs under a new generation');
+    }
+    const lane = createLane({
+      share,
+      position,
+      generations,
+      log: options.log,
+      deadLetters: options.deadLetters,
+      batchSize: options.batchSize,
+      batchSizePerChannel: options.batchSizePerChannel,
+      cacheBytes: CACHE_BYTES / shareCount,
+      clock,
+      logger,
+      events: {
+        ...events,
+        onRoom: awake,
+        onFenced: (generation) => demandNewStart(`generation ${generation || 'unknown'}`),
+      },
+    });
+    cursor = lanes.size === 0 ? position : earlierId(cursor, position);
+    lanes.set(share, { lane, readUpTo: position, written: position });
+    atEnd = false;
+  }
+
+  /** Ends a lane with its batch finished and its checkpoint written. */
+  async function end(share: number, open: OpenLane): Promise<void> {
+    await open.lane.stop();
+    lanes.delete(share);
+    await checkpoints.advance(share, generations, open.lane.position());
+  }
+
+  /** Makes the lanes be those of the shares that are held. */
+  async function adjust(): Promise<void> {
+    if (startOver) {
+      await Promise.all([...lanes.values()].map(({ lane }) => lane.stop()));
+      lanes.clear();
+    }
+    if (lanes.size === 0) generations = await options.readGenerations();
+    startOver = false;
+    for (const share of [...shares.surplus()]) {
+      const open = lanes.get(share);
+      if (open) await end(share, open);
+      await shares.release(share);
+    }
+    for (const [share, open] of [...lanes]) if (!shares.held().has(share)) await end(share, open);
+    for (const share of [...shares.held()]) if (!lanes.has(share)) await open(share);
+  }
+
+  function feed(entries: readonly IntakeEntry[]): void {
+    for (const entry of entries) {
+      dispatch(
+        entry,
+        (share) => {
+          const open = lanes.get(share);
+          return open !== undefined && compareIds(entry.id, open.readUpTo) > 0;
+        },
+        (share, work) => lanes.get(share)?.lane.offer(work),
+      );
+    }
+    const last = entries.at(-1)?.id;
+    if (last === undefined) return;
+    cursor = last;
+    for (const open of lanes.values()) {
+      if (compareIds(last, open.readUpTo) <= 0) continue;
+      open.readUpTo = last;
+      open.lane.reached(last);
+    }
+  }
+
+  function full(): boolean {
+    let waiting = 0;
+    let weight = 0;
+    for (const { lane } of lanes.values()) {
+      waiting += lane.waiting();
+      weight += lane.weight();
+    }
+    return waiting > MAX_WAITING_BATCHES * options.batchSize * lanes.size || weight > MAX_WAITING_CHARACTERS;
+  }
+
+  async function turn(): Promise<void> {
+    await adjust();
+    if (lanes.size === 0) return sleep(READ_WAIT_MS);
+    const entries = await reader.read(cursor, READ_WAIT_MS);
+    // What was read from an old place is read again.
+    if (startOver) return;
+    atEnd = entries.length === 0;
+    feed(entries);
+    while (full() && !startOver && !stopping) await sleep(READ_WAIT_MS);
+  }
+
+  async function run(): Promise<void> {
+    const backoff = createBackoff(100, 2_000);
+    while (!stopping) {
+      try {
+        await turn();
+        backoff.reset();
+      } catch (error) {
+        if (stopping) return;
+        events.onRetry();
+        logger.warn({ err: error }, 'the intake cannot be read; trying again');
+        await sleep(backoff.next());
+      }
+    }
+  }
+
+  async function writeCheckpoints(): Promise<void> {
+    const under = generations;
+    await Promise.all(
+      [...lanes.values()].map(async (open) => {
+        const position = open.lane.position();
+        if (position === open.written) return;
+        if (await checkpoints.advance(open.lane.share, under, position)) open.written = position;
+        else if (under === generations) demandNewStart('somebody set a share back');
+      }),
+    );
+  }
+
+  async function checkGenerations(): Promise<void> {
+    if (lanes.size === 0) return;
+    const under = generations;
+    const now = await options.readGenerations();
+    if (under === generations && now.join() !== under.join()) demandNewStart('generation changed');
+  }
+
+  const quietly = (what: string, run: () => Promise<void>) => (): void => {
+    run().catch((error: unknown) => logger.debug({ err: error }, `${what} failed; trying again`));
+  };
+  const stopTimers = [
+    clock.every(CHECKPOINT_MS, quietly('writing checkpoints', writeCheckpoints)),
+    clock.every(GENERATION_MS, quietly('asking for generations', checkGenerations)),
+  ];
+  const ended = run();
+
+  return {
+    lag: () => [...lanes.values()].map(({ lane }) => lagOf(lane, cursor, atEnd, clock.now())),
+    async stop() {
+      stopping = true;
+      for (const stopTimer of stopTimers) stopTimer();
+      awake();
+      await ended;
+      await Promise.all([...lanes.values()].map(({ lane }) => lane.stop()));
+      await writeCheckpoints().catch((error: unknown) => logger.warn({ err: error }, 'checkpoints were not written'));
+      lanes.clear();
+      await shares.close();
+    },
+  };
+}
+
+function lagOf(lane: Lane, cursor: string, atEnd: boolean, now: number): ShareLag {
+  const oldest = lane.oldest() ?? (atEnd ? undefined : cursor);
+  const seconds =
+    oldest === undefined || oldest === FIRST_ID ? 0 : Math.max(0, (now - Number(oldest.split('-')[0])) / 1000);
+  return { share: lane.share, entries: lane.waiting(), seconds };
+}

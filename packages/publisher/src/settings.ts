@@ -1,0 +1,125 @@
+/** Everything of the publisher that can be set from the environment. The table in the README is written from here. */
+import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
+import { ConfigurationError, integer, logSettings, operatorSettings, secret, text } from '@belfry/shared/service';
+
+export const publisherSettings = {
+  HTTP_HOST: text({ text: 'Address of the door for changes and events', default: '0.0.0.0' }),
+  HTTP_PORT: integer({
+    text: 'Port of the door for changes and events; 0 takes a free one',
+    default: '8770',
+    min: 0,
+    max: 65_535,
+  }),
+  PUBLISHER_TOKEN: secret(
+    { text: 'Bearer token that services show; without one anybody who reaches the port may report', default: '' },
+    'text; at least 32 characters, and required, in production',
+  ),
+  ...redisSettings,
+  KEY_PREFIX: text({
+    text: 'Begins the name of every key in Redis; clusters that share a Redis have different ones',
+    default: DEFAULT_KEY_PREFIX,
+    check: (value) =>
+      /^[A-Za-z0-9_.:-]{1,64}$/.test(value) ? undefined : 'must be 1 to 64 letters, digits, "_", ".", ":" or "-"',
+  }),
+  ...retentionSettings,
+  INTAKE_SHARES: integer({
+    text: 'Shares that the intake is cut into, for publishers to divide; the same on all, changed only when drained',
+    default: '8',
+    min: 1,
+    max: 256,
+  }),
+  INTAKE_LEASE_MS: integer({
+    text: 'How long a publisher that died keeps its shares',
+    default: '4000',
+    min: 500,
+    max: 60_000,
+    unit: 'milliseconds',
+  }),
+  INTAKE_BATCH: integer({
+    text: 'Entries of one share that are worked on at once',
+    default: '256',
+    min: 1,
+    max: 10_000,
+  }),
+  INTAKE_REWIND_SECONDS: integer({
+    text: 'How far back the intake is read again when Redis restarted or failed over',
+    default: '300',
+    min: 0,
+    max: 86_400,
+    unit: 'seconds',
+  }),
+  INTAKE_RETENTION_SECONDS: integer({
+    text: 'How long intake entries are kept after they were worked off; must reach over the rewind',
+    default: '3600',
+    min: 0,
+    max: 604_800,
+    unit: 'seconds',
+  }),
+  INTAKE_MAX_ENTRIES: integer({
+    text: 'Intake entries kept once they were worked off, whatever their age',
+    default: '2000000',
+    min: 1_000,
+    max: 1_000_000_000,
+  }),
+  INTAKE_DEAD_MAX: integer({ text: 'Dead letters kept', default: '10000', min: 1, max: 10_000_000 }),
+  INTAKE_WAIT_REPLICAS: integer({
+    text: 'Replicas that must hold a change before it is accepted (WAIT); 0 asks for none',
+    default: '0',
+    min: 0,
+    max: 16,
+  }),
+  INTAKE_WAIT_MS: integer({
+    text: 'How long to wait for those replicas before the answer is 503',
+    default: '500',
+    min: 1,
+    max: 60_000,
+    unit: 'milliseconds',
+  }),
+  HTTP_REDIS_WAIT_MS: integer({
+    text: 'How long a request waits for Redis before the answer is 503',
+    default: '2000',
+    min: 0,
+    max: 60_000,
+    unit: 'milliseconds',
+  }),
+  READY_GRACE_MS: integer({
+    text: 'How long Redis may be away before the publisher says that it is not ready',
+    default: '10000',
+    min: 0,
+    max: 600_000,
+    unit: 'milliseconds',
+  }),
+  SHUTDOWN_DEADLINE_MS: integer({
+    text: 'How long an orderly end may take',
+    default: '15000',
+    min: 1_000,
+    max: 600_000,
+    unit: 'milliseconds',
+  }),
+  ...operatorSettings(9770),
+  ...logSettings,
+} as const;
+
+/** As for JWT_SECRET: what is shorter can be guessed. */
+const MIN_TOKEN_LENGTH = 32;
+
+/** @throws ConfigurationError for values that are allowed each by itself but not together */
+export function checkPublisherSettings(
+  values: {
+    readonly PUBLISHER_TOKEN: string;
+    readonly INTAKE_REWIND_SECONDS: number;
+    readonly INTAKE_RETENTION_SECONDS: number;
+  },
+  nodeEnvironment: string | undefined,
+): void {
+  if (nodeEnvironment === 'production' && values.PUBLISHER_TOKEN.length < MIN_TOKEN_LENGTH) {
+    throw new ConfigurationError(
+      `PUBLISHER_TOKEN has ${values.PUBLISHER_TOKEN.length} characters; in production it needs at least ${MIN_TOKEN_LENGTH}`,
+    );
+  }
+  if (values.INTAKE_RETENTION_SECONDS < values.INTAKE_REWIND_SECONDS) {
+    throw new ConfigurationError(
+      `INTAKE_RETENTION_SECONDS=${values.INTAKE_RETENTION_SECONDS} must not be less than INTAKE_REWIND_SECONDS=${values.INTAKE_REWIND_SECONDS}`,
+    );
+  }
+}
