@@ -197,7 +197,7 @@ runProcess(async () => {
       random: Math.random,
       perSecond: settings.DRAIN_PER_SECOND,
       windowMs: settings.SHUTDOWN_SECONDS * 1000,
-      remaining: () => sessions.all,
+      remaining: sessions.all,
     });
     await until(() => sessions.count === 0, FLUSH_MS);
   });

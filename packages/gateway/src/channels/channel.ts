@@ -30,12 +30,13 @@ export interface ChannelObserver {
   readonly delivered: (followers: number, bytes: number) => void;
 }
 
+/** What all channels of a gateway share. */
 export interface ChannelOptions {
-  readonly name: string;
   readonly log: LogReader;
   readonly publish: PublishToFollowers;
   readonly clock: Clock;
-  readonly backoff: Backoff;
+  /** Between attempts to read a log that does not answer. */
+  readonly createBackoff: () => Backoff;
   readonly budget: TailBudget;
   readonly observer: ChannelObserver;
   readonly tailEvents: number;
@@ -82,8 +83,8 @@ export class Channel {
   readonly #tail: Tail;
   readonly #options: ChannelOptions;
 
-  constructor(options: ChannelOptions) {
-    this.name = options.name;
+  constructor(name: string, options: ChannelOptions) {
+    this.name = name;
     this.#options = options;
     this.#tail = createTail(options.tailEvents, options.budget);
   }
@@ -206,7 +207,8 @@ export class Channel {
   }
 
   async #readLoop(): Promise<void> {
-    const { backoff, clock, log } = this.#options;
+    const { clock, createBackoff, log } = this.#options;
+    let backoff: Backoff | undefined;
     for (let request = this.#need(); request && this.#state !== 'closed'; request = this.#need()) {
       const asOf = this.#position;
       let reading: ChannelReading;
@@ -214,10 +216,12 @@ export class Channel {
         reading = await log.read(this.name, request);
       } catch {
         // Redis is away; who waits is told so by whoever asked, and the log is read when it is back.
-        await new Promise<void>((resolve) => clock.after(backoff.next(), resolve));
+        backoff ??= createBackoff();
+        const waitMs = backoff.next();
+        await new Promise<void>((resolve) => clock.after(waitMs, resolve));
         continue;
       }
-      backoff.reset();
+      backoff = undefined;
       if (this.#isClosed()) return;
       this.#settle(request, reading, asOf);
       this.#options.budget.enforce();

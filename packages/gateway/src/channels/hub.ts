@@ -5,7 +5,7 @@
 import type { ChannelReading, Link, LogReader, OpenLink } from '@belfry/shared/log';
 import { comparePositions, type Position } from '@belfry/shared/protocol';
 import { type Clock, createBackoff, type Logger } from '@belfry/shared/service';
-import { Channel, type ChannelObserver, type JoinRequest } from './channel.js';
+import { Channel, type ChannelObserver, type ChannelOptions, type JoinRequest } from './channel.js';
 import { positionInFrame } from './event-position.js';
 import type { PublishToFollowers } from './subscriber.js';
 import { createTailBudget } from './tail.js';
@@ -49,6 +49,16 @@ export function createHub(options: HubOptions): Hub {
   const states = new Map<string, Promise<ChannelReading>>();
   const budget = createTailBudget(options.tailBytes);
   let closed = false;
+  const channelOptions: ChannelOptions = {
+    log,
+    publish: options.publish,
+    clock,
+    createBackoff: () => createBackoff(100, 2_000, options.random),
+    budget,
+    observer: options.observer,
+    tailEvents: options.tailEvents,
+    maxHeld: MAX_HELD,
+  };
 
   const link = options.openLink({
     onFrame: (name, frame) => {
@@ -129,17 +139,7 @@ export function createHub(options: HubOptions): Hub {
   }
 
   function open(name: string): Channel {
-    const channel = new Channel({
-      name,
-      log,
-      publish: options.publish,
-      clock,
-      backoff: createBackoff(100, 2_000, options.random),
-      budget,
-      observer: options.observer,
-      tailEvents: options.tailEvents,
-      maxHeld: MAX_HELD,
-    });
+    const channel = new Channel(name, channelOptions);
     channels.set(name, channel);
     link.subscribe(name).then(() => {
       if (channels.get(name) === channel) channel.open();

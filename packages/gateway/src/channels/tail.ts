@@ -24,6 +24,8 @@ export interface Tail {
   extend(start: Position | undefined, entries: readonly TailEntry[]): void;
   /** Starts over at `position`. */
   restart(position: Position): void;
+  /** Forgets its entries: the log still has them. */
+  clear(): void;
   readonly bytes: number;
 }
 
@@ -38,7 +40,7 @@ export interface TailBudget {
 
 export function createTailBudget(maxBytes: number): TailBudget {
   /** Tails that hold anything, in the order in which they began to. */
-  const holding = new Set<Tail & { clear(): void }>();
+  const holding = new Set<Tail>();
   let total = 0;
   return {
     get bytes() {
@@ -46,11 +48,11 @@ export function createTailBudget(maxBytes: number): TailBudget {
     },
     grew(tail, bytes) {
       total += bytes;
-      holding.add(tail as Tail & { clear(): void });
+      holding.add(tail);
     },
     shrank(tail, bytes) {
       total -= bytes;
-      if (tail.bytes === 0) holding.delete(tail as Tail & { clear(): void });
+      if (tail.bytes === 0) holding.delete(tail);
     },
     enforce() {
       for (const tail of holding) {
@@ -65,76 +67,88 @@ export function createTailBudget(maxBytes: number): TailBudget {
 const ENTRY_OVERHEAD = 150;
 const sizeOf = (entry: TailEntry): number => (entry.frame?.length ?? 0) + ENTRY_OVERHEAD;
 
-export function createTail(maxEvents: number, budget: TailBudget): Tail & { clear(): void } {
-  let entries: TailEntry[] = [];
+/** A class, and its list shared until there is something in it: most channels are quiet, and there are many. */
+class EventTail implements Tail {
+  bytes = 0;
+  #entries: TailEntry[] = NOTHING;
   /** The position before the first entry; undefined when the log itself begins with the first entry. */
-  let start: Position | undefined;
-  let end: Position | undefined;
-  let bytes = 0;
+  #start: Position | undefined;
+  #end: Position | undefined;
+  readonly #maxEvents: number;
+  readonly #budget: TailBudget;
+
+  constructor(maxEvents: number, budget: TailBudget) {
+    this.#maxEvents = maxEvents;
+    this.#budget = budget;
+  }
+
+  after(position: Position): Frame[] | undefined {
+    const index = this.#indexAfter(position);
+    return index === -1 ? undefined : framesOf(this.#entries.slice(index));
+  }
+
+  last(count: number): Frame[] | undefined {
+    const frames = framesOf(this.#entries);
+    if (frames.length < count && this.#start !== undefined) return undefined;
+    return count === 0 ? [] : frames.slice(-count);
+  }
+
+  push(position: Position, frame: Frame): void {
+    const entry = { position, frame };
+    if (this.#entries === NOTHING) this.#entries = [entry];
+    else this.#entries.push(entry);
+    this.#end = position;
+    this.#account(sizeOf(entry));
+    if (this.#entries.length > this.#maxEvents) {
+      const dropped = this.#entries.shift() as TailEntry;
+      this.#start = dropped.position;
+      this.#account(-sizeOf(dropped));
+    }
+  }
+
+  extend(start: Position | undefined, read: readonly TailEntry[]): void {
+    const lastRead = read.at(-1)?.position ?? start;
+    const index = lastRead ? this.#indexAfter(lastRead) : -1;
+    if (index === -1 || read.length < index) return;
+    this.#entries = [...read, ...this.#entries.slice(index)];
+    this.#start = start;
+    this.#account(this.#entries.reduce((sum, entry) => sum + sizeOf(entry), 0) - this.bytes);
+  }
+
+  restart(position: Position): void {
+    this.#entries = NOTHING;
+    this.#start = position;
+    this.#end = position;
+    this.#account(-this.bytes);
+  }
+
+  clear(): void {
+    if (this.#end) this.restart(this.#end);
+  }
 
   /** Where the entries after `position` begin; -1 when the tail does not hold the position. */
-  function indexAfter(position: Position): number {
-    if (end && comparePositions(position, end) === 0) return entries.length;
-    for (let n = entries.length - 1; n >= 0; n -= 1) {
-      const compared = comparePositions((entries[n] as TailEntry).position, position);
+  #indexAfter(position: Position): number {
+    if (this.#end && comparePositions(position, this.#end) === 0) return this.#entries.length;
+    for (let n = this.#entries.length - 1; n >= 0; n -= 1) {
+      const compared = comparePositions((this.#entries[n] as TailEntry).position, position);
       if (compared === 0) return n + 1;
       if (compared < 0) return -1;
     }
-    return start && comparePositions(position, start) === 0 ? 0 : -1;
+    return this.#start && comparePositions(position, this.#start) === 0 ? 0 : -1;
   }
 
-  function account(change: number): void {
-    bytes += change;
-    if (change > 0) budget.grew(tail, change);
-    else if (change < 0) budget.shrank(tail, -change);
+  #account(change: number): void {
+    this.bytes += change;
+    if (change > 0) this.#budget.grew(this, change);
+    else if (change < 0) this.#budget.shrank(this, -change);
   }
-
-  const tail: Tail & { clear(): void } = {
-    after(position) {
-      const index = indexAfter(position);
-      return index === -1 ? undefined : framesOf(entries.slice(index));
-    },
-    last(count) {
-      const frames = framesOf(entries);
-      if (frames.length < count && start !== undefined) return undefined;
-      return count === 0 ? [] : frames.slice(-count);
-    },
-    push(position, frame) {
-      const entry = { position, frame };
-      entries.push(entry);
-      end = position;
-      account(sizeOf(entry));
-      if (entries.length > maxEvents) {
-        const dropped = entries.shift() as TailEntry;
-        start = dropped.position;
-        account(-sizeOf(dropped));
-      }
-    },
-    extend(readStart, read) {
-      const lastRead = read.at(-1)?.position ?? readStart;
-      const index = lastRead ? indexAfter(lastRead) : -1;
-      if (index === -1 || read.length < index) return;
-      const kept = entries.slice(index);
-      const before = bytes;
-      entries = [...read, ...kept];
-      start = readStart;
-      account(entries.reduce((sum, entry) => sum + sizeOf(entry), 0) - before);
-    },
-    restart(position) {
-      entries = [];
-      start = position;
-      end = position;
-      account(-bytes);
-    },
-    clear() {
-      if (end) tail.restart(end);
-    },
-    get bytes() {
-      return bytes;
-    },
-  };
-  return tail;
 }
+
+/** Never pushed to. */
+const NOTHING: TailEntry[] = [];
+
+/** @param maxEvents the oldest go when there are more */
+export const createTail = (maxEvents: number, budget: TailBudget): Tail => new EventTail(maxEvents, budget);
 
 function framesOf(entries: readonly TailEntry[]): Frame[] {
   const frames: Frame[] = [];

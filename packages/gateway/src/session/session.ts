@@ -30,7 +30,7 @@ import {
   withRef,
 } from './commands.js';
 import type { SessionContext } from './context.js';
-import { watchExpiry } from './expiry.js';
+import { EXPIRY_NOTICE_MS, watchExpiry } from './expiry.js';
 import { TokenBucket } from './rate-limit.js';
 import type { Socket } from './socket.js';
 import { Subscriptions } from './subscriptions.js';
@@ -51,6 +51,8 @@ type Done = () => void;
 
 export class Session implements CommandSession {
   readonly serial: number;
+  /** Which spoke of the heartbeat's wheel it stands on. */
+  readonly spoke: number;
   readonly address: string;
   readonly connectedAtMs: number;
   lastSeenMs: number;
@@ -67,11 +69,12 @@ export class Session implements CommandSession {
   #chokedChecks = 0;
   #cancelExpiry: (() => void) | undefined;
 
-  constructor(context: SessionContext, socket: Socket, serial: number, address: string) {
+  constructor(context: SessionContext, socket: Socket, serial: number, spoke: number, address: string) {
     this.context = context;
     this.#socket = socket;
-    this.subscriptions = new Subscriptions(socket, (frame) => this.sendFrame(frame));
+    this.subscriptions = new Subscriptions(socket, this);
     this.serial = serial;
+    this.spoke = spoke;
     this.address = address;
     this.connectedAtMs = context.clock.now();
     this.lastSeenMs = this.connectedAtMs;
@@ -138,6 +141,7 @@ export class Session implements CommandSession {
       this.end(CLOSE_CODES.noHeartbeat);
       return;
     }
+    this.#watchExpiry(now);
     this.#pingOutstanding = true;
     this.sendFrame(PING_FRAME);
     this.context.metrics.sent('PING');
@@ -284,12 +288,21 @@ export class Session implements CommandSession {
       ...withRef(ref),
     });
     this.#cancelExpiry?.();
-    this.#cancelExpiry = watchExpiry(this.context.clock, identity.expiresAt * 1000, {
-      onNotice: () => this.send({ type: 'TOKEN_EXPIRING', expires_at: identity.expiresAt }),
-      onExpired: () => this.end(CLOSE_CODES.tokenExpired),
-    });
+    this.#cancelExpiry = undefined;
+    this.#watchExpiry(this.context.clock.now());
     if (first) for (const channel of channels) this.#joinUnasked(channel);
     else this.#leaveForbidden(identity);
+  }
+
+  /** Timers are set only once the end is near: ten thousand tokens that last for hours need none. */
+  #watchExpiry(now: number): void {
+    if (!this.#identity || this.#cancelExpiry) return;
+    const expiresAtMs = this.#identity.expiresAt * 1000;
+    if (expiresAtMs - now > EXPIRY_NOTICE_MS + 2 * this.context.heartbeatMs) return;
+    this.#cancelExpiry = watchExpiry(this.context.clock, expiresAtMs, {
+      onNotice: () => this.send({ type: 'TOKEN_EXPIRING', expires_at: expiresAtMs / 1000 }),
+      onExpired: () => this.end(CLOSE_CODES.tokenExpired),
+    });
   }
 
   #joinUnasked(name: string): void {

@@ -19,7 +19,7 @@ export interface Sessions {
   closed(session: Session): void;
   readonly count: number;
   readonly authenticatedCount: number;
-  readonly all: ReadonlySet<Session>;
+  all(): Iterable<Session>;
   close(): void;
 }
 
@@ -29,15 +29,14 @@ const PACE_CHECK_TICKS = 5;
 
 export function createSessions(options: SessionsOptions): Sessions {
   const { clock } = options;
-  const all = new Set<Session>();
   const spokes = Array.from(
     { length: Math.max(1, Math.round(options.heartbeatMs / TICK_MS)) },
     () => new Set<Session>(),
   );
-  const spokeOf = new Map<Session, Set<Session>>();
   /** In the order in which they connected, which is the order of their deadlines. */
   const anonymous = new Set<Session>();
   const perUser = new Map<string, number>();
+  let count = 0;
   let serial = 0;
   let turn = 0;
   let ticks = 0;
@@ -53,6 +52,10 @@ export function createSessions(options: SessionsOptions): Sessions {
     authenticated: (session) => void anonymous.delete(session as Session),
   };
 
+  function* all(): Iterable<Session> {
+    for (const spoke of spokes) yield* spoke;
+  }
+
   const maxPaceChecks = Math.ceil(options.slowConsumerMs / (PACE_CHECK_TICKS * TICK_MS));
 
   function tick(): void {
@@ -65,27 +68,25 @@ export function createSessions(options: SessionsOptions): Sessions {
     turn = (turn + 1) % spokes.length;
     for (const session of spokes[turn] as Set<Session>) session.heartbeat(now);
     ticks += 1;
-    if (ticks % PACE_CHECK_TICKS === 0) for (const session of all) session.checkPace(maxPaceChecks);
+    if (ticks % PACE_CHECK_TICKS === 0) for (const session of all()) session.checkPace(maxPaceChecks);
   }
   const stop = clock.every(TICK_MS, tick);
 
   return {
     open(socket, address, token) {
       serial += 1;
-      const session = new Session(context, socket, serial, address);
-      all.add(session);
+      const spoke = Math.floor(options.random() * spokes.length);
+      const session = new Session(context, socket, serial, spoke, address);
+      count += 1;
+      spokes[spoke]?.add(session);
       anonymous.add(session);
-      const spoke = spokes[Math.floor(options.random() * spokes.length)] as Set<Session>;
-      spoke.add(session);
-      spokeOf.set(session, spoke);
       session.open(token);
       return session;
     },
     closed(session) {
-      if (!all.delete(session)) return;
+      if (!spokes[session.spoke]?.delete(session)) return;
+      count -= 1;
       anonymous.delete(session);
-      spokeOf.get(session)?.delete(session);
-      spokeOf.delete(session);
       const userId = session.identity?.userId;
       if (userId !== undefined) {
         const held = (perUser.get(userId) ?? 1) - 1;
@@ -95,10 +96,10 @@ export function createSessions(options: SessionsOptions): Sessions {
       session.closed();
     },
     get count() {
-      return all.size;
+      return count;
     },
     get authenticatedCount() {
-      return all.size - anonymous.size;
+      return count - anonymous.size;
     },
     all,
     close: stop,

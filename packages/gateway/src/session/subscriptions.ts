@@ -21,6 +21,11 @@ interface Waiting {
   readonly giveUp: (outcome: JoinOutcome) => void;
 }
 
+/** Sends to the client, and minds a client that is too slow. */
+export interface Sender {
+  sendFrame(frame: Frame): void;
+}
+
 const NOTHING: readonly never[] = [];
 
 export class Subscriptions {
@@ -28,12 +33,11 @@ export class Subscriptions {
   #followed: readonly Channel[] = NOTHING;
   #waiting: readonly Waiting[] = NOTHING;
   readonly #socket: Socket;
-  readonly #send: (frame: Frame) => void;
+  readonly #sender: Sender;
 
-  /** @param send sends to the client, and minds a client that is too slow */
-  constructor(socket: Socket, send: (frame: Frame) => void) {
+  constructor(socket: Socket, sender: Sender) {
     this.#socket = socket;
-    this.#send = send;
+    this.#sender = sender;
   }
 
   get size(): number {
@@ -80,7 +84,7 @@ export class Subscriptions {
     };
     const request: JoinRequest = {
       subscriber: {
-        send: this.#send,
+        send: (frame) => this.#sender.sendFrame(frame),
         follow: (followed) => this.#socket.follow(followed),
       },
       together: (sends) => this.#socket.together(sends),
