@@ -17,7 +17,7 @@ export const transportSettings = {
     max: 1_000_000,
   }),
   ALLOWED_ORIGINS: list({
-    text: 'Browser origins that may connect, as https://dashboard.example; `*` allows all; empty allows only clients without an Origin',
+    text: 'Browser origins that may connect, as https://dashboard.example; `*` allows all; clients that send no Origin are no browsers, and may always',
     default: '*',
   }),
   TRUSTED_PROXIES: list({
