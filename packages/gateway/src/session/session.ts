@@ -45,6 +45,7 @@ const MAX_WRONG_TOKENS = 3;
 const MAX_OVER_LIMIT = 50;
 /** What a client that is too slow gets to read what it was sent before, and its close frame. */
 const POISONED_MS = 3_000;
+const CHANNELS_PER_TOKEN = 50;
 const PING_FRAME = '{"type":"PING"}';
 
 type Done = () => void;
@@ -122,7 +123,7 @@ export class Session implements CommandSession {
       this.#pingOutstanding = false;
       return;
     }
-    if (!this.#withinRate(now, frame.ref)) return;
+    if (!this.#withinRate(now, frame.ref, costOf(frame))) return;
     if (!this.#queue) this.#run(frame);
     else if (this.#queue.length < MAX_QUEUED) this.#queue.push(frame);
     else this.end(CLOSE_CODES.rateLimited);
@@ -130,7 +131,7 @@ export class Session implements CommandSession {
 
   /** A binary frame came in: the protocol has none. */
   receiveBinary(): void {
-    if (this.#withinRate(this.context.clock.now(), undefined))
+    if (this.#withinRate(this.context.clock.now(), undefined, 1))
       this.error('bad_message', 'frames must be text, not binary');
   }
 
@@ -326,8 +327,8 @@ export class Session implements CommandSession {
     }
   }
 
-  #withinRate(now: number, ref: Ref | undefined): boolean {
-    const retryAfterMs = this.#bucket.take(1, this.context.rateLimit, now);
+  #withinRate(now: number, ref: Ref | undefined, cost: number): boolean {
+    const retryAfterMs = this.#bucket.take(cost, this.context.rateLimit, now);
     if (retryAfterMs === 0) {
       this.#overLimit = 0;
       return true;
@@ -355,6 +356,10 @@ export class Session implements CommandSession {
     if (!this.#socket.send(frame)) this.poison();
   }
 }
+
+/** Fifty channels cost as much as one message: a portfolio passes at once, walking through all names does not. */
+const costOf = (frame: ClientFrame | BadFrame): number =>
+  'channels' in frame ? Math.ceil(frame.channels.length / CHANNELS_PER_TOKEN) : 1;
 
 /** For metrics: what cannot be read is one type. */
 const typeOf = (frame: ClientFrame | BadFrame): string => ('error' in frame ? 'invalid' : frame.type);
