@@ -15,15 +15,16 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** Takes `cost` tokens. Returns 0 when there were enough, else the milliseconds until there will be. */
+  /** Takes `cost` tokens, of a full bucket at most all. Returns 0 when there were enough, else the milliseconds until there will be. */
   take(cost: number, limit: RateLimit, now: number): number {
     const perMs = limit.burst / limit.windowMs;
     this.#tokens = Math.min(limit.burst, this.#tokens + Math.max(0, now - this.#at) * perMs);
     this.#at = now;
-    if (this.#tokens >= cost) {
-      this.#tokens -= cost;
+    const price = Math.min(cost, limit.burst);
+    if (this.#tokens >= price) {
+      this.#tokens -= price;
       return 0;
     }
-    return Math.ceil((cost - this.#tokens) / perMs);
+    return Math.ceil((price - this.#tokens) / perMs);
   }
 }
