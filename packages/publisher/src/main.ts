@@ -2,7 +2,7 @@
 /** The publisher's composition root: settings in, parts wired, started, and ended in order. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { connect, createRedisLog, readGenerations, retentionFrom } from '@belfry/shared/log';
+import { connect, createRedisLog, retentionFrom } from '@belfry/shared/log';
 import {
   createLogger,
   createMetrics,
@@ -13,29 +13,24 @@ import {
   startOperatorServer,
   systemClock,
 } from '@belfry/shared/service';
-import { createCheckpoints } from './intake/checkpoints.js';
-import { createDeadLetters } from './intake/dead-letters.js';
 import { createIntakeDoor } from './intake/door.js';
 import { startHttpDoor } from './intake/http.js';
-import { intakeKeys } from './intake/keys.js';
-import { createIntakeReader } from './intake/reader.js';
+import { startIntake } from './intake/intake.js';
 import { intakeRoutes } from './intake/routes.js';
-import { withIntakeScripts } from './intake/scripts.js';
-import { createShares } from './intake/shares.js';
-import { trimIntake } from './intake/trim.js';
-import { startWorker } from './intake/worker.js';
 import { measuredLog } from './measured-log.js';
-import { createPublisherMetrics, watchLag } from './metrics.js';
+import { createPublisherMetrics, intakeMetrics, watchLag } from './metrics.js';
 import { watchRedis } from './redis-watch.js';
 import { checkPublisherSettings, publisherSettings } from './settings.js';
 
 const VERSION = '0.1.0';
-const TRIM_MS = 10_000;
+/** EX_CONFIG of sysexits.h, as for every other wrong setting. */
+const CONFIGURATION_EXIT_CODE = 78;
 
 runProcess(async () => {
   const settings = readSettings(publisherSettings, process.env);
   checkPublisherSettings(settings, process.env.NODE_ENV);
   const clock = systemClock;
+  const prefix = settings.KEY_PREFIX;
   const logger = createLogger('publisher', settings.LOG_LEVEL);
   const registry = createMetrics('publisher', VERSION);
   const metrics = createPublisherMetrics(registry);
@@ -43,19 +38,23 @@ runProcess(async () => {
   shutdownOnSignals(shutdown, logger);
 
   // One connection each for what waits (XREAD), for what must not be sent twice (the door), and for all the rest.
-  const open = (name: string, resend: boolean) =>
+  const open = (name: string, special: { resend?: boolean; commandTimeoutMs?: number } = {}) =>
     connect({
+      ...special,
       url: settings.REDIS_URL,
       name: `belfry-publisher-${name}`,
-      resend,
       onError: (error) => logger.debug({ err: error, connection: name }, 'Redis connection error'),
     });
-  const connections = { commands: open('commands', true), door: open('door', false), reader: open('reader', false) };
+  const doorTimeoutMs = settings.HTTP_REDIS_WAIT_MS + settings.INTAKE_WAIT_MS;
+  const connections = {
+    commands: open('commands'),
+    door: open('door', { resend: false, commandTimeoutMs: doorTimeoutMs }),
+    reader: open('reader', { resend: false }),
+  };
   shutdown.step('connections', () => {
     for (const connection of Object.values(connections)) connection.disconnect();
   });
-  const commands = withIntakeScripts(connections.commands);
-  const redis = watchRedis({ connection: commands, clock, graceMs: settings.READY_GRACE_MS, logger });
+  const redis = watchRedis({ connection: connections.commands, clock, graceMs: settings.READY_GRACE_MS, logger });
   shutdown.step('redis watch', redis.close);
 
   const operators = await startOperatorServer({
@@ -67,78 +66,41 @@ runProcess(async () => {
   });
   shutdown.step('operators', operators.close);
 
-  const keys = intakeKeys(settings.KEY_PREFIX);
   const retention = retentionFrom(settings);
-  const rewindMs = settings.INTAKE_REWIND_SECONDS * 1000;
-  const checkpoints = createCheckpoints({ commands, keys, shares: settings.INTAKE_SHARES, rewindMs });
-  const shares = createShares({
-    commands,
-    keys,
-    shares: settings.INTAKE_SHARES,
+  const intake = startIntake({
+    connection: connections.commands,
+    readerConnection: connections.reader,
+    log: measuredLog(createRedisLog({ connection: connections.commands, prefix, retention }), metrics),
+    prefix,
     name: `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`,
+    shares: settings.INTAKE_SHARES,
     leaseMs: settings.INTAKE_LEASE_MS,
-    clock,
-    logger,
-    random: Math.random,
-    onChange: () => logger.debug('shares changed'),
-  });
-  const worker = startWorker({
-    log: measuredLog(createRedisLog({ connection: commands, prefix: settings.KEY_PREFIX, retention }), metrics),
-    reader: createIntakeReader(connections.reader, keys.stream),
-    shares,
-    shareCount: settings.INTAKE_SHARES,
-    checkpoints,
-    deadLetters: createDeadLetters({
-      connection: commands,
-      key: keys.dead,
-      max: settings.INTAKE_DEAD_MAX,
-      onAdded: (entry, reason) => {
-        metrics.dead.inc();
-        logger.warn({ entry: entry.id, reason }, 'dead letter');
-      },
-    }),
-    readGenerations: () => readGenerations(commands),
     batchSize: settings.INTAKE_BATCH,
     batchSizePerChannel: Math.min(settings.INTAKE_BATCH, retention.maxEvents),
+    rewindMs: settings.INTAKE_REWIND_SECONDS * 1000,
+    retentionMs: settings.INTAKE_RETENTION_SECONDS * 1000,
+    maxEntries: settings.INTAKE_MAX_ENTRIES,
+    maxDeadLetters: settings.INTAKE_DEAD_MAX,
     clock,
+    random: Math.random,
     logger,
     events: {
-      onAppended: (events, global) => {
-        metrics.appended.inc({ channel: 'own' }, events);
-        metrics.appended.inc({ channel: 'global' }, global);
+      ...intakeMetrics(metrics, logger),
+      onMisfit: (actual) => {
+        logger.fatal(
+          { INTAKE_SHARES: settings.INTAKE_SHARES, actual },
+          `INTAKE_SHARES must be ${actual}, as the intake in Redis is cut; to change it let the publishers work it off, stop them all, and delete the keys ${prefix}:intake*`,
+        );
+        void shutdown.now('wrong INTAKE_SHARES', CONFIGURATION_EXIT_CODE);
       },
-      onBatch: (entries, seconds) => {
-        metrics.entries.inc(entries);
-        metrics.batchSeconds.observe(seconds);
-      },
-      onConflict: () => metrics.conflicts.inc(),
-      onRetry: () => metrics.retries.inc(),
-      onRewound: () => metrics.rewinds.inc(),
     },
   });
-  watchLag(registry, worker.lag);
-  shutdown.step('intake worker', worker.stop);
-
-  const stopTrimming = clock.every(TRIM_MS, () => {
-    if (!shares.held().has(0)) return;
-    trimIntake({
-      connection: commands,
-      stream: keys.stream,
-      checkpoints,
-      retentionMs: settings.INTAKE_RETENTION_SECONDS * 1000,
-      rewindMs,
-      maxEntries: settings.INTAKE_MAX_ENTRIES,
-      clock,
-    }).then(
-      (removed) => metrics.trimmed.inc(removed),
-      (error: unknown) => logger.debug({ err: error }, 'the intake was not trimmed; trying again'),
-    );
-  });
-  shutdown.step('trimming', stopTrimming);
+  watchLag(registry, intake.lag);
+  shutdown.step('intake', intake.stop);
 
   const door = createIntakeDoor({
     connection: connections.door,
-    prefix: settings.KEY_PREFIX,
+    prefix,
     clock,
     waitMs: settings.HTTP_REDIS_WAIT_MS,
     replicas: settings.INTAKE_WAIT_REPLICAS,

@@ -1,5 +1,6 @@
 /** The publisher's metrics. No label grows with properties or users. */
-import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Registry } from '@belfry/shared/service';
+import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Logger, type Registry } from '@belfry/shared/service';
+import type { IntakeEvents } from './intake/intake.js';
 import type { ShareLag } from './intake/worker.js';
 
 export type PublisherMetrics = ReturnType<typeof createPublisherMetrics>;
@@ -31,6 +32,28 @@ export function createPublisherMetrics(registry: Registry) {
       buckets: LATENCY_BUCKETS,
       registers,
     }),
+  };
+}
+
+/** What happens in the intake, counted, and logged where somebody should look at it. */
+export function intakeMetrics(metrics: PublisherMetrics, logger: Logger): Omit<IntakeEvents, 'onMisfit'> {
+  return {
+    onAppended: (events, global) => {
+      metrics.appended.inc({ channel: 'own' }, events);
+      metrics.appended.inc({ channel: 'global' }, global);
+    },
+    onBatch: (entries, seconds) => {
+      metrics.entries.inc(entries);
+      metrics.batchSeconds.observe(seconds);
+    },
+    onConflict: () => metrics.conflicts.inc(),
+    onRetry: () => metrics.retries.inc(),
+    onRewound: () => metrics.rewinds.inc(),
+    onTrimmed: (entries) => metrics.trimmed.inc(entries),
+    onDead: (entry, reason) => {
+      metrics.dead.inc();
+      logger.warn({ entry, reason }, 'dead letter');
+    },
   };
 }
 

@@ -23,7 +23,7 @@ export const publisherSettings = {
   }),
   ...retentionSettings,
   INTAKE_SHARES: integer({
-    text: 'Shares that the intake is cut into, for publishers to divide; the same on all, changed only when drained',
+    text: 'Shares that the intake is cut into, for publishers to divide; the same on all of them',
     default: '8',
     min: 1,
     max: 256,
@@ -44,7 +44,7 @@ export const publisherSettings = {
   INTAKE_REWIND_SECONDS: integer({
     text: 'How far back the intake is read again when Redis restarted or failed over',
     default: '300',
-    min: 0,
+    min: 10,
     max: 86_400,
     unit: 'seconds',
   }),
@@ -56,7 +56,7 @@ export const publisherSettings = {
     unit: 'seconds',
   }),
   INTAKE_MAX_ENTRIES: integer({
-    text: 'Intake entries kept once they were worked off, whatever their age',
+    text: 'With more intake entries than this the retention is shortened in proportion, down to the rewind',
     default: '2000000',
     min: 1_000,
     max: 1_000_000_000,
@@ -78,7 +78,7 @@ export const publisherSettings = {
   HTTP_REDIS_WAIT_MS: integer({
     text: 'How long a request waits for Redis before the answer is 503',
     default: '2000',
-    min: 0,
+    min: 100,
     max: 60_000,
     unit: 'milliseconds',
   }),

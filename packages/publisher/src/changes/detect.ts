@@ -131,8 +131,9 @@ function delta(before: Facts, change: Delta): Outcome {
 
 function countsOnly(before: Facts, change: CountsOnly): Outcome {
   const { count } = change;
-  const fresh = Math.min(count, change.new_violations ?? Math.max(0, count - before.count));
-  const resolved = Math.max(0, before.count + fresh - count);
+  // Whatever is claimed: more than there are open cannot be new, and fewer than the count grew by neither.
+  const fresh = Math.min(count, Math.max(0, count - before.count, change.new_violations ?? 0));
+  const resolved = before.count + fresh - count;
   // Which ones closed is not said: where any did, none is known by number any more.
   const open = resolved === 0 ? before.open : new Map<string, Severity>();
   const facts = { count, open, severity: change.severity ?? before.severity };

@@ -1,5 +1,5 @@
 /** Checkpoints: how far each share is worked off. They move forward only, except where Redis may have lost appends. */
-import { LogUnavailable } from '@belfry/shared/log';
+import { type Connection, LogUnavailable } from '@belfry/shared/log';
 import type { IntakeKeys } from './keys.js';
 import type { IntakeCommands } from './scripts.js';
 
@@ -19,7 +19,7 @@ export interface Checkpoints {
 }
 
 export interface CheckpointsOptions {
-  readonly commands: IntakeCommands & { hget(key: string, field: string): Promise<string | null> };
+  readonly commands: IntakeCommands & Pick<Connection, 'hget'>;
   readonly keys: IntakeKeys;
   readonly shares: number;
   readonly rewindMs: number;

@@ -3,6 +3,7 @@
  * alive, about equally; they spread the work and no more: safety rests on the compare-and-set in append.
  */
 import { crc32 } from 'node:zlib';
+import type { Connection } from '@belfry/shared/log';
 import type { Clock, Logger } from '@belfry/shared/service';
 import type { IntakeKeys } from './keys.js';
 import type { IntakeCommands } from './scripts.js';
@@ -21,7 +22,7 @@ export interface Shares {
 }
 
 export interface SharesOptions {
-  readonly commands: IntakeCommands & { zrem(key: string, member: string): Promise<number> };
+  readonly commands: IntakeCommands & Pick<Connection, 'set' | 'zrem'>;
   readonly keys: IntakeKeys;
   readonly shares: number;
   /** Unique among all publishers. */
@@ -33,6 +34,8 @@ export interface SharesOptions {
   readonly random: () => number;
   /** Called whenever `held` or `surplus` is another one. */
   readonly onChange: () => void;
+  /** Called when the intake in Redis is cut into another number of shares; none is taken. */
+  readonly onMisfit: (actual: number) => void;
 }
 
 /** Renewals in the time of a lease: two may fail before others take over. */
@@ -45,7 +48,16 @@ export function createShares(options: SharesOptions): Shares {
   let closed = false;
   let running: Promise<void> | undefined;
 
+  /** Channels would belong to other shares, whose checkpoints say nothing of them: events would come twice. */
+  async function fits(): Promise<boolean> {
+    const before = await commands.set(keys.shares, shares, 'NX', 'GET');
+    if (before === null || Number(before) === shares) return true;
+    options.onMisfit(Number(before));
+    return false;
+  }
+
   async function round(): Promise<void> {
+    if (!(await fits())) return;
     const alive = await commands.belfryHeartbeat(keys.publishers, name, leaseMs);
     const fair = Math.ceil(shares / Math.max(1, alive));
     let changed = await renew();

@@ -49,6 +49,8 @@ export interface ShareLag {
 
 export interface IntakeWorker {
   lag(): readonly ShareLag[];
+  /** The shares have changed hands: looks at them at once. */
+  sharesChanged(): void;
   /** Finishes the batches in hand, writes the checkpoints, gives back the shares. */
   stop(): Promise<void>;
 }
@@ -240,6 +242,7 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
   const ended = run();
 
   return {
+    sharesChanged: awake,
     lag: () => [...lanes.values()].map(({ lane }) => lagOf(lane, cursor, atEnd, clock.now())),
     async stop() {
       stopping = true;

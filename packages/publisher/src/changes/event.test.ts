@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { parseEvent, serviceEventBody, snapshotKeyOf } from './event.js';
+
+const parsed = (input: unknown) => {
+  const result = parseEvent(input);
+  if ('error' in result) throw new Error(result.error);
+  return result.event;
+};
+
+describe('an event of a service', () => {
+  it('keeps its data, and gets its channel’s canonical name', () => {
+    const event = parsed({ channel: 'property-456', type: 'application_submitted', application: { unit: '4B' } });
+    expect(event).toEqual({ channel: 'property:456', type: 'application_submitted', application: { unit: '4B' } });
+    expect(serviceEventBody(event, 12.5)).toBe(
+      '{"channel":"property:456","type":"application_submitted","timestamp":12.5,"application":{"unit":"4B"}}',
+    );
+  });
+
+  it('never brings an id of its own: the log gives it', () => {
+    expect(parsed({ channel: 'global', type: 'SYSTEM_NOTIFICATION', id: '1-1' })).not.toHaveProperty('id');
+  });
+
+  it.each([
+    ['no object', 'text', /one JSON object/],
+    ['an array', [], /one JSON object/],
+    ['no channel', { type: 'a' }, /^channel:/],
+    ['an unknown kind of channel', { channel: 'room:1', type: 'a' }, /^channel:/],
+    ['no type', { channel: 'user:1' }, /^type:/],
+    ['a type that the gateway uses', { channel: 'user:1', type: 'RESYNC' }, /gateway/],
+    ['a time in words', { channel: 'user:1', type: 'a', timestamp: 'now' }, /^timestamp:/],
+    ['an empty key', { channel: 'user:1', type: 'a', key: '' }, /^key:/],
+    ['too much data', { channel: 'user:1', type: 'a', data: 'x'.repeat(20_000) }, /longer than/],
+  ])('is refused with %s', (_, input, error) => {
+    expect(parseEvent(input)).toEqual({ error: expect.stringMatching(error) });
+  });
+
+  it('replaces what has the same key; on a board, what has the same type', () => {
+    expect(snapshotKeyOf({ channel: 'user:1', type: 'kpi:update', key: 'kpi' })).toBe('event:kpi');
+    expect(snapshotKeyOf({ channel: 'user:1', type: 'kpi:update' })).toBeUndefined();
+    expect(snapshotKeyOf({ channel: 'state:sources', type: 'sources' })).toBe('event:sources');
+  });
+});

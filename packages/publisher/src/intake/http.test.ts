@@ -1,0 +1,205 @@
+import { type Connection, connect } from '@belfry/shared/log';
+import { createLogger, systemClock } from '@belfry/shared/service';
+import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createIntakeDoor } from './door.js';
+import { type HttpDoor, MAX_BODY_BYTES, startHttpDoor } from './http.js';
+import { intakeRoutes, MAX_BATCH } from './routes.js';
+
+const change = { property_id: '1012650001', violation_type: 'HPD', count: 3 };
+const json = { 'content-type': 'application/json' };
+
+let redis: TestRedis;
+const opened: { close(): Promise<void> | void }[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterEach(async () => {
+  for (const one of opened.splice(0).reverse()) await one.close();
+  await redis.connect().flushall();
+});
+afterAll(() => redis.stop());
+
+interface DoorSettings {
+  readonly token?: string;
+  readonly url?: string;
+  readonly replicas?: number;
+}
+
+async function open({ token = '', url = redis.url, replicas = 0 }: DoorSettings = {}): Promise<HttpDoor> {
+  const connection: Connection = connect({ url, name: 'test', resend: false, onError: () => undefined });
+  const door = createIntakeDoor({
+    connection,
+    prefix: 'belfry',
+    clock: systemClock,
+    waitMs: 200,
+    replicas,
+    replicasMs: 50,
+  });
+  const http = await startHttpDoor({
+    host: '127.0.0.1',
+    port: 0,
+    token,
+    routes: intakeRoutes(door, () => undefined),
+    logger: createLogger('test', 'silent'),
+    onRefused: () => undefined,
+  });
+  opened.push({ close: () => connection.disconnect() }, http);
+  return http;
+}
+
+async function post(http: HttpDoor, path: string, body: unknown, headers: Record<string, string> = json) {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const response = await fetch(`http://127.0.0.1:${http.port}${path}`, { method: 'POST', headers, body: text });
+  return { status: response.status, headers: response.headers, body: await response.json() };
+}
+
+const entries = () => redis.connect().xrange('belfry:intake', '-', '+');
+
+describe('POST /v1/changes', () => {
+  it('answers 202 with the ids under which Redis holds the changes', async () => {
+    const http = await open();
+    const one = await post(http, '/v1/changes', change);
+    const many = await post(http, '/v1/changes', [change, { ...change, count: 4 }]);
+    const wrapped = await post(http, '/v1/changes', { changes: [{ ...change, count: 5 }] });
+    expect([one.status, many.status, wrapped.status]).toEqual([202, 202, 202]);
+    const stored = await entries();
+    expect(stored.map(([id]) => id)).toEqual([...one.body.ids, ...many.body.ids, ...wrapped.body.ids]);
+    expect(stored.map(([, fields]) => JSON.parse(fields[1] ?? '').count)).toEqual([3, 3, 4, 5]);
+    expect(many.body.accepted).toBe(2);
+  });
+
+  it('takes 10,000 at once, in their order', async () => {
+    const http = await open();
+    const { status, body } = await post(
+      http,
+      '/v1/changes',
+      Array.from({ length: MAX_BATCH }, (_, count) => ({ ...change, count })),
+    );
+    expect(status).toBe(202);
+    expect(body.accepted).toBe(MAX_BATCH);
+    const stored = await entries();
+    expect(stored.every(([, fields], n) => JSON.parse(fields[1] ?? '').count === n)).toBe(true);
+  });
+
+  it('gives every item of a batch an idempotency key of its own', async () => {
+    const http = await open();
+    await post(http, '/v1/changes', change, { ...json, 'idempotency-key': 'alone' });
+    await post(http, '/v1/changes', [change, change], { ...json, 'idempotency-key': 'batch' });
+    expect((await entries()).map(([, fields]) => fields.slice(2))).toEqual([
+      ['key', 'alone'],
+      ['key', 'batch:0'],
+      ['key', 'batch:1'],
+    ]);
+  });
+
+  it('passes on only the fields that a change has', async () => {
+    const http = await open();
+    await post(http, '/v1/changes', { ...change, respondent_name: 'somebody' });
+    expect((await entries())[0]?.[1]).toEqual(['change', JSON.stringify(change)]);
+  });
+
+  it('refuses a whole batch for one wrong item, and says which', async () => {
+    const http = await open();
+    const refused = await post(http, '/v1/changes', [change, { ...change, count: -1 }]);
+    expect(refused).toMatchObject({ status: 400, body: { code: 'bad_request', index: 1 } });
+    expect(refused.body.message).toMatch(/^count: /);
+    expect(await entries()).toEqual([]);
+  });
+
+  it.each<[string, unknown, Record<string, string>, number, string]>([
+    ['no JSON', '{"property_id":', json, 400, 'bad_request'],
+    ['an empty list', [], json, 400, 'bad_request'],
+    ['too many items', Array(MAX_BATCH + 1).fill(1), json, 400, 'bad_request'],
+    ['no object', '"text"', json, 400, 'bad_request'],
+    ['an unusable key', change, { ...json, 'idempotency-key': 'with space' }, 400, 'bad_request'],
+    ['a form', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }, 415, 'unsupported_media_type'],
+    ['a compressed body', change, { ...json, 'content-encoding': 'gzip' }, 415, 'unsupported_media_type'],
+    ['a body that is too large', `"${'x'.repeat(MAX_BODY_BYTES)}"`, json, 413, 'too_large'],
+  ])('refuses %s', async (_, body, headers, status, code) => {
+    const http = await open();
+    expect(await post(http, '/v1/changes', body, headers)).toMatchObject({ status, body: { code } });
+    expect(await entries()).toEqual([]);
+  });
+
+  it('refuses a body that turns out too large on the way', async () => {
+    const http = await open();
+    const chunk = Buffer.alloc(64 * 1024, 'x');
+    let sent = 0;
+    const body = new ReadableStream({
+      pull(controller) {
+        sent += chunk.length;
+        if (sent > MAX_BODY_BYTES + chunk.length) controller.close();
+        else controller.enqueue(chunk);
+      },
+    });
+    const request = { method: 'POST', headers: json, body, duplex: 'half' } as RequestInit;
+    expect((await fetch(`http://127.0.0.1:${http.port}/v1/changes`, request)).status).toBe(413);
+  });
+
+  it('says what there is instead of a wrong path or method', async () => {
+    const http = await open();
+    expect(await post(http, '/v2/changes', change)).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    const response = await fetch(`http://127.0.0.1:${http.port}/v1/changes`);
+    expect(response.status).toBe(405);
+    expect(response.headers.get('allow')).toBe('POST');
+  });
+});
+
+describe('POST /v1/events', () => {
+  it('takes any event to any channel', async () => {
+    const http = await open();
+    const event = { channel: 'user:42', type: 'application_submitted', application_id: 7 };
+    expect((await post(http, '/v1/events', event)).status).toBe(202);
+    expect((await post(http, '/v1/events', { events: [event] })).status).toBe(202);
+    expect((await entries()).map(([, [name, text]]) => [name, JSON.parse(text ?? '')])).toEqual([
+      ['event', event],
+      ['event', event],
+    ]);
+  });
+
+  it('refuses a channel that does not exist', async () => {
+    const http = await open();
+    expect(await post(http, '/v1/events', { channel: 'room:1', type: 'a' })).toMatchObject({
+      status: 400,
+      body: { code: 'bad_request', message: expect.stringMatching(/^channel: /) },
+    });
+  });
+});
+
+describe('the token', () => {
+  it('is asked for where there is one', async () => {
+    const http = await open({ token: 'a-token-that-nobody-guesses' });
+    const wrong = await post(http, '/v1/changes', change, { ...json, authorization: 'Bearer another' });
+    expect(wrong).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
+    expect(wrong.headers.get('www-authenticate')).toBe('Bearer');
+    expect((await post(http, '/v1/changes', change)).status).toBe(401);
+    const right = { ...json, authorization: 'Bearer a-token-that-nobody-guesses' };
+    expect((await post(http, '/v1/changes', change, right)).status).toBe(202);
+  });
+});
+
+describe('while Redis is away', () => {
+  it('answers 503 with Retry-After, soon, and takes changes again once it is back', async () => {
+    const mortal = await startRedis();
+    opened.push({ close: () => mortal.stop() });
+    const http = await open({ url: mortal.url });
+    expect((await post(http, '/v1/changes', change)).status).toBe(202);
+    await mortal.kill();
+    const started = performance.now();
+    const refused = await post(http, '/v1/changes', change);
+    expect(refused).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(performance.now() - started).toBeLessThan(2_000);
+    await mortal.start();
+    await eventually('change accepted', async () => (await post(http, '/v1/changes', change)).status === 202);
+    // What was refused is not written later, behind the back of who was told so.
+    expect(await mortal.connect().xlen('belfry:intake')).toBe(1);
+  });
+
+  it('answers 503 where too few replicas hold the change', async () => {
+    const http = await open({ replicas: 1 });
+    expect(await post(http, '/v1/changes', change)).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+  });
+});
