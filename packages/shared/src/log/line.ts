@@ -9,7 +9,6 @@
  *       ▲               │            │     │ close, failed command, missed probe
  *       └── waiting ◄───┴────────────┴─────┘
  */
-import type { Redis } from 'ioredis';
 import type { Backoff, Clock, Logger } from '../service/index.js';
 
 export interface Line {
@@ -20,10 +19,21 @@ export interface Line {
   close(): void;
 }
 
+/** What a line needs of a connection to Redis: ioredis has it, and so does a simulated one. */
+export interface SubscriberConnection {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'end' | 'moved', listener: () => void): unknown;
+  on(event: 'smessageBuffer', listener: (topic: Buffer, frame: Buffer) => void): unknown;
+  connect(): Promise<unknown>;
+  ssubscribe(...topics: string[]): Promise<unknown>;
+  sunsubscribe(...topics: string[]): Promise<unknown>;
+  disconnect(): void;
+}
+
 export interface LineOptions {
   readonly name: string;
   /** Makes a connection that is not yet connected and neither reconnects nor resubscribes by itself. */
-  readonly open: () => Redis;
+  readonly open: () => SubscriberConnection;
   readonly topicOf: (channel: string) => string;
   /** Splits topics into what one SSUBSCRIBE may name: all on a standalone Redis, those of a slot on a Cluster. */
   readonly commandsFor: (topics: readonly string[]) => readonly (readonly string[])[];
@@ -59,7 +69,7 @@ export function createLine(options: LineOptions): Line {
   let closed = false;
 
   interface Attempt {
-    readonly redis: Redis;
+    readonly redis: SubscriberConnection;
     readonly pending: Set<string>;
     readonly disposers: (() => void)[];
     connected: boolean;

@@ -5,9 +5,9 @@
 import calculateSlot from 'cluster-key-slot';
 import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import { type Clock, createBackoff, type Logger } from '../service/index.js';
-import { type Connection, parseRedisUrl, type RedisAddress } from './connection.js';
+import { parseRedisUrl, type RedisAddress } from './connection.js';
 import { channelKeys, channelOfTopic } from './keys.js';
-import { createLine, type Line } from './line.js';
+import { createLine, type Line, type SubscriberConnection } from './line.js';
 import { type ClusterMaster, type ClusterTopology, followClusterTopology } from './topology.js';
 
 export interface LinkEvents {
@@ -37,8 +37,12 @@ export interface RedisLinkOptions {
   readonly prefix: string;
   /** This process's name: unique, it names the probe's topic. */
   readonly node: string;
-  /** For publishing probes and reading the topology. */
-  readonly commands: Connection;
+  /** For publishing probes and reading the topology: a `Connection` to the same `url`. */
+  readonly commands: { spublish(topic: string, message: string): Promise<unknown> };
+  /** Makes the connections that subscribe; by default they go to `url`. */
+  readonly subscriber?: () => SubscriberConnection;
+  /** 0 to 1, spreads the attempts. Default Math.random. */
+  readonly random?: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Milliseconds between probes. Default 3,000; a dead line is found after twice that. */
@@ -74,7 +78,7 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
     return true;
   }
 
-  function openLine(name: string, open: () => Redis, probeTopic: string): Line {
+  function openLine(name: string, open: () => SubscriberConnection, probeTopic: string): Line {
     return createLine({
       name,
       open,
@@ -86,7 +90,7 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
         intervalMs,
         timeoutMs: 2 * intervalMs,
       },
-      backoff: createBackoff(100, 2_000),
+      backoff: createBackoff(100, 2_000, options.random),
       clock,
       logger,
       onFrame: (topic, frame) => {
@@ -161,9 +165,9 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
   }
 
   if (address.kind === 'cluster') {
-    topology = followClusterTopology({ commands: commands as Cluster, clock, logger, onChange: arrange });
+    topology = followClusterTopology({ commands: commands as unknown as Cluster, clock, logger, onChange: arrange });
   } else {
-    const open = (): Redis => new Redis(subscriberOptions(address, options.node));
+    const open = options.subscriber ?? (() => new Redis(subscriberOptions(address, options.node)));
     lines.set(SINGLE, openLine(SINGLE, open, `${prefix}:{probe:${options.node}}`));
   }
 

@@ -13,7 +13,7 @@ import {
   type LogWriter,
   type ReadRequest,
 } from './log.js';
-import type { Retention } from './retention.js';
+import { type Retention, snapshotTtlSeconds } from './retention.js';
 import { type Reply, withScripts } from './scripts.js';
 
 export interface RedisLogOptions {
@@ -65,7 +65,7 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
     const args: (string | number)[] = [
       request.channel === GLOBAL_CHANNEL ? retention.maxGlobalEvents : retention.maxEvents,
       retention.logTtlSeconds,
-      snapshotTtl(request.channel, retention),
+      snapshotTtlSeconds(request.channel, retention),
       retention.idempotencyTtlSeconds,
       request.lane,
       request.expected ?? '',
@@ -105,12 +105,6 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
   };
 
   return { read, positions, append, facts, applied };
-}
-
-/** People's and roles' channels are forgotten with their log; what is true of a property or a board stays true. */
-function snapshotTtl(channel: string, retention: Retention): number {
-  if (channel.startsWith('property:') || channel.startsWith('state:')) return retention.snapshotTtlSeconds;
-  return retention.snapshotTtlSeconds || retention.logTtlSeconds;
 }
 
 async function unavailableOnFailure<T>(call: () => Promise<T>): Promise<T> {

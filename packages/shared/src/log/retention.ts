@@ -61,3 +61,12 @@ export function retentionFrom(values: {
     idempotencyTtlSeconds: values.IDEMPOTENCY_TTL_SECONDS,
   };
 }
+
+/**
+ * Seconds for which a channel's snapshot is kept after its last event, 0 for ever. People's and roles' channels are
+ * forgotten with their log; what is true of a property or a board stays true.
+ */
+export function snapshotTtlSeconds(channel: string, retention: Retention): number {
+  if (channel.startsWith('property:') || channel.startsWith('state:')) return retention.snapshotTtlSeconds;
+  return retention.snapshotTtlSeconds || retention.logTtlSeconds;
+}

@@ -60,8 +60,9 @@ for n = 1, entries do
     if expected ~= '' and expected ~= applied then return { 'conflict', applied } end
     if event_count > 0 and not appended then
       appended = true
-      if not epoch or generation ~= current then
-        if epoch then changed = 1 end
+      -- Without its log (expired, evicted) an epoch would count from 0 again, and give old positions to new events.
+      if not epoch or generation ~= current or redis.call('EXISTS', log) == 0 then
+        if epoch and generation ~= current then changed = 1 end
         epoch = new_epoch(epoch)
         redis.call('HSET', meta, 'e', epoch, 'g', current)
       end
