@@ -10,7 +10,7 @@ import { type Page, readPage } from './response.js';
 export interface Question {
   readonly select: readonly string[];
   readonly where?: string | undefined;
-  /** Columns, optionally with ` DESC`. Always given: without an order the city's pages overlap. */
+  /** Columns, optionally with ` DESC`. Empty for aggregates only: without an order the city's pages overlap. */
   readonly order: readonly string[];
   readonly limit: number;
 }
@@ -125,7 +125,7 @@ function urlOf(baseUrl: string, dataset: Dataset, question: Question): URL {
   const url = new URL(`/resource/${dataset.id}.json`, baseUrl);
   url.searchParams.set('$select', question.select.join(','));
   if (question.where) url.searchParams.set('$where', question.where);
-  url.searchParams.set('$order', question.order.join(','));
+  if (question.order.length > 0) url.searchParams.set('$order', question.order.join(','));
   url.searchParams.set('$limit', String(question.limit));
   return url;
 }

@@ -13,7 +13,7 @@ export interface PagedQuestion {
   readonly where?: string | undefined;
   /** Columns that order the rows; every row has them, and together they single out a row or nearly so. */
   readonly by: readonly string[];
-  /** Where to begin: only rows behind these values of `by`. */
+  /** Where to begin: only rows behind these values of the first columns of `by`. */
   readonly after?: readonly string[] | undefined;
   readonly pageRows: number;
 }
@@ -55,6 +55,7 @@ function valuesOf(dataset: Dataset, row: Row, by: readonly string[]): string[] {
 /** `a > 'A' OR (a = 'A' AND b > 'B')` */
 function conditionBehind(by: readonly string[], values: readonly string[], inclusive: boolean): string {
   return by
+    .slice(0, values.length)
     .map((column, index) => {
       const same = by.slice(0, index).map((earlier, i) => `${earlier}=${literal(values[i] ?? '')}`);
       const comparison = inclusive && index === by.length - 1 ? '>=' : '>';

@@ -1,0 +1,195 @@
+/** Jobs run once each by whichever process is free, failures and waiting are seen in metrics, and closing waits. */
+import { createLogger, Registry } from '@belfry/shared/service';
+import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { connectForJobs } from './connection.js';
+import { createJobMetrics } from './metrics.js';
+import { type PollWork, startPolling } from './polling.js';
+import { createJobQueue, type JobQueue, type JobQueueOptions } from './queue.js';
+
+const logger = createLogger('test', 'silent');
+let redis: TestRedis;
+let registry: Registry;
+let prefixes = 0;
+let prefix = '';
+
+beforeAll(async () => {
+  redis = await startRedis({ args: ['--maxmemory-policy', 'noeviction'] });
+});
+afterAll(() => redis.stop());
+beforeEach(() => {
+  registry = new Registry();
+  prefixes += 1;
+  prefix = `test${prefixes}`;
+});
+
+const connect = () => connectForJobs(redis.url, 'jobs', () => undefined);
+const queueOf = (options: Partial<JobQueueOptions<{ n: number }>>, metrics = registry): JobQueue<{ n: number }> =>
+  createJobQueue({
+    name: 'numbers',
+    prefix,
+    connect,
+    concurrency: 1,
+    metrics: createJobMetrics(metrics, logger, Date.now),
+    logger,
+    run: async () => undefined,
+    ...options,
+  });
+
+describe('a queue', () => {
+  it('runs every job once over two processes', async () => {
+    const seen: number[] = [];
+    const run: JobQueueOptions<{ n: number }>['run'] = async (job) => void seen.push(job.data.n);
+    const queues = [queueOf({ run }), queueOf({ run }, new Registry())];
+    for (let n = 0; n < 50; n += 1) await queues[n % 2]?.add('number', { n });
+    await eventually('fifty jobs', () => seen.length >= 50);
+    expect(seen.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, n) => n));
+    for (const queue of queues) await queue.close();
+  });
+
+  it('waits for the job that runs when it is closed, and takes no other', async () => {
+    let started = false;
+    let finish: () => void = () => undefined;
+    const finished: number[] = [];
+    const queue = queueOf({
+      run: async (job) => {
+        started = true;
+        await new Promise<void>((resolve) => {
+          finish = resolve;
+        });
+        finished.push(job.data.n);
+      },
+    });
+    await queue.add('number', { n: 1 });
+    await queue.add('number', { n: 2 });
+    await eventually('a job that runs', () => started);
+    const closing = queue.close().then(() => finished.push(-1));
+    finish();
+    await closing;
+    expect(finished).toEqual([1, -1]);
+  });
+
+  it('shows depth, age, failures and durations', async () => {
+    const release: (() => void)[] = [];
+    let failed = 0;
+    const queue = queueOf({
+      run: async (job) => {
+        if (job.data.n === 0) {
+          failed += 1;
+          throw new Error('no');
+        }
+        await new Promise<void>((resolve) => release.push(resolve));
+      },
+    });
+    await queue.add('number', { n: 0 });
+    await eventually('the failure', () => failed === 1);
+    await queue.add('number', { n: 1 });
+    await queue.add('number', { n: 2 });
+    await eventually('one running, one waiting', async () =>
+      (await registry.metrics()).includes('belfry_jobs{queue="numbers",state="waiting"} 1'),
+    );
+    const text = await registry.metrics();
+    expect(text).toContain('belfry_jobs{queue="numbers",state="active"} 1');
+    expect(text).toContain('belfry_jobs{queue="numbers",state="failed"} 1');
+    expect(text).toContain('belfry_job_duration_seconds_count{queue="numbers",result="failed"} 1');
+    expect(text).toMatch(/belfry_jobs_oldest_age_seconds\{queue="numbers"\} [\d.]+/);
+    release[0]?.();
+    await eventually('the second one', () => release.length === 2);
+    release[1]?.();
+    await queue.close();
+  });
+
+  it('goes on when Redis was away', async () => {
+    const own = await startRedis({ appendFsync: 'always' });
+    const seen: number[] = [];
+    const queue = queueOf({
+      connect: () => connectForJobs(own.url, 'jobs', () => undefined),
+      run: async (job) => void seen.push(job.data.n),
+    });
+    await queue.add('number', { n: 1 });
+    await eventually('the first job', () => seen.length === 1);
+    await own.restart({ keepData: true });
+    await queue.add('number', { n: 2 });
+    await eventually('the second job', () => seen.length === 2);
+    await queue.close();
+    await own.stop();
+  });
+});
+
+describe('polling', () => {
+  const clock = { now: Date.now, after: () => () => undefined, every: () => () => undefined };
+  const startWith = (work: PollWork, everyMs: number) =>
+    startPolling({
+      work,
+      prefix,
+      connect,
+      everyMs,
+      metrics: createJobMetrics(new Registry(), logger, Date.now),
+      logger,
+      clock,
+    });
+
+  it('polls every type again and again, from one schedule for two publishers', async () => {
+    const polled: string[] = [];
+    const work: PollWork = {
+      violationTypes: ['A', 'B'],
+      poll: async (type) => {
+        polled.push(type);
+        return 'done';
+      },
+      load: async () => 'done',
+    };
+    const polling = [await startWith(work, 2_000), await startWith(work, 2_000)];
+    const schedulers = await polling[0]?.jobs.queue.getJobSchedulers();
+    expect(schedulers?.map(({ key }) => key).sort()).toEqual(['poll-A', 'poll-B']);
+    await eventually('two polls of each', () =>
+      ['A', 'B'].every((type) => polled.filter((one) => one === type).length >= 2),
+    );
+    for (const one of polling) await one.close();
+  });
+
+  it('ends the schedules of types that are not polled any more', async () => {
+    const work = (...violationTypes: string[]): PollWork => ({
+      violationTypes,
+      poll: async () => 'done',
+      load: async () => 'done',
+    });
+    await (await startWith(work('A', 'B'), 60_000)).close();
+    const polling = await startWith(work('B'), 60_000);
+    expect((await polling.jobs.queue.getJobSchedulers()).map(({ key }) => key)).toEqual(['poll-B']);
+    await polling.close();
+  });
+
+  it('spreads the types over the interval, and a restart does not put them off', async () => {
+    const work: PollWork = { violationTypes: ['A', 'B', 'C'], poll: async () => 'done', load: async () => 'done' };
+    const first = await startWith(work, 60_000);
+    const nexts = async (polling: typeof first) =>
+      new Map((await polling.jobs.queue.getJobSchedulers()).map(({ key, next }) => [key, next ?? 0]));
+    const before = await nexts(first);
+    const spread = [...before.values()].sort((a, b) => a - b);
+    expect((spread[2] ?? 0) - (spread[0] ?? 0)).toBeGreaterThan(30_000);
+    await first.close();
+    const second = await startWith(work, 60_000);
+    expect(await nexts(second)).toEqual(before);
+    await second.close();
+  });
+
+  it('has new properties read at once', async () => {
+    const loaded: string[] = [];
+    const polling = await startWith(
+      {
+        violationTypes: ['A', 'B'],
+        poll: async () => 'done',
+        load: async (type) => {
+          loaded.push(type);
+          return 'done';
+        },
+      },
+      60_000,
+    );
+    await polling.load();
+    await eventually('both types', () => loaded.length === 2);
+    expect(loaded.sort()).toEqual(['A', 'B']);
+    await polling.close();
+  });
+});

@@ -1,0 +1,117 @@
+/**
+ * A queue and its worker on BullMQ, with the bounds that every queue here has: finished jobs are kept for a while and in
+ * limited number, a job whose process died is given to another one, and closing waits for the jobs that run.
+ */
+import type { Logger } from '@belfry/shared/service';
+import { type Job, type JobsOptions, Queue, Worker } from 'bullmq';
+import type { JobConnection } from './connection.js';
+import type { JobMetrics } from './metrics.js';
+
+export interface JobQueue<Data> {
+  /** For Bull Board and the like. */
+  readonly queue: Queue<Data, void, string, Data, void, string>;
+  add(
+    name: string,
+    data: Data,
+    options?: Pick<JobsOptions, 'attempts' | 'backoff' | 'delay' | 'priority' | 'jobId'>,
+  ): Promise<void>;
+  /**
+   * Runs a job every `everyMs`, for the first time `firstAfterMs` from now. Any process may say so again: one schedule
+   * exists per `id`.
+   */
+  schedule(id: string, everyMs: number, firstAfterMs: number, name: string, data: Data): Promise<void>;
+  /** Ends the schedules that `keep` refuses, such as those of an earlier configuration. */
+  unschedule(keep: (id: string) => boolean): Promise<void>;
+  /** Takes no more jobs, waits for those that run, closes the connections. */
+  close(): Promise<void>;
+}
+
+export interface JobQueueOptions<Data> {
+  readonly name: string;
+  /** Of every key. Becomes a hash tag, so that a queue's keys share a slot on a Cluster. */
+  readonly prefix: string;
+  /** A connection as from `connectForJobs`; closed by `close`. */
+  readonly connect: () => JobConnection;
+  readonly run: (job: Job<Data>) => Promise<void>;
+  /** Jobs at a time in this process. */
+  readonly concurrency: number;
+  readonly metrics: JobMetrics;
+  readonly logger: Logger;
+}
+
+const KEEP_COMPLETED = { age: 3_600, count: 1_000 };
+const KEEP_FAILED = { age: 7 * 86_400, count: 1_000 };
+/** A job is stalled when its lock was not renewed for that long; BullMQ renews at half of it. */
+const LOCK_MS = 30_000;
+/** A job that stalls more often ends its process, probably: it fails. */
+const MAX_STALLED = 3;
+
+export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<Data> {
+  const { name, metrics, logger } = options;
+  const prefix = `{${options.prefix}:jobs}`;
+  const connections = [options.connect(), options.connect()] as const;
+  const defaultJobOptions = { removeOnComplete: KEEP_COMPLETED, removeOnFail: KEEP_FAILED };
+  const queue = new Queue<Data, void, string, Data, void, string>(name, {
+    connection: connections[0],
+    prefix,
+    defaultJobOptions,
+  });
+  const worker = new Worker<Data>(name, (job) => timed(job), {
+    connection: connections[1],
+    prefix,
+    concurrency: options.concurrency,
+    lockDuration: LOCK_MS,
+    maxStalledCount: MAX_STALLED,
+    removeOnComplete: KEEP_COMPLETED,
+    removeOnFail: KEEP_FAILED,
+  });
+
+  async function timed(job: Job<Data>): Promise<void> {
+    const started = performance.now();
+    const finished = (result: 'completed' | 'failed'): void =>
+      metrics.finished(name, result, (performance.now() - started) / 1_000);
+    try {
+      await options.run(job);
+      finished('completed');
+    } catch (error) {
+      finished('failed');
+      throw error;
+    }
+  }
+
+  const onError = (error: Error): void => logger.warn({ err: error, queue: name }, 'queue lost Redis');
+  queue.on('error', onError);
+  worker.on('error', onError);
+  worker.on('stalled', (id) => {
+    metrics.stalled(name);
+    logger.warn({ queue: name, job: id }, 'job stalled');
+  });
+  const unwatch = metrics.watch(name, {
+    getJobCounts: (...states) => queue.getJobCounts(...states),
+    oldestWaiting: async () => (await queue.getJobs(['waiting'], 0, 0, true))[0]?.timestamp,
+  });
+
+  return {
+    queue,
+    async add(jobName, data, jobOptions) {
+      await queue.add(jobName, data, jobOptions);
+    },
+    async schedule(id, everyMs, firstAfterMs, jobName, data) {
+      const repeat = { every: everyMs, startDate: Date.now() + firstAfterMs };
+      await queue.upsertJobScheduler(id, repeat, {
+        name: jobName as never,
+        data: data as never,
+        opts: defaultJobOptions,
+      });
+    },
+    async unschedule(keep) {
+      for (const { key } of await queue.getJobSchedulers()) if (key && !keep(key)) await queue.removeJobScheduler(key);
+    },
+    async close() {
+      unwatch();
+      await worker.close();
+      await queue.close();
+      await Promise.all(connections.map((connection) => connection.quit().catch(() => connection.disconnect())));
+    },
+  };
+}

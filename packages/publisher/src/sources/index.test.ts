@@ -1,0 +1,114 @@
+/** The sources as the publisher starts them: real Redis, real queues, the testkit's city with the sample rows. */
+import { createLogger, Registry, readSettings, systemClock } from '@belfry/shared/service';
+import { type City, eventually, sampleFolder, startCity, startRedis, type TestRedis } from '@belfry/testkit';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Change } from '../changes/change.js';
+import { connectForJobs } from '../jobs/connection.js';
+import { createJobMetrics } from '../jobs/metrics.js';
+import { type NycSources, type SourceState, sourceSettings, startNycSources } from './index.js';
+
+const HPD = 'wvxf-dwi5';
+const logger = createLogger('test', 'silent');
+const folder = sampleFolder();
+let redis: TestRedis;
+let city: City;
+let sources: NycSources;
+const changes: Change[] = [];
+const seenStates: SourceState[] = [];
+const open: { disconnect(): void }[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis({ args: ['--maxmemory-policy', 'noeviction'] });
+});
+afterAll(() => redis.stop());
+
+async function start(environment: Record<string, string> = {}): Promise<{ sources: NycSources; registry: Registry }> {
+  const registry = new Registry();
+  const started = await startNycSources({
+    settings: readSettings(sourceSettings, { NYC_BASE_URL: city.url, NYC_APP_TOKEN: 'the-token', ...environment }),
+    prefix: 'test',
+    redis: redis.connect(),
+    connectForJobs: () => connectForJobs(redis.url, 'jobs', () => undefined),
+    submit: async (submitted) => void changes.push(...submitted),
+    fetch,
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    registry,
+    jobMetrics: createJobMetrics(registry, logger, Date.now),
+    onSourceState: (state) => void seenStates.push(state),
+  });
+  return { sources: started, registry };
+}
+
+describe.skipIf(folder === undefined)(
+  'with the sample rows (skipped where the folder is not there: set BELFRY_SAMPLES)',
+  () => {
+    beforeEach(async () => {
+      await redis.connect().flushall();
+      changes.length = 0;
+      seenStates.length = 0;
+      city = await startCity(folder === undefined ? {} : { folder });
+      // The samples hold no DOB NOW rows.
+      city.insert('855j-jady', {
+        violation_number: 'VIO-1',
+        bbl: '1000010001',
+        violation_issue_date: '2026-01-01T00:00:00.000',
+        violation_type: 'LBLVIO',
+        violation_remarks: 'text',
+        violation_status: 'Active',
+      });
+    });
+    afterEach(async () => {
+      await sources.close();
+      await city.close();
+      for (const each of open.splice(0)) each.disconnect();
+    });
+    const reportsOf = (bbl: string, type: string): Change[] =>
+      changes.filter((change) => change.property_id === bbl && change.violation_type === type);
+
+    it('a configured property is read at the start, and one that somebody watches within a second or two', async () => {
+      ({ sources } = await start({ WATCH_PROPERTIES: '5054200062' }));
+      await eventually('the configured property', () => reportsOf('5054200062', 'HPD').length === 1);
+      expect(reportsOf('5054200062', 'HPD')[0]).toMatchObject({ baseline: true });
+      expect(reportsOf('5054200062', 'HPD')[0]).toHaveProperty('violations.length', 6);
+      await sources.watch(['1019320004', 'not-a-bbl']);
+      await eventually('the watched property', () => reportsOf('1019320004', 'HPD').length === 1);
+      expect(city.requests.every(({ token }) => token === 'the-token')).toBe(true);
+    });
+
+    it('polls what changes, and shows how the sources are', async () => {
+      const started = await start({ WATCH_PROPERTIES: '5054200062', NYC_POLL_SECONDS: '5', NYC_DATASETS: 'hpd' });
+      sources = started.sources;
+      await eventually('the first poll', async () => (await sources.status()).every(({ state }) => state === 'ok'), {
+        deadlineMs: 15_000,
+      });
+      const row = city.rows(HPD).find((each) => each.bbl === '5054200062' && each.violationstatus === 'Open');
+      city.update(HPD, (each) => each.violationid === row?.violationid, { violationstatus: 'Close' });
+      await eventually(
+        'the closing',
+        () => reportsOf('5054200062', 'HPD').some((change) => 'violations' in change && change.violations.length === 5),
+        { deadlineMs: 15_000 },
+      );
+      expect(reportsOf('5054200062', 'HPD').at(-1)).not.toHaveProperty('baseline');
+      expect(await sources.status()).toMatchObject([
+        { source: 'hpd', dataset: HPD, violation_type: 'HPD', state: 'ok' },
+      ]);
+      expect(seenStates.at(-1)).toMatchObject({ source: 'hpd', state: 'ok' });
+      const metrics = await started.registry.metrics();
+      expect(metrics).toContain('belfry_source_state{source="hpd",state="ok"} 1');
+      expect(metrics).toContain('belfry_source_watched_properties 1');
+      expect(metrics).toMatch(/belfry_source_data_timestamp_seconds\{source="hpd"\} \d+/);
+    });
+
+    it('closes while the city does not answer', async () => {
+      city.failNext({ kind: 'slow' }, 100);
+      ({ sources } = await start({ WATCH_PROPERTIES: '5054200062' }));
+      await eventually('a question', () => city.requests.length > 0);
+      const before = performance.now();
+      await sources.close();
+      expect(performance.now() - before).toBeLessThan(5_000);
+      expect(changes).toEqual([]);
+    });
+  },
+);

@@ -1,0 +1,150 @@
+/**
+ * The sources, wired: what the publisher's composition root starts. Reports of NYC Open Data for the properties that are
+ * watched go through `submit`, as everybody's changes do.
+ */
+import type { Connection } from '@belfry/shared/log';
+import type { Clock, Logger, Registry, SettingValues } from '@belfry/shared/service';
+import type { JobConnection } from '../jobs/connection.js';
+import type { JobMetrics } from '../jobs/metrics.js';
+import { type Polling, startPolling } from '../jobs/polling.js';
+import { createCityClient } from './nyc/client.js';
+import { datasetsNamed } from './nyc/datasets.js';
+import { createLedger } from './nyc/ledger.js';
+import { createSourceMetrics } from './nyc/metrics.js';
+import { createPoller } from './nyc/poller.js';
+import { createQuarantine } from './nyc/quarantine.js';
+import { createSourceStates, type SourceState } from './nyc/state.js';
+import type { sourceSettings } from './settings.js';
+import type { Submit } from './submit.js';
+import { createWatchList, SUBSCRIBED_MS, type WatchList } from './watch-list.js';
+
+export { type DemoFeed, startDemoFeed } from './demo.js';
+export type { SourceState } from './nyc/state.js';
+export { sourceSettings } from './settings.js';
+export type { Submit } from './submit.js';
+export type { WatchList, WatchReason } from './watch-list.js';
+
+export interface NycSourcesOptions {
+  readonly settings: SettingValues<typeof sourceSettings>;
+  /** Of every key in Redis. */
+  readonly prefix: string;
+  readonly redis: Connection;
+  /** As from `connectForJobs`; called twice. */
+  readonly connectForJobs: () => JobConnection;
+  readonly submit: Submit;
+  readonly fetch: typeof fetch;
+  readonly clock: Clock;
+  /** 0 to 1, as Math.random. */
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly jobMetrics: JobMetrics;
+  /** Called when a source's state, error or time of data has changed: for the channel `state:sources`. */
+  readonly onSourceState: (state: SourceState) => void;
+}
+
+export interface NycSources {
+  readonly watchList: WatchList;
+  /** For Bull Board. */
+  readonly jobs: Polling['jobs'];
+  /** All sources, as any publisher last found them: for `/v1/sources`. */
+  status(): Promise<SourceState[]>;
+  /** Remembers that somebody watches these properties, for a week from now; what is new is read within seconds. */
+  watch(properties: readonly string[]): Promise<void>;
+  /** Ends what waits at the city, then waits for the jobs that run. */
+  close(): Promise<void>;
+}
+
+const HOUR = 3_600_000;
+/** The city brought rows up to some minutes after later ones. */
+const OVERLAP_MS = 10 * 60_000;
+const CONFIRM_AFTER_MS = 60_000;
+/** How soon a property that was added by any service is noticed. */
+const SWEEP_EVERY_MS = 1_000;
+
+export async function startNycSources(options: NycSourcesOptions): Promise<NycSources> {
+  const { settings, prefix, redis, clock, logger, registry } = options;
+  const { now } = clock;
+  const datasets = datasetsNamed(settings.NYC_DATASETS);
+  const everyMs = settings.NYC_POLL_SECONDS * 1_000;
+  const stop = new AbortController();
+
+  const watchList = createWatchList(redis, prefix, now);
+  await watchList.replace(settings.WATCH_PROPERTIES, 'configured');
+  const states = createSourceStates({ redis, prefix, datasets, now, logger, onChange: options.onSourceState });
+  const metrics = createSourceMetrics(registry, states.list);
+  const client = createCityClient({
+    baseUrl: settings.NYC_BASE_URL,
+    appToken: settings.NYC_APP_TOKEN,
+    fetch: options.fetch,
+    clock,
+    logger,
+    random: options.random,
+    onAttempt: metrics.attempt,
+    stopped: stop.signal,
+  });
+  const poller = createPoller({
+    datasets,
+    client,
+    ledger: createLedger(redis, prefix),
+    quarantine: createQuarantine(redis, prefix, now, metrics.quarantined),
+    watched: watchList.properties,
+    submit: options.submit,
+    logger,
+    now,
+    pageRows: settings.NYC_PAGE_ROWS,
+    timing: {
+      everyMs,
+      overlapMs: OVERLAP_MS,
+      reconcileMs: settings.NYC_RECONCILE_HOURS * HOUR,
+      confirmAfterMs: CONFIRM_AFTER_MS,
+    },
+    redis,
+    states,
+    metrics,
+  });
+  const polling = await startPolling({
+    work: poller,
+    prefix,
+    connect: options.connectForJobs,
+    everyMs,
+    metrics: options.jobMetrics,
+    logger,
+    clock,
+  });
+
+  let sweeping: Promise<void> | undefined;
+  const sweep = async (): Promise<void> => {
+    try {
+      const { added, size } = await watchList.sweep();
+      metrics.watched(size);
+      if (added.length > 0) await polling.load();
+    } catch (error) {
+      // Redis is away. What was announced and not queued is found by the next poll.
+      logger.debug({ err: error }, 'watch list was not swept');
+    }
+  };
+  const sweepOnce = (): Promise<void> => {
+    sweeping ??= sweep().finally(() => {
+      sweeping = undefined;
+    });
+    return sweeping;
+  };
+  const stopSweeping = clock.every(SWEEP_EVERY_MS, () => void sweepOnce());
+
+  return {
+    watchList,
+    jobs: polling.jobs,
+    status: states.list,
+    watch: async (properties) => {
+      await watchList.add(properties, 'subscribed', now() + SUBSCRIBED_MS);
+      await sweepOnce();
+    },
+    async close() {
+      stopSweeping();
+      stop.abort();
+      await sweeping;
+      await polling.close();
+    },
+  };
+}

@@ -1,0 +1,131 @@
+/**
+ * What a source remembers in Redis between polls: how far it has read, what each property had, when each property was
+ * last read in full, and which drops wait to be confirmed. Nothing of a row is kept but what a report holds.
+ *
+ * All keys of a violation type share a hash tag. Only the holder of the type's lease writes them. Whatever is lost here
+ * is read again from the city; a lost property is read as on its first day, a baseline.
+ */
+import type { Connection } from '@belfry/shared/log';
+import type { Dataset } from './dataset.js';
+import type { Part } from './overlap.js';
+
+/** How far a dataset's changes were read and handed on. */
+export interface Cursor {
+  /** `:updated_at` and key of the last row. */
+  readonly at: string;
+  readonly key: string;
+  /** Milliseconds since 1970 at which that reading began. */
+  readonly polledAt: number;
+  /** Milliseconds since 1970 until which the dataset is taken to have no system fields; absent where it has them. */
+  readonly undatedUntil?: number;
+}
+
+/** What a dataset had of a property at its last report. */
+export interface Known {
+  /** Numbers of its open violations. */
+  readonly numbers: readonly string[];
+  /** Its whole part: kept only where other datasets report under the same violation type. */
+  readonly part?: Part;
+}
+
+/** A drop that waits for another reading which says the same. */
+export interface Suspect {
+  readonly numbers: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
+export interface Ledger {
+  cursor(dataset: Dataset): Promise<Cursor | undefined>;
+  saveCursor(dataset: Dataset, cursor: Cursor | undefined): Promise<void>;
+  /** Properties that were read at least once. */
+  properties(dataset: Dataset): Promise<Set<string>>;
+  known(dataset: Dataset, bbls: readonly string[]): Promise<Map<string, Known>>;
+  /** Remembers readings; clears the properties' suspicions. */
+  saveKnown(dataset: Dataset, known: ReadonlyMap<string, Known>, readAt: number): Promise<void>;
+  /** Open violations over all properties. */
+  openTotal(dataset: Dataset): Promise<number>;
+  forget(dataset: Dataset, bbls: readonly string[]): Promise<void>;
+  /** Properties whose last full reading began before `before`, longest ago first. */
+  notReadSince(dataset: Dataset, before: number, limit: number): Promise<string[]>;
+  suspects(dataset: Dataset): Promise<Map<string, Suspect>>;
+  suspect(dataset: Dataset, suspects: ReadonlyMap<string, Suspect>): Promise<void>;
+  leaseKey(violationType: string): string;
+}
+
+export function createLedger(redis: Connection, prefix: string): Ledger {
+  const keyOf = (dataset: Dataset, what: 'cursor' | 'known' | 'read' | 'suspects'): string =>
+    `${prefix}:{nyc:${dataset.violationType}}:${dataset.name}:${what}`;
+
+  return {
+    leaseKey: (violationType) => `${prefix}:{nyc:${violationType}}:lease`,
+
+    async cursor(dataset) {
+      const text = await redis.get(keyOf(dataset, 'cursor'));
+      return text ? (JSON.parse(text) as Cursor) : undefined;
+    },
+    async saveCursor(dataset, cursor) {
+      if (cursor) await redis.set(keyOf(dataset, 'cursor'), JSON.stringify(cursor));
+      else await redis.del(keyOf(dataset, 'cursor'));
+    },
+
+    properties: async (dataset) => new Set(await redis.hkeys(keyOf(dataset, 'known'))),
+    async known(dataset, bbls) {
+      if (bbls.length === 0) return new Map();
+      return pairs<Known>(bbls, await redis.hmget(keyOf(dataset, 'known'), ...bbls));
+    },
+    async saveKnown(dataset, known, readAt) {
+      if (known.size === 0) return;
+      const bbls = [...known.keys()];
+      const fields = [...known].flatMap(([bbl, each]) => [bbl, JSON.stringify(each)]);
+      await redis
+        .multi()
+        .hset(keyOf(dataset, 'known'), ...fields)
+        .zadd(keyOf(dataset, 'read'), ...bbls.flatMap((bbl) => [readAt, bbl]))
+        .hdel(keyOf(dataset, 'suspects'), ...bbls)
+        .exec()
+        .then(throwFirst);
+    },
+    async openTotal(dataset) {
+      const all = await redis.hvals(keyOf(dataset, 'known'));
+      return all.reduce((sum, text) => sum + (JSON.parse(text) as Known).numbers.length, 0);
+    },
+    async forget(dataset, bbls) {
+      if (bbls.length === 0) return;
+      await redis
+        .multi()
+        .hdel(keyOf(dataset, 'known'), ...bbls)
+        .zrem(keyOf(dataset, 'read'), ...bbls)
+        .hdel(keyOf(dataset, 'suspects'), ...bbls)
+        .exec()
+        .then(throwFirst);
+    },
+    notReadSince: (dataset, before, limit) =>
+      redis.zrangebyscore(keyOf(dataset, 'read'), '-inf', `(${before}`, 'LIMIT', 0, limit),
+
+    async suspects(dataset) {
+      const all = Object.entries(await redis.hgetall(keyOf(dataset, 'suspects')));
+      return new Map(all.map(([bbl, text]) => [bbl, JSON.parse(text) as Suspect]));
+    },
+    async suspect(dataset, suspects) {
+      if (suspects.size === 0) return;
+      const fields = [...suspects].flatMap(([bbl, each]) => [bbl, JSON.stringify(each)]);
+      await redis.hset(keyOf(dataset, 'suspects'), ...fields);
+    },
+  };
+}
+
+function pairs<T>(names: readonly string[], texts: readonly (string | null)[]): Map<string, T> {
+  const found = new Map<string, T>();
+  for (const [index, name] of names.entries()) {
+    const text = texts[index];
+    if (text) found.set(name, JSON.parse(text) as T);
+  }
+  return found;
+}
+
+/** A transaction's replies carry their errors beside them. */
+function throwFirst(replies: [Error | null, unknown][] | null): void {
+  const failed = replies?.find(([error]) => error)?.[0];
+  if (failed || !replies) throw failed ?? new Error('the transaction was not carried out');
+}
