@@ -1,0 +1,160 @@
+/**
+ * `npm start`, as a newcomer sees it: everything is up when it says so, an event reaches clients of both gateways, and
+ * nothing is left once it has stopped, however it was stopped.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { connect, eventually, within } from '@belfry/testkit';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Includes a look at the build, which may have to be made. */
+const START_MS = 60_000;
+const PROPERTY = '1012650001';
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  output(): string;
+}
+
+let temporary: string;
+let ports: Record<string, string>;
+const started: ChildProcess[] = [];
+
+beforeEach(async () => {
+  temporary = mkdtempSync(join(tmpdir(), 'belfry-start-'));
+  const [gateway, operators, publisher, publisherOperators, dashboard] = await freePairs(5);
+  ports = {
+    WEBSOCKET_PORT: `${gateway}`,
+    OPERATOR_PORT: `${operators}`,
+    PUBLISHER_PORT: `${publisher}`,
+    PUBLISHER_OPERATOR_PORT: `${publisherOperators}`,
+    DASHBOARD_PORT: `${dashboard}`,
+  };
+});
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+  rmSync(temporary, { recursive: true, force: true });
+});
+
+describe('npm start', () => {
+  it('serves an event from curl and one from redis-cli on both gateways, and leaves nothing after SIGTERM', async () => {
+    const cluster = await start();
+    const { token, redisUrl } = printed(cluster.output());
+    const clients = await Promise.all(
+      [0, 1].map((n) => connect(`ws://127.0.0.1:${Number(ports.WEBSOCKET_PORT) + n}/ws`, { token })),
+    );
+    for (const client of clients) {
+      client.send({ type: 'SUBSCRIBE', property_id: PROPERTY });
+      await client.next('SUBSCRIBED');
+    }
+
+    const change = { property_id: PROPERTY, violation_type: 'HPD' };
+    const response = await fetch(`http://127.0.0.1:${ports.PUBLISHER_PORT}/v1/changes`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...change, count: 3 }),
+    });
+    expect(response.status).toBe(202);
+    for (const client of clients) expect(await client.next('VIOLATION_UPDATE')).toMatchObject({ count: 3 });
+
+    const redis = new Redis(redisUrl, { retryStrategy: () => null });
+    await redis.xadd('belfry:intake', '*', 'change', JSON.stringify({ ...change, count: 4 }));
+    redis.disconnect();
+    for (const client of clients) expect(await client.next('VIOLATION_UPDATE')).toMatchObject({ count: 4 });
+
+    cluster.child.kill('SIGTERM');
+    expect(await within(cluster.exited, 'end', { deadlineMs: 15_000 })).toBe(0);
+    await nothingLeft(redisUrl);
+  }, 90_000);
+
+  it('leaves nothing after kill -9', async () => {
+    const cluster = await start();
+    const { redisUrl } = printed(cluster.output());
+    cluster.child.kill('SIGKILL');
+    await cluster.exited;
+    await nothingLeft(redisUrl);
+  }, 90_000);
+
+  it('names the variable of a port that is taken, and starts nothing', async () => {
+    const taken = createServer().listen(Number(ports.WEBSOCKET_PORT) + 1, '127.0.0.1');
+    await once(taken, 'listening');
+    const { exited, output } = launch();
+    expect(await within(exited, 'end', { deadlineMs: 15_000 })).toBe(1);
+    expect(output()).toContain(
+      `Port ${Number(ports.WEBSOCKET_PORT) + 1} is taken by another process: set WEBSOCKET_PORT`,
+    );
+    taken.close();
+  });
+});
+
+function launch(): Started {
+  // Not the developer's own Redis and secret: what a newcomer has.
+  const { REDIS_URL: _redis, JWT_SECRET: _secret, npm_lifecycle_event: _npm, ...environment } = process.env;
+  const child = spawn(process.execPath, ['scripts/start.mjs'], {
+    cwd: ROOT,
+    env: { ...environment, ...ports, TMPDIR: temporary },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  started.push(child);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+  }
+  const exited = once(child, 'close').then(([code]) => code as number | null);
+  return { child, exited, output: () => said };
+}
+
+async function start(): Promise<Started> {
+  const cluster = launch();
+  const ready = eventually('ready cluster', () => cluster.output().includes('Ctrl-C stops'), { deadlineMs: START_MS });
+  const ended = cluster.exited.then((code): never => {
+    throw new Error(`npm start ended with ${code}:\n${cluster.output()}`);
+  });
+  await Promise.race([ready, ended]);
+  return cluster;
+}
+
+/** What a person would copy from the terminal. */
+function printed(output: string): { token: string; redisUrl: string } {
+  const token = /^ {2}token\s+(\S+)$/m.exec(output)?.[1];
+  const redisUrl = /^ {2}Redis\s+(\S+)$/m.exec(output)?.[1];
+  if (!token || !redisUrl) throw new Error(`no token or Redis in what npm start printed:\n${output}`);
+  return { token, redisUrl };
+}
+
+async function nothingLeft(redisUrl: string): Promise<void> {
+  const { WEBSOCKET_PORT, OPERATOR_PORT, PUBLISHER_PORT, PUBLISHER_OPERATOR_PORT } = ports;
+  const first = [WEBSOCKET_PORT, OPERATOR_PORT, PUBLISHER_PORT, PUBLISHER_OPERATOR_PORT].map(Number);
+  const all = [...first, Number(WEBSOCKET_PORT) + 1, Number(OPERATOR_PORT) + 1, Number(new URL(redisUrl).port)];
+  await eventually('closed ports', async () => (await Promise.all(all.map(isFree))).every((free) => free));
+  // Compiled code that Node or tools keep there is no part of the cluster.
+  await eventually('empty temporary folder', () => readdirSync(temporary).every((name) => !name.startsWith('belfry-')));
+}
+
+/** The first of `count` pairs of neighbouring ports that are free. */
+async function freePairs(count: number): Promise<number[]> {
+  const found: number[] = [];
+  // Below the range from which the system hands out ports to everybody else.
+  for (let port = 20_000 + Math.floor(Math.random() * 5_000) * 2; found.length < count; port += 2) {
+    if ((await isFree(port)) && (await isFree(port + 1))) found.push(port);
+  }
+  return found;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
