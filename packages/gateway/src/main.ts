@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The gateway's composition root: settings in, parts wired, started; stopped in order. */
-import { authSettings, checkSecret, createVerifier } from '@belfry/shared/auth';
+import { authSettings, checkKeys, checkSecret, createVerifier } from '@belfry/shared/auth';
 import { connect, createRedisLink, createRedisLog, retentionFrom } from '@belfry/shared/log';
 import {
   createLogger,
@@ -36,7 +36,7 @@ async function until(condition: () => boolean, timeoutMs: number): Promise<void>
 
 runProcess(async () => {
   const settings = readSettings(gatewaySettings, process.env);
-  checkSecret(settings.JWT_SECRET, process.env.NODE_ENV);
+  checkKeys(settings, process.env.NODE_ENV);
   const node = settings.NODE_NAME;
   const clock = systemClock;
   const logger = createLogger('gateway', settings.LOG_LEVEL).child({ node });
@@ -97,15 +97,16 @@ runProcess(async () => {
   });
   shutdown.step('secret files', stopWatchingSecrets);
   const verify = createVerifier({
-    get secrets() {
-      return secrets;
-    },
+    secrets: () => secrets,
+    keySetUrl: settings.JWT_JWKS_URL,
+    algorithms: settings.JWT_ALGORITHMS,
     issuer: settings.JWT_ISSUER || undefined,
     audience: settings.JWT_AUDIENCE || undefined,
-    now: clock.now,
+    clock,
+    logger,
   });
   const acceptsPerSecond = measureAcceptRate(
-    () => verify(SAMPLE_TOKEN),
+    () => void verify(SAMPLE_TOKEN),
     () => performance.now() / 1000,
   );
 

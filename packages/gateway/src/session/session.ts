@@ -5,7 +5,7 @@
  *   waiting for a token ──► authenticated ──► closing (told why) ──► closed
  *                      └──────────────────┴─► poisoned (too slow: gets nothing more) ──┘
  */
-import { authorise, type Identity } from '@belfry/shared/auth';
+import { authorise, type Identity, type Verification } from '@belfry/shared/auth';
 import {
   CLOSE_CODES,
   type CloseCode,
@@ -108,8 +108,9 @@ export class Session implements CommandSession {
       node: context.node,
     });
     if (token === undefined) return;
-    this.#authenticate(token, undefined);
-    if (this.#state === 'anonymous') this.end(CLOSE_CODES.tokenInvalid);
+    // Who brings a wrong token along gets no second try on this connection.
+    this.#wrongTokens = MAX_WRONG_TOKENS - 1;
+    this.#run({ type: 'AUTHENTICATE', token, ref: undefined });
   }
 
   /** A text frame came in. */
@@ -240,8 +241,7 @@ export class Session implements CommandSession {
         getStatus(this, frame.ref);
         return done();
       case 'AUTHENTICATE':
-        this.#authenticate(frame.token, frame.ref);
-        return done();
+        return this.#authenticate(frame.token, frame.ref, done);
       case 'SUBSCRIBE':
       case 'UNSUBSCRIBE':
       case 'GET_STATE':
@@ -255,13 +255,25 @@ export class Session implements CommandSession {
     }
   }
 
-  #authenticate(token: string, ref: Ref | undefined): void {
+  #authenticate(token: string, ref: Ref | undefined, done: Done): void {
     const verification = this.context.verify(token);
+    if (!(verification instanceof Promise)) {
+      this.#verified(verification, ref);
+      return done();
+    }
+    verification.then((result) => {
+      if (this.#state === 'anonymous' || this.#state === 'authenticated') this.#verified(result, ref);
+      done();
+    });
+  }
+
+  #verified(verification: Verification, ref: Ref | undefined): void {
     if (!verification.ok) {
       this.context.metrics.authenticated(verification.code);
       this.error(verification.code, verification.message, { ref });
       this.#wrongTokens += 1;
-      if (this.#wrongTokens >= MAX_WRONG_TOKENS) this.end(CLOSE_CODES.tokenInvalid);
+      const close = verification.code === 'token_expired' ? CLOSE_CODES.tokenExpired : CLOSE_CODES.tokenInvalid;
+      if (this.#wrongTokens >= MAX_WRONG_TOKENS) this.end(close);
       return;
     }
     const { identity } = verification;

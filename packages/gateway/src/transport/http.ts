@@ -78,10 +78,10 @@ const NOT_STORED = ['cache-control', 'private, no-cache'] as const;
 export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   const { hub, log } = options;
 
-  function identify(asked: Asked): { identity: Identity; token: string } {
+  async function identify(asked: Asked): Promise<{ identity: Identity; token: string }> {
     const token = /^Bearer +(\S+)$/i.exec(asked.authorization)?.[1] ?? asked.query.get('token') ?? '';
     if (token === '') throw new Refusal('401 Unauthorized', 'not_authenticated', 'send Authorization: Bearer <token>');
-    const verification = options.verify(token);
+    const verification = await options.verify(token);
     if (!verification.ok) throw new Refusal('401 Unauthorized', verification.code, verification.message);
     return { identity: verification.identity, token };
   }
@@ -102,7 +102,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   }
 
   async function state(asked: Asked): Promise<Answer> {
-    const channels = channelsOf(asked, identify(asked).identity).map(({ channel }) => channel);
+    const channels = channelsOf(asked, (await identify(asked)).identity).map(({ channel }) => channel);
     const before = tagOf(channels, await log.positions(channels));
     if (before !== undefined && asked.ifNoneMatch === before) {
       return { status: '304 Not Modified', headers: [['etag', before], NOT_STORED], body: '' };
@@ -124,7 +124,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   }
 
   async function events(asked: Asked): Promise<Answer> {
-    const [channel, ...others] = channelsOf(asked, identify(asked).identity);
+    const [channel, ...others] = channelsOf(asked, (await identify(asked)).identity);
     if (!channel || others.length > 0) throw new Refusal('400 Bad Request', 'bad_channel', 'name one channel');
     const given = asked.query.get('after');
     const after = given === null ? undefined : parsePosition(given);
@@ -137,11 +137,11 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${head},"events":[${frames.join(',')}]}\n` };
   }
 
-  function stream(response: HttpResponse, asked: Asked): void {
-    const { identity, token } = identify(asked);
+  async function stream(asked: Asked): Promise<StreamRequest> {
+    const { identity, token } = await identify(asked);
     const channels = channelsOf(asked, identity);
     const { lastEventId, forwardedFor } = asked;
-    options.openStream(response, { token, channels, lastEventId, forwardedFor, headers: crossOrigin(asked.origin) });
+    return { token, channels, lastEventId, forwardedFor, headers: crossOrigin(asked.origin) };
   }
 
   function crossOrigin(origin: string): [string, string][] {
@@ -193,7 +193,11 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     });
   }
 
-  function answering(handle: (asked: Asked) => Promise<Answer>) {
+  /** Runs `handle`, and `answer` with its result unless the client has gone meanwhile. Nothing in it can throw outwards. */
+  function answering<T>(
+    handle: (asked: Asked) => Promise<T>,
+    answer: (response: HttpResponse, result: T, origin: string) => void,
+  ) {
     return (response: HttpResponse, request: HttpRequest): void => {
       let aborted = false;
       response.onAborted(() => {
@@ -201,9 +205,9 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
       });
       const origin = request.getHeader('origin');
       // Inside a promise from the first line: a handler that throws would end the process.
-      new Promise<Answer>((resolve) => resolve(handle(asked(request)))).then(
-        (answer) => {
-          if (!aborted) send(response, { ...answer, headers: [...answer.headers, ...crossOrigin(origin)] });
+      new Promise<T>((resolve) => resolve(handle(asked(request)))).then(
+        (result) => {
+          if (!aborted) answer(response, result, origin);
         },
         (error: unknown) => {
           if (!aborted) refuse(response, error, origin);
@@ -212,16 +216,12 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     };
   }
 
-  app.get('/v1/state', answering(state));
-  app.get('/v1/events', answering(events));
-  app.get('/v1/stream', (response, request) => {
-    const origin = request.getHeader('origin');
-    try {
-      stream(response, asked(request));
-    } catch (error) {
-      refuse(response, error, origin);
-    }
-  });
+  const sendWithOrigin = (response: HttpResponse, answer: Answer, origin: string): void =>
+    send(response, { ...answer, headers: [...answer.headers, ...crossOrigin(origin)] });
+
+  app.get('/v1/state', answering(state, sendWithOrigin));
+  app.get('/v1/events', answering(events, sendWithOrigin));
+  app.get('/v1/stream', answering(stream, options.openStream));
   app.options('/v1/*', (response, request) => {
     const origin = request.getHeader('origin');
     const headers: [string, string][] = options.originAllowed(origin)

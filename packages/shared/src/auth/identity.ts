@@ -12,6 +12,8 @@ export interface Identity {
   readonly properties: 'all' | ReadonlySet<string>;
   /** Seconds since 1970. */
   readonly expiresAt: number;
+  /** When the token was issued, in seconds since 1970, where it says so. */
+  readonly issuedAt: number | undefined;
   /** The token's `jti`, by which it can be revoked. */
   readonly tokenId: string | undefined;
 }

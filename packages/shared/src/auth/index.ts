@@ -2,4 +2,5 @@
 export * from './authorise.js';
 export * from './identity.js';
 export * from './settings.js';
-export * from './verify.js';
+export * from './verification.js';
+export * from './verifier.js';

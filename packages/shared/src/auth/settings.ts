@@ -1,18 +1,34 @@
 /** The settings that say which tokens are good and what they are good for. */
-import { ConfigurationError, choice, secret, text } from '../service/index.js';
+import { ConfigurationError, choice, list, secret, text } from '../service/index.js';
 import { ACCESS_POLICIES } from './authorise.js';
+import { KEY_SET_ALGORITHMS } from './verify-key-set.js';
 
 /** 256 bits, in the 32 characters that a secret for HS256 needs at least. */
 const MIN_SECRET_LENGTH = 32;
 
 export const authSettings = {
   JWT_SECRET: secret(
-    { text: 'Secret that client tokens (HS256) are signed with' },
+    { text: 'Secret that client tokens (HS256) are signed with; needed where JWT_JWKS_URL is empty', default: '' },
     'at least 32 characters in production',
   ),
   JWT_PREVIOUS_SECRET: secret({
     text: 'The secret before the current one, accepted while it is being replaced',
     default: '',
+  }),
+  JWT_JWKS_URL: text({
+    text: 'Where the issuer publishes its public keys (JWKS); when set, only tokens signed with those are accepted',
+    default: '',
+    check: (value) => (value === '' || /^https?:\/\//.test(value) ? undefined : 'must be http://… or https://…'),
+  }),
+  JWT_ALGORITHMS: list({
+    text: 'Algorithms accepted with JWT_JWKS_URL',
+    default: KEY_SET_ALGORITHMS.join(','),
+    check: (names) => {
+      const known: readonly string[] = KEY_SET_ALGORITHMS;
+      return names.length > 0 && names.every((name) => known.includes(name))
+        ? undefined
+        : `must be of ${known.join(', ')}`;
+    },
   }),
   JWT_ISSUER: text({ text: 'Required claim `iss`; empty accepts any', default: '' }),
   JWT_AUDIENCE: text({ text: 'Required claim `aud`; empty accepts any', default: '' }),
@@ -24,6 +40,18 @@ export const authSettings = {
     ACCESS_POLICIES,
   ),
 } as const;
+
+/** @throws ConfigurationError when there is no key, or when the process runs in production with one that can be guessed */
+export function checkKeys(
+  settings: { readonly JWT_SECRET: string; readonly JWT_JWKS_URL: string },
+  nodeEnvironment: string | undefined,
+): void {
+  if (settings.JWT_JWKS_URL !== '') return;
+  if (settings.JWT_SECRET === '') {
+    throw new ConfigurationError('JWT_SECRET is not set; it is needed to verify tokens, unless JWT_JWKS_URL is given');
+  }
+  checkSecret(settings.JWT_SECRET, nodeEnvironment);
+}
 
 /** @throws ConfigurationError when the process runs in production with a secret that can be guessed */
 export function checkSecret(secretText: string, nodeEnvironment: string | undefined): void {

@@ -1,0 +1,65 @@
+/**
+ * What comes of verifying a token. Whatever the keys are: tokens are verified locally, and algorithm and keys are chosen
+ * by configuration, never by the token.
+ */
+import { isChannelId } from '../protocol/index.js';
+import type { Identity } from './identity.js';
+
+export interface Verified {
+  readonly ok: true;
+  readonly identity: Identity;
+}
+export interface Refused {
+  readonly ok: false;
+  readonly code: 'token_invalid' | 'token_expired';
+  /** For the client; says nothing of keys. */
+  readonly message: string;
+}
+export type Verification = Verified | Refused;
+
+/** At once where the keys are at hand and the algorithm is synchronous; never rejects. */
+export type Verify = (token: string) => Verification | Promise<Verification>;
+
+/** Signatures of longer tokens are not even looked at; a header of 4 KB is the most that an upgrade may bring anyway. */
+export const MAX_TOKEN_LENGTH = 4_096;
+/** RFC 8725 leaves the leeway open; clocks kept by NTP differ by far less. */
+export const CLOCK_TOLERANCE_SECONDS = 5;
+/** What one token may list; more properties than that belong behind `"*"` and a policy. */
+const MAX_PROPERTIES = 10_000;
+
+export const refused = (message: string): Refused => ({ ok: false, code: 'token_invalid', message });
+export const EXPIRED: Refused = { ok: false, code: 'token_expired', message: 'the token has expired; fetch a new one' };
+
+/** Who the claims of a good signature name; a refusal where they name nobody, or are not what they should be. */
+export function identityOf(claims: Readonly<Record<string, unknown>>): Verification {
+  const userId = claims.user_id ?? claims.sub;
+  const name = typeof userId === 'number' ? String(userId) : userId;
+  if (!isChannelId(name)) {
+    return refused('the token needs a claim `user_id` or `sub` of 1 to 64 letters, digits, "_" or "-"');
+  }
+  if (typeof claims.exp !== 'number') return refused('the token needs a claim `exp`');
+  if (claims.role !== undefined && !isChannelId(claims.role)) return refused('the claim `role` is not a name');
+  const properties = propertiesOf(claims.properties);
+  if (!properties) return refused('the claim `properties` must be a list of property ids, or "*"');
+  return {
+    ok: true,
+    identity: {
+      userId: name,
+      role: claims.role?.toUpperCase(),
+      properties,
+      expiresAt: claims.exp,
+      issuedAt: typeof claims.iat === 'number' ? claims.iat : undefined,
+      tokenId: typeof claims.jti === 'string' ? claims.jti : undefined,
+    },
+  };
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+function propertiesOf(claim: unknown): 'all' | ReadonlySet<string> | undefined {
+  if (claim === undefined) return NONE;
+  if (claim === '*') return 'all';
+  if (!Array.isArray(claim) || claim.length > MAX_PROPERTIES) return undefined;
+  const ids = claim.map((id: unknown) => (typeof id === 'number' ? String(id) : id));
+  return ids.every(isChannelId) ? new Set(ids) : undefined;
+}
