@@ -8,6 +8,8 @@ export interface IntakeReader {
    * have been. @throws LogUnavailable
    */
   read(after: string, waitMs: number): Promise<readonly IntakeEntry[]>;
+  /** Breaks off the read that is under way; none is possible any more. */
+  close(): void;
 }
 
 /** At this many a read, XREAD's own cost no longer counts. */
@@ -33,6 +35,7 @@ export function createIntakeReader(connection: Connection, stream: string): Inta
       if (entries.length > 0) meanLength = lengthOf(entries) / entries.length + 1;
       return entries;
     },
+    close: () => connection.disconnect(),
   };
 }
 

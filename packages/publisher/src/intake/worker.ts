@@ -84,12 +84,18 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
   let startOver = false;
   let stopping = false;
   let wake: (() => void) | undefined;
+  /** Something happened since the last sleep: the next one is not slept. */
+  let woken = false;
 
   const awake = (): void => {
+    woken = true;
     wake?.();
-    wake = undefined;
   };
-  const sleep = (ms: number): Promise<void> =>
+  const sleep = async (ms: number): Promise<void> => {
+    if (!woken) await sleepOrWake(ms);
+    woken = false;
+  };
+  const sleepOrWake = (ms: number): Promise<void> =>
     new Promise((resolve) => {
       const cancel = clock.after(ms, resolve);
       wake = () => {
@@ -248,6 +254,7 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
       stopping = true;
       for (const stopTimer of stopTimers) stopTimer();
       awake();
+      reader.close();
       await ended;
       await Promise.all([...lanes.values()].map(({ lane }) => lane.stop()));
       await writeCheckpoints().catch((error: unknown) => logger.warn({ err: error }, 'checkpoints were not written'));

@@ -1,0 +1,169 @@
+/** A publisher's intake inside the test's own process, on a real Redis, with faults put in where a test wants them. */
+import { connect, createRedisLog, type LogWriter, readGenerations } from '@belfry/shared/log';
+import { createLogger, systemClock } from '@belfry/shared/service';
+import { eventually, type TestRedis } from '@belfry/testkit';
+import { type Audit, audit, type Counts, countsOfChannels, countsOfGlobal } from './audit.test-support.js';
+import { createCheckpoints } from './checkpoints.js';
+import { createDeadLetters } from './dead-letters.js';
+import { type Intake, type IntakeOptions, startIntake } from './intake.js';
+import { intakeKeys } from './keys.js';
+import { createIntakeReader } from './reader.js';
+import { withIntakeScripts } from './scripts.js';
+import { startWorker } from './worker.js';
+
+export const SHARES = 4;
+const KEPT_EVENTS = 100_000;
+
+export interface TestIntake extends Intake {
+  readonly seen: {
+    conflicts: number;
+    retries: number;
+    rewound: number;
+    events: number;
+    readonly dead: { readonly id: string; readonly reason: string }[];
+  };
+}
+
+export interface TestIntakeOptions {
+  readonly url: string;
+  /** Puts something between the worker and the log. */
+  readonly faults?: (log: LogWriter) => LogWriter;
+  /** Works on every share, whoever else does: a publisher that has not noticed that its lease is gone. */
+  readonly zombie?: boolean;
+  readonly batchSize?: number;
+  readonly leaseMs?: number;
+  readonly readGenerations?: () => Promise<readonly string[]>;
+}
+
+let started = 0;
+
+export function startTestIntake(options: TestIntakeOptions): TestIntake {
+  const { url } = options;
+  const open = (name: string) => connect({ url, name, resend: name !== 'reader', onError: () => undefined });
+  const connection = open('commands');
+  const readerConnection = open('reader');
+  const retention = {
+    maxEvents: KEPT_EVENTS,
+    maxGlobalEvents: KEPT_EVENTS,
+    logTtlSeconds: 7_200,
+    snapshotTtlSeconds: 0,
+    idempotencyTtlSeconds: 600,
+  };
+  const log = createRedisLog({ connection, prefix: 'belfry', retention });
+  started += 1;
+  const seen: TestIntake['seen'] = { conflicts: 0, retries: 0, rewound: 0, events: 0, dead: [] };
+  const settings: IntakeOptions = {
+    connection,
+    readerConnection,
+    log: options.faults?.(log) ?? log,
+    prefix: 'belfry',
+    name: `test-${started}`,
+    shares: SHARES,
+    leaseMs: options.leaseMs ?? 600,
+    batchSize: options.batchSize ?? 50,
+    batchSizePerChannel: 50,
+    rewindMs: 300_000,
+    retentionMs: 3_600_000,
+    maxEntries: 1_000_000,
+    maxDeadLetters: 1_000,
+    clock: systemClock,
+    random: Math.random,
+    logger: createLogger('test', process.env.TEST_LOG_LEVEL ?? 'silent'),
+    events: {
+      onAppended: (events) => {
+        seen.events += events;
+      },
+      onBatch: () => undefined,
+      onConflict: () => {
+        seen.conflicts += 1;
+      },
+      onRetry: () => {
+        seen.retries += 1;
+      },
+      onRewound: () => {
+        seen.rewound += 1;
+      },
+      onTrimmed: () => undefined,
+      onDead: (id, reason) => void seen.dead.push({ id, reason }),
+      onMisfit: () => undefined,
+    },
+  };
+  const intake = options.zombie || options.readGenerations ? startZombie(settings, options) : startIntake(settings);
+  return {
+    seen,
+    lag: intake.lag,
+    async stop() {
+      await intake.stop();
+      connection.disconnect();
+      readerConnection.disconnect();
+    },
+  };
+}
+
+function startZombie(settings: IntakeOptions, options: TestIntakeOptions): Intake {
+  const keys = intakeKeys(settings.prefix);
+  const commands = withIntakeScripts(settings.connection);
+  const all = new Set(Array.from({ length: settings.shares }, (_, share) => share));
+  return startWorker({
+    ...settings,
+    reader: createIntakeReader(settings.readerConnection, keys.stream),
+    shares: { held: () => all, surplus: () => new Set(), release: async () => undefined, close: async () => undefined },
+    shareCount: settings.shares,
+    checkpoints: createCheckpoints({ ...settings, commands, keys }),
+    deadLetters: createDeadLetters({
+      connection: commands,
+      key: keys.dead,
+      max: settings.maxDeadLetters,
+      onAdded: ({ id }, reason) => settings.events.onDead(id, reason),
+    }),
+    readGenerations: options.readGenerations ?? (() => readGenerations(settings.connection)),
+  });
+}
+
+/** Changes to report, round robin over `properties`, with counts that nobody has used before. */
+export function createReporter(redis: TestRedis, properties: readonly string[]) {
+  const accepted = new Map<string, number[]>(properties.map((property) => [property, []]));
+  let count = 0;
+
+  return {
+    accepted: accepted as Counts,
+    /** Writes `n` changes to the intake stream. */
+    async report(n: number): Promise<void> {
+      const pipeline = redis.connect().pipeline();
+      for (let i = 0; i < n; i += 1) {
+        const property = properties[count % properties.length] as string;
+        count += 1;
+        accepted.get(property)?.push(count);
+        const change = { property_id: property, violation_type: 'HPD', count };
+        pipeline.xadd('belfry:intake', '*', 'change', JSON.stringify(change));
+      }
+      const replies = await pipeline.exec();
+      const failed = replies?.find(([error]) => error)?.[0];
+      if (failed) throw failed;
+    },
+  };
+}
+
+/** Waits until the channels, and `global`, hold as many events as were accepted; then audits both. */
+export async function auditAll(
+  redis: TestRedis,
+  accepted: Counts,
+  { deadlineMs = 10_000 }: { deadlineMs?: number } = {},
+): Promise<{ channels: Audit; global: Audit }> {
+  const wanted = [...accepted.values()].reduce((sum, counts) => sum + counts.length, 0);
+  const look = async () => ({
+    channels: audit(accepted, await countsOfChannels(redis, accepted.keys())),
+    global: audit(accepted, await countsOfGlobal(redis)),
+  });
+  const complete = eventually(
+    'complete logs',
+    async () => {
+      const { channels, global } = await look();
+      return channels.audited >= wanted && global.audited >= wanted;
+    },
+    { deadlineMs },
+  );
+  // What is missing is told by the audit, better than by a deadline.
+  await complete.catch(() => undefined);
+  return look();
+}
