@@ -13,8 +13,9 @@ export const gatewaySettings = {
   ...redisSettings,
   KEY_PREFIX: text({ text: 'Prefix of every key in Redis', default: DEFAULT_KEY_PREFIX }),
   NODE_NAME: text({
-    text: 'Unique name of this gateway: letters, digits, "_", "-", "."; the host’s name where empty',
+    text: 'Unique name of this gateway: letters, digits, "_", "-", "."',
     default: hostname(),
+    defaultText: 'the host’s name',
     check: (name) => (/^[\w.-]{1,64}$/.test(name) ? undefined : 'must be 1 to 64 letters, digits, "_", "-" or "."'),
   }),
   ...sessionSettings,

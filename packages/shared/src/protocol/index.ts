@@ -2,5 +2,6 @@
 export * from './channels.js';
 export * from './codes.js';
 export * from './events.js';
+export * from './fields.js';
 export * from './messages.js';
 export * from './position.js';

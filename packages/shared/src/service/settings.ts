@@ -8,6 +8,8 @@ export interface Setting<T> {
   readonly text: string;
   /** As written in the environment; undefined where the setting has no default. */
   readonly default: string | undefined;
+  /** What documentation shows instead of a default that differs from machine to machine. */
+  readonly defaultText: string | undefined;
   /** What is allowed, in words. */
   readonly allowed: string;
   readonly secret: boolean;
@@ -27,6 +29,7 @@ export class ConfigurationError extends Error {
 interface Common<T> {
   readonly text: string;
   readonly default?: string;
+  readonly defaultText?: string;
   /** Tried after the kind's own check; returns what is wrong. */
   readonly check?: (value: T) => string | undefined;
 }
@@ -35,6 +38,7 @@ function setting<T>(common: Common<T>, allowed: string, read: (value: string) =>
   return {
     text: common.text,
     default: common.default,
+    defaultText: common.defaultText,
     allowed,
     secret,
     read: (value) => {

@@ -1,0 +1,72 @@
+/** The documentation says what the code says: its generated parts are those that the registries make now. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startGateway, startRedis, type TestGateway, type TestRedis } from '@belfry/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DOCUMENTS, generate, loadParts, partsIn } from '../scripts/docs.mjs';
+import { errorCodesTable, messagesTable, settingsTable } from '../scripts/docs-tables.mjs';
+import { ROOT } from '../scripts/setup.mjs';
+
+const parts = await loadParts();
+const read = (document: string) => readFileSync(join(ROOT, document), 'utf8');
+
+describe('the generated parts', () => {
+  it.each(DOCUMENTS)('of %s are as `npm run docs` writes them', (document) => {
+    const text = read(document);
+    expect(text).toBe(generate(text, parts));
+  });
+
+  it('are all in a document, each once', () => {
+    expect(DOCUMENTS.flatMap((document) => partsIn(read(document))).sort()).toEqual(Object.keys(parts).sort());
+  });
+
+  it('differ as soon as a registry does, in a name, a text or a default', () => {
+    const text = '<!-- generated: part -->\n<!-- end -->\n';
+    const setting = { text: 'T', default: '1', defaultText: undefined, allowed: '1 to 2', secret: false };
+    const written = [
+      messagesTable({ PING: { fields: [], more: [], text: 'T' } }),
+      messagesTable({ PING: { fields: [], more: ['ref'], text: 'T' } }),
+      messagesTable({ PING: { fields: [], more: [], text: 'T' }, PONG: { fields: [], more: [], text: 'T' } }),
+      errorCodesTable({ internal: 'T' }),
+      errorCodesTable({ internal: 'U' }),
+      settingsTable({ LIMIT: setting }),
+      settingsTable({ LIMIT: { ...setting, default: '2' } }),
+    ].map((table) => generate(text, { part: () => table }));
+    expect(new Set(written).size).toBe(written.length);
+    expect(() => generate(text, {})).toThrow('nothing writes the part part');
+  });
+});
+
+describe('against a running gateway', () => {
+  let redis: TestRedis;
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    redis = await startRedis();
+    gateway = await startGateway({ REDIS_URL: redis.url });
+  });
+  afterAll(async () => {
+    await gateway?.stop();
+    await redis?.stop();
+  });
+
+  it('docs/metrics.md names the metrics there are, Node’s own aside, and no other', async () => {
+    const scraped = await (await fetch(`${gateway.operatorUrl}/metrics`)).text();
+    const there = [...scraped.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name);
+    const ours = there.filter((name) => !/^(process|nodejs)_/.test(name ?? '') && name !== 'belfry_build_info');
+    const documented = [...(parts['gateway-metrics']?.() ?? '').matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name);
+    expect(documented).toEqual(ours.sort());
+  });
+
+  const calls = (port: 'clients' | 'operators') => {
+    const section = read('PROTOCOL.md').split(port === 'clients' ? '## HTTP beside it' : '## For operators')[1] ?? '';
+    return [...(section.split('\n## ')[0] ?? '').matchAll(/^\| `GET ([^?`]+)/gm)].map(([, path = '']) => path);
+  };
+  it.each([
+    ...calls('clients').map((path) => ['clients', path] as const),
+    ...calls('operators').map((path) => ['operators', path] as const),
+  ])('PROTOCOL.md’s call on the %s’ port, GET %s, exists', async (port, path) => {
+    const url = port === 'clients' ? gateway.url : gateway.operatorUrl;
+    expect((await fetch(`${url}${path}`)).status).not.toBe(404);
+    expect((await fetch(`${url}${path}-not`)).status).toBe(404);
+  });
+});
