@@ -31,6 +31,7 @@ afterAll(async () => {
 const start = (): Promise<TestProcess> =>
   startPublisher({
     REDIS_URL: redis.url,
+    SOURCES_ENABLED: 'false',
     INTAKE_LEASE_MS: String(LEASE_MS),
     LOG_MAX_EVENTS: '100000',
     LOG_MAX_GLOBAL_EVENTS: '1000000',

@@ -20,6 +20,7 @@ import { intakeRoutes } from './intake/routes.js';
 import { measuredLog } from './measured-log.js';
 import { createPublisherMetrics, intakeMetrics, watchLag } from './metrics.js';
 import { watchRedis } from './redis-watch.js';
+import { startReporting } from './reporting.js';
 import { checkPublisherSettings, publisherSettings } from './settings.js';
 
 const VERSION = '0.1.0';
@@ -106,11 +107,22 @@ runProcess(async () => {
     replicas: settings.INTAKE_WAIT_REPLICAS,
     replicasMs: settings.INTAKE_WAIT_MS,
   });
+  const reporting = startReporting({
+    settings,
+    prefix,
+    redis: connections.commands,
+    door,
+    clock,
+    random: Math.random,
+    logger,
+    registry,
+  });
+  shutdown.step('reporting', reporting.close);
   const http = await startHttpDoor({
     host: settings.HTTP_HOST,
     port: settings.HTTP_PORT,
     token: settings.PUBLISHER_TOKEN,
-    routes: intakeRoutes(door, (kind, count) => metrics.accepted.inc({ kind }, count)),
+    routes: [...intakeRoutes(door, (kind, count) => metrics.accepted.inc({ kind }, count)), ...reporting.routes],
     logger,
     onRefused: (code) => metrics.refused.inc({ code }),
   });

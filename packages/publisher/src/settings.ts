@@ -1,6 +1,7 @@
 /** Everything of the publisher that can be set from the environment. The table in the README is written from here. */
 import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
 import { ConfigurationError, integer, logSettings, operatorSettings, secret, text } from '@belfry/shared/service';
+import { sourceSettings } from './sources/index.js';
 
 export const publisherSettings = {
   HTTP_HOST: text({ text: 'Address of the door for changes and events', default: '0.0.0.0' }),
@@ -96,6 +97,7 @@ export const publisherSettings = {
     max: 600_000,
     unit: 'milliseconds',
   }),
+  ...sourceSettings,
   ...operatorSettings(9770),
   ...logSettings,
 } as const;
