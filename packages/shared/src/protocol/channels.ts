@@ -17,7 +17,7 @@ export interface ParsedChannel {
 
 /** 64 characters hold a UUID, a BBL and any database id, and bound what one name can cost in Redis and in logs. */
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
-const KINDS: ReadonlySet<string> = new Set(CHANNEL_KINDS);
+const KINDS: ReadonlySet<string> = /* @__PURE__ */ new Set(CHANNEL_KINDS);
 
 export const GLOBAL_CHANNEL = 'global';
 

@@ -39,8 +39,8 @@ export const CLIENT_MESSAGES = {
   GET_STATUS: { fields: [], more: ['ref'], text: 'Answered by STATUS.' },
   GET_STATE: {
     fields: ['property_id'],
-    more: ['channel', 'ref'],
-    text: 'Answered by STATE: the snapshot, with the position it is true for.',
+    more: ['property_ids', 'channel', 'channels', 'ref'],
+    text: 'One STATE per channel: the snapshot, with the position it is true for.',
   },
   PING: { fields: [], more: ['ref'], text: 'Answered by PONG.' },
   PONG: { fields: [], more: [], text: 'The answer to a PING of the gateway; not answered.' },
@@ -128,7 +128,9 @@ export interface GetStatusMessage {
 export interface GetStateMessage {
   readonly type: 'GET_STATE';
   readonly property_id?: string;
+  readonly property_ids?: readonly string[];
   readonly channel?: string;
+  readonly channels?: readonly string[];
   readonly ref?: Ref;
 }
 export interface PingMessage {

@@ -1,0 +1,93 @@
+// @ts-check
+/**
+ * Bundles what is published: ES modules without dependencies, and their types. Fails where the client outgrows its limit,
+ * and prints the sizes, so that nobody has to guess. What few pages need (Server-Sent Events, the connection shared
+ * between tabs) lies in files of its own that are loaded when they are needed.
+ */
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { minify } from 'terser';
+
+/** The promise of the README: what a page loads before anything of its own. */
+const LIMIT_BYTES = 8 * 1024;
+
+const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
+
+/**
+ * Names of properties that only the client's own parts use with each other: they become one letter. None may be part of
+ * the API, of the protocol, or of the browser's objects; `checkNames` and the tests of the bundle see to it.
+ * @type {readonly string[]}
+ */
+const mangled = JSON.parse(await readFile(here('mangled.json'), 'utf8'));
+
+/** @param {readonly string[]} names */
+async function checkNames(names) {
+  const api = await readFile(here('src/api.ts'), 'utf8');
+  const protocol = await Promise.all(
+    ['codes', 'events', 'messages', 'position'].map((name) =>
+      readFile(here(`../shared/src/protocol/${name}.ts`), 'utf8'),
+    ),
+  );
+  const text = [api, ...protocol].join('\n');
+  const taken = names.filter((name) => new RegExp(`\\b${name}\\b\\??[:(<]`).test(text));
+  if (taken.length > 0) throw new Error(`mangled.json names what others know: ${taken.join(', ')}`);
+}
+
+await checkNames(mangled);
+const bundled = await build({
+  absWorkingDir: here('.'),
+  entryPoints: { index: 'src/index.ts' },
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  chunkNames: '[name]',
+  format: 'esm',
+  target: 'es2022',
+  platform: 'neutral',
+  external: ['react'],
+  mangleProps: new RegExp(`^(${mangled.join('|')})$`),
+  sourcemap: true,
+  logLevel: 'warning',
+  write: false,
+});
+
+const maps = new Map(
+  bundled.outputFiles.filter(({ path }) => path.endsWith('.map')).map((file) => [file.path, file.text]),
+);
+for (const { path, text } of bundled.outputFiles) {
+  if (path.endsWith('.map')) continue;
+  const name = basename(path);
+  // esbuild's own minifier leaves 5 % more after gzip.
+  const { code, map } = await minify(text, {
+    module: true,
+    ecma: 2020,
+    compress: { passes: 3, unsafe_arrows: true },
+    sourceMap: { content: maps.get(`${path}.map`) ?? '', filename: name, url: `${name}.map` },
+  });
+  await writeFile(path, code ?? '');
+  await writeFile(`${path}.map`, String(map));
+  const size = gzipSync(code ?? '', { level: 9 }).length;
+  process.stdout.write(`${name}: ${size} bytes gzipped${name === 'index.js' ? ` of ${LIMIT_BYTES}` : ''}\n`);
+  if (name === 'index.js' && size > LIMIT_BYTES) {
+    process.stderr.write(`index.js is ${size - LIMIT_BYTES} bytes over its limit\n`);
+    process.exitCode = 1;
+  }
+}
+
+// The types must not name a package that is not published: the protocol's come along, under a path of their own.
+const types = here('dist/types');
+await cp(here('../shared/dist/protocol'), `${types}/protocol`, {
+  recursive: true,
+  filter: (path) => !/\.(js|map)$/.test(path),
+});
+for (const entry of await readdir(types, { recursive: true, withFileTypes: true })) {
+  if (!entry.name.endsWith('.d.ts')) continue;
+  const file = `${entry.parentPath}/${entry.name}`;
+  const depth = file.slice(types.length + 1).split('/').length - 1;
+  const text = await readFile(file, 'utf8');
+  const protocol = `${'../'.repeat(depth) || './'}protocol/index.js`;
+  if (text.includes('@belfry/shared')) await writeFile(file, text.replaceAll('@belfry/shared/protocol', protocol));
+}

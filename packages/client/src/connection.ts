@@ -1,0 +1,409 @@
+/**
+ * What the places of the machine do: fetch the token, open the transport, log in, listen for silence, wait. Knows nothing
+ * of channels: it says when there is somebody to send to, and hands on what arrives.
+ */
+import {
+  type AuthenticatedMessage,
+  afterClose,
+  type ClientMessage,
+  type EventMessage,
+  type GatewayMessage,
+  type WelcomeMessage,
+} from '@belfry/shared/protocol';
+import type { ClientOptions, ConnectionState, StatusReason, User } from './api.js';
+import { backoff, DEFAULT_ADVICE } from './backoff.js';
+import { type Clock, createTimer, type Disposer } from './clock.js';
+import type { Emitter } from './emitter.js';
+import { BelfryError, wrap } from './errors.js';
+import { createMachine, type Entries, statusOf } from './machine.js';
+import { errorOf } from './requests.js';
+import type { Share, ShareEvents } from './share.js';
+import type { Renewal, Token, Tokens } from './tokens.js';
+import type { OpenTransport, Transport } from './transport.js';
+
+/** How long a connection must hold before the failures before it are forgotten: some accept, and drop at once. */
+const STABLE_MS = 10_000;
+/** On top of the gateway's heartbeat interval. */
+const GRACE_MS = 10_000;
+/** For the answer to a PING. */
+const ANSWER_MS = 5_000;
+/** A frame this young is sign of life enough. */
+const FRESH_MS = 1_000;
+/** How far attempts that the page's events bring forward are spread: a network that comes back does so for many. */
+const HURRY_MS = 500;
+const RENEW_AGAIN_MS = 5_000;
+
+const AUTHENTICATION = 'auth';
+
+export interface Connection {
+  /** All of the client's state but the data mode, which is not the connection's alone. */
+  readonly state: Omit<ConnectionState, 'mode'>;
+  readonly user: User | undefined;
+  /** Neither connected nor resting. */
+  readonly trying: boolean;
+  connect(): void;
+  close(): void;
+  suspend(): void;
+  resume(): void;
+  /** Asks the gateway for a sign of life. */
+  doubt(): void;
+  /** If waiting: tries now. */
+  retry(): void;
+  /** If waiting: tries in a moment, unless the server asked for a longer delay. */
+  hurry(): void;
+}
+
+export interface ConnectionParts {
+  readonly options: Pick<ClientOptions, 'maxAttempts' | 'connectTimeoutMs' | 'silenceMs'>;
+  readonly urls: readonly string[];
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly tokens: Tokens;
+  readonly emitter: Emitter;
+  readonly transport: () => Promise<OpenTransport>;
+  /** Undefined where every tab has a connection of its own. */
+  readonly share: ((events: ShareEvents) => Promise<Share>) | undefined;
+  readonly follower: Pick<ShareEvents, 'send' | 'gone'>;
+  /** From now on frames can be sent, until `down`. */
+  readonly up: (send: (message: ClientMessage) => void) => void;
+  readonly down: () => void;
+  readonly receive: (message: GatewayMessage | EventMessage) => void;
+  readonly changed: () => void;
+}
+
+export function createConnection(parts: ConnectionParts): Connection {
+  const { urls, clock, random, tokens, up, down, receive, changed } = parts;
+  const { emit, report } = parts.emitter;
+  const { maxAttempts = Number.POSITIVE_INFINITY, connectTimeoutMs = 10_000 } = parts.options;
+  let { silenceMs = 40_000 } = parts.options;
+
+  let token: Token;
+  let open: OpenTransport | undefined;
+  let transport: Transport | undefined;
+  let share: Share | undefined;
+  let renewal: Renewal | undefined;
+  const stable = createTimer(clock);
+  const waited = createTimer(clock);
+  /** The gateway has accepted this connection, with these frames. */
+  let accepted = false;
+  let greeting: string[] = [];
+  let welcome: WelcomeMessage | undefined;
+  let welcomeAt = 0;
+  let acceptedAt = 0;
+  let lastFrameAt = 0;
+  let serverDelay: number | undefined;
+
+  let before = false;
+  let urlIndex = 0;
+  let failures = 0;
+  let retryAt: number | undefined;
+  let reason: StatusReason | undefined;
+  let user: User | undefined;
+
+  function send(message: ClientMessage): void {
+    const shown = message.type === 'AUTHENTICATE' ? { ...message, token: '…' } : message;
+    emit('frame', { direction: 'out', text: JSON.stringify(shown) });
+    transport?.send(message);
+  }
+
+  /** @param after how long the server wants us to stay away */
+  function fail(code: string | number, message: string, after?: number): void {
+    reason = { code, message };
+    // Refused, or accepted and dropped again: perhaps the next address does better.
+    if (transport && (!accepted || failures > 0)) urlIndex++;
+    retryAt = clock.now() + backoff(failures, welcome?.reconnect ?? DEFAULT_ADVICE, random, after);
+    failures++;
+    machine.send(failures < maxAttempts ? 'dropped' : 'refused');
+  }
+
+  function refuse(code: string | number, message: string): void {
+    reason = { code, message };
+    machine.send('refused');
+  }
+
+  function closed(code: number, text: string): void {
+    const after = afterClose(code);
+    switch (after) {
+      case 'stop':
+        return refuse(code, text);
+      case 'new_token':
+        tokens.refused();
+        return fail(code, text, 0);
+      case 'reconnect_after_delay':
+      case 'reconnect_with_backoff':
+        return fail(code, text, serverDelay);
+      default:
+        return after satisfies never;
+    }
+  }
+
+  function received(text: string | undefined): void {
+    lastFrameAt = clock.now();
+    let message: GatewayMessage | undefined;
+    try {
+      message = text === undefined ? undefined : JSON.parse(text);
+    } catch (cause) {
+      return report(wrap('bad_frame', cause));
+    }
+    if (text === undefined || typeof message?.type !== 'string') {
+      return report(new BelfryError('bad_frame', 'not one JSON object with a type'));
+    }
+    emit('frame', { direction: 'in', text });
+    share?.relay(text);
+    // The first field of an event, and of nothing else, is its position.
+    if (text.startsWith('{"id"')) emit('event', message as unknown as EventMessage);
+    machine.send('frame');
+    handle(message, text);
+  }
+
+  function handle(message: GatewayMessage, text: string): void {
+    switch (message.type) {
+      case 'WELCOME':
+        welcome = message;
+        welcomeAt = lastFrameAt;
+        greeting = [text];
+        if (message.heartbeat_interval > 0) silenceMs = message.heartbeat_interval * 1000 + GRACE_MS;
+        machine.send('welcome');
+        break;
+      case 'AUTHENTICATED':
+        greeting[1] = text;
+        authenticated(message);
+        break;
+      case 'PING':
+        if (transport) send({ type: 'PONG' });
+        break;
+      case 'TOKEN_EXPIRING':
+        // A short-lived token is announced to expire as soon as it is accepted; that one is renewed as planned.
+        if (clock.now() - acceptedAt > STABLE_MS) renewal?.within(0);
+        break;
+      case 'GOING_AWAY':
+        serverDelay = message.reconnect_after_ms;
+        break;
+      case 'ERROR':
+        if (message.ref === AUTHENTICATION) {
+          tokens.refused();
+          report(errorOf(message));
+          // Another user's token needs another connection.
+          if (machine.place === 'open.login' || message.code === 'forbidden') fail(message.code, message.message, 0);
+          else renewal?.within(RENEW_AGAIN_MS);
+          break;
+        }
+        if (message.ref === undefined) {
+          serverDelay = message.retry_after_ms;
+          report(errorOf(message));
+        }
+        receive(message);
+        break;
+      default:
+        receive(message);
+    }
+  }
+
+  function authenticated({ user_id, role, channels, expires_at }: AuthenticatedMessage): void {
+    acceptedAt = clock.now();
+    if (user_id) user = { id: user_id, role, channels: channels ?? [] };
+    if (transport && token !== undefined) {
+      renewal?.stop();
+      // By the server's clock: ours may be wrong by hours.
+      const age = (acceptedAt - welcomeAt) / 1000;
+      const remaining = expires_at - (welcome?.server_time ?? welcomeAt / 1000) - age;
+      if (remaining >= 0) renewal = tokens.keepFresh(remaining * 1000, use);
+    }
+    machine.send('accepted');
+    if (user) emit('user', user);
+  }
+
+  function use(fresh: Token): void {
+    if (fresh === null) return signedOut();
+    token = fresh;
+    authenticate();
+  }
+
+  const signedOut = (): void => refuse('token', 'signed out');
+
+  function authenticate(): void {
+    if (token) send({ type: 'AUTHENTICATE', token, ref: AUTHENTICATION });
+  }
+
+  /** Loads what sharing takes when it is first needed; a page that cannot load it has a connection of its own. */
+  function elect(load: (events: ShareEvents) => Promise<Share>): void {
+    if (share) return share.elect();
+    load({
+      ...parts.follower,
+      lead: () => machine.send('lead'),
+      follow: (frames) => {
+        for (const frame of frames) received(frame);
+        machine.send('follow');
+      },
+      frame: received,
+      down: () => fail('transport', 'the connected tab let go'),
+      hint: hurry,
+    }).then(
+      (loaded) => {
+        share = loaded;
+        if (machine.place === 'electing') share.elect();
+      },
+      (cause: unknown) => {
+        report(wrap('transport', cause));
+        machine.send('lead');
+      },
+    );
+  }
+
+  function hurry(): void {
+    const ms = random() * HURRY_MS;
+    if (machine.place === 'waiting' && serverDelay === undefined && clock.now() + ms < (retryAt ?? 0)) {
+      waited.start(ms, due);
+    }
+  }
+
+  const deadline = (ms: number, what: string): Disposer => clock.after(ms, () => fail('transport', what));
+
+  /** Runs `found` once nothing has arrived for as long as the gateway is never silent. */
+  function watchSilence(found: () => void): Disposer {
+    const timer = createTimer(clock);
+    const check = (): void => {
+      // Timers of hidden pages and sleeping machines are late: what counts is the clock.
+      const left = lastFrameAt + silenceMs - clock.now();
+      timer.start(left, left > 0 ? check : found);
+    };
+    check();
+    return timer.stop;
+  }
+
+  const due = (): void => machine.send('due');
+  const nothing = (): undefined => undefined;
+  const entries: Entries = {
+    idle: nothing,
+    electing: () => {
+      retryAt = undefined;
+      if (parts.share) elect(parts.share);
+      else machine.send('lead');
+      return undefined;
+    },
+    open: () => () => {
+      renewal?.stop();
+      stable.stop();
+      down();
+      transport?.close();
+      renewal = transport = undefined;
+      accepted = false;
+      share?.leave();
+    },
+    'open.authorizing': () => {
+      let left = false;
+      const prepare = async (): Promise<void> => {
+        open ??= await parts.transport();
+        token = await tokens.get('connect');
+      };
+      prepare().then(
+        () => {
+          if (left) return;
+          if (token === null) signedOut();
+          else machine.send('token');
+        },
+        (cause: unknown) => {
+          report(wrap('token', cause));
+          if (!left) fail('token', 'no token');
+        },
+      );
+      const stop = deadline(connectTimeoutMs, 'no token');
+      return () => {
+        left = true;
+        stop();
+      };
+    },
+    'open.greeting': () => {
+      serverDelay = undefined;
+      try {
+        transport = open?.(urls[urlIndex % urls.length] as string, token ?? undefined, { frame: received, closed });
+      } catch (cause) {
+        report(wrap('transport', cause));
+        fail('transport', 'not opened');
+      }
+      return deadline(connectTimeoutMs, 'no WELCOME');
+    },
+    'open.login': () => {
+      if (token) authenticate();
+      else machine.send('accepted');
+      // The gateway handles frames in order, so what follows need not wait for AUTHENTICATED.
+      up(send);
+      return deadline(connectTimeoutMs, 'no AUTHENTICATED');
+    },
+    'open.ready': () => {
+      if (!accepted) {
+        accepted = true;
+        share?.up(greeting);
+        stable.start(STABLE_MS, () => {
+          failures = 0;
+          changed();
+        });
+      }
+      return watchSilence(() => machine.send('silence'));
+    },
+    'open.doubt': () => {
+      send({ type: 'PING' });
+      return deadline(ANSWER_MS, 'no sign of life');
+    },
+    following: () => {
+      up((message) => share?.send(message));
+      const stop = watchSilence(() => fail('transport', 'no sign of life'));
+      return () => {
+        stop();
+        down();
+        share?.leave();
+      };
+    },
+    waiting: () => {
+      waited.start((retryAt ?? 0) - clock.now(), due);
+      return waited.stop;
+    },
+    suspended: () => {
+      share?.close();
+      return undefined;
+    },
+    closed: () => {
+      retryAt = undefined;
+      share?.close();
+      return undefined;
+    },
+  };
+
+  const machine = createMachine(entries, (place) => {
+    if (statusOf(place, before) === 'connected') {
+      before = true;
+      reason = undefined;
+    }
+    changed();
+  });
+
+  return {
+    get state() {
+      return { status: statusOf(machine.place, before), attempt: failures, retryAt, reason };
+    },
+    get user() {
+      return user;
+    },
+    get trying() {
+      return machine.place !== 'suspended' && /ing$/.test(statusOf(machine.place, before));
+    },
+    connect: () => {
+      if (machine.place === 'closed') {
+        before = false;
+        failures = 0;
+      }
+      machine.send('connect');
+    },
+    close: () => {
+      reason = undefined;
+      machine.send('close');
+    },
+    suspend: () => machine.send('suspend'),
+    resume: () => machine.send('resume'),
+    doubt: () => {
+      if (clock.now() - lastFrameAt > FRESH_MS) machine.send('silence');
+    },
+    retry: due,
+    hurry,
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * What goes to the gateway, within its limit of 100 messages a minute. Frames are made when they can be sent, so whatever
+ * gathers meanwhile, in the same microtask or while the limit is reached, goes in one.
+ */
+import type { ClientMessage, SubscribeMessage } from '@belfry/shared/protocol';
+import { type Clock, createTimer } from './clock.js';
+
+const WINDOW_MS = 60_000;
+/**
+ * Fewer than the 100 that the gateway allows: a frame is made before it is known how much it costs, and PONG, PING and
+ * AUTHENTICATE pass by this queue.
+ */
+const LIMIT = 80;
+/** The gateway counts a frame as one message for so many channels in it. */
+const CHANNELS_PER_MESSAGE = 50;
+
+type Send = (message: ClientMessage) => void;
+
+export interface Outbox {
+  /** From now on there is somebody to send to. */
+  attach(send: Send): void;
+  detach(): void;
+  /** There may be something to send. */
+  poke(): void;
+}
+
+/** @param next makes the next frame; undefined when there is none */
+export function createOutbox(clock: Clock, next: () => ClientMessage | undefined): Outbox {
+  let send: Send | undefined;
+  let poked = false;
+  const timer = createTimer(clock);
+  const sent: number[] = [];
+
+  function drain(): void {
+    poked = false;
+    timer.stop();
+    while (send) {
+      const oldest = sent[0];
+      if (oldest !== undefined && clock.now() - oldest >= WINDOW_MS) sent.shift();
+      else if (oldest !== undefined && sent.length >= LIMIT) {
+        timer.start(oldest + WINDOW_MS - clock.now(), drain);
+        return;
+      } else {
+        const message = next();
+        if (!message) return;
+        const { channels = [] } = message as SubscribeMessage;
+        for (let cost = 0; cost * CHANNELS_PER_MESSAGE < Math.max(1, channels.length); cost++) sent.push(clock.now());
+        send(message);
+      }
+    }
+  }
+
+  const poke = (): void => {
+    if (poked || !send) return;
+    poked = true;
+    queueMicrotask(drain);
+  };
+
+  return {
+    attach: (to) => {
+      send = to;
+      // The limit is the connection's, and this is another one.
+      sent.length = 0;
+      poke();
+    },
+    detach: () => {
+      send = undefined;
+      timer.stop();
+    },
+    poke,
+  };
+}

@@ -1,0 +1,230 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { ClientOptions } from './api.js';
+import { settled } from './fake-clock.test-support.js';
+import { createStateRecording, event } from './recording.test-support.js';
+import { createRig } from './rig.test-support.js';
+
+const CHANNEL = 'property:1000010001';
+
+interface Answer {
+  readonly status?: number;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An HTTP server of one answer at a time; without one it is not reachable. */
+function createHttp() {
+  const requests: { readonly url: string; readonly headers: Headers }[] = [];
+  let answer: Answer | undefined;
+  const fetch = vi.fn(async (input: string | URL | Request, init?: RequestInit) => {
+    requests.push({ url: String(input), headers: new Headers(init?.headers) });
+    init?.signal?.throwIfAborted();
+    if (!answer) throw new Error('unreachable');
+    const { status = 200, body, headers = {} } = answer;
+    return new Response(status === 304 ? null : JSON.stringify(body ?? {}), { status, headers });
+  });
+  return {
+    fetch: fetch as unknown as typeof globalThis.fetch,
+    requests,
+    answers(next: Answer | undefined) {
+      answer = next;
+    },
+    state(id: string, headers: Readonly<Record<string, string>> = {}) {
+      answer = { body: { channels: [{ type: 'STATE', channel: CHANNEL, id, events: [event(id)] }] }, headers };
+    },
+  };
+}
+
+function createPollingRig(options: Partial<ClientOptions> = {}) {
+  const http = createHttp();
+  const rig = createRig({ fallback: {}, fetch: http.fetch, ...options });
+  return { http, ...rig };
+}
+
+async function fail(rig: ReturnType<typeof createPollingRig>, times: number): Promise<void> {
+  for (let round = 0; round < times; round++) {
+    rig.network.socket.drop(1006);
+    if (round < times - 1) await rig.attempt();
+  }
+}
+
+describe('polling', () => {
+  it('begins with the third failure in a row, within a second, and says so', async () => {
+    const rig = createPollingRig();
+    const { handlers, log } = createStateRecording();
+    rig.client.subscribe('1000010001', handlers);
+    await settled();
+    rig.http.state('7-4');
+    await fail(rig, 2);
+    await rig.clock.advance(900);
+    expect(rig.http.requests).toEqual([]);
+    await rig.attempt();
+    rig.network.socket.drop(1006);
+    await rig.clock.advance(1_000);
+    expect(rig.http.requests.map(({ url }) => url)).toEqual([
+      'http://gateway.test/v1/state?channel=property%3A1000010001',
+    ]);
+    expect(rig.http.requests[0]?.headers.get('authorization')).toBe('Bearer token');
+    expect(log).toEqual(['state 7-4 (1)']);
+    expect(rig.client.state).toMatchObject({ status: 'connecting', mode: 'polling' });
+  });
+
+  it('shows what is new only, and asks with the ETag so that nothing new costs nothing', async () => {
+    const rig = createPollingRig({ fallback: { intervalMs: 2_000 } });
+    const { handlers, take } = createStateRecording();
+    rig.client.subscribe('1000010001', handlers);
+    await settled();
+    rig.http.state('7-4', { etag: '"a"' });
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.http.requests.length === 1);
+    expect(take()).toEqual(['state 7-4 (1)']);
+    rig.http.answers({ status: 304 });
+    await rig.clock.until(() => rig.http.requests.length === 2);
+    expect(rig.http.requests[1]?.headers.get('if-none-match')).toBe('"a"');
+    rig.http.state('7-4', { etag: '"b"' });
+    await rig.clock.until(() => rig.http.requests.length === 3);
+    expect(take()).toEqual([]);
+    rig.http.state('7-5', { etag: '"c"' });
+    await rig.clock.until(() => rig.http.requests.length === 4);
+    expect(take()).toEqual(['state 7-5 (1)']);
+    expect(rig.client.state.mode).toBe('polling');
+  });
+
+  it('stops when the connection is back, and every event behind the last one handled still comes', async () => {
+    const rig = createPollingRig();
+    const { handlers, take } = createStateRecording();
+    rig.client.subscribe('1000010001', handlers);
+    await rig.login();
+    const refs = rig.asked() as { ref: string }[];
+    rig.network.socket.frame({ type: 'SUBSCRIBED', channel: CHANNEL, id: '7-1', replay: 0, ref: refs[0]?.ref });
+    rig.network.socket.frame({ type: 'STATE', channel: CHANNEL, id: '7-1', events: [], ref: refs[1]?.ref });
+    take();
+    rig.http.state('7-3');
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.client.state.mode === 'polling');
+    expect(take()).toEqual(['state 7-3 (1)']);
+
+    await rig.reconnect();
+    expect(rig.client.state).toMatchObject({ status: 'connected', mode: 'live' });
+    const [again] = rig.asked() as { ref: string }[];
+    expect(again).toMatchObject({ type: 'SUBSCRIBE', after: { [CHANNEL]: '7-1' } });
+    rig.network.socket.frame({
+      type: 'SUBSCRIBED',
+      channel: CHANNEL,
+      id: '7-4',
+      recovered: true,
+      replay: 3,
+      ref: again?.ref,
+    });
+    for (const id of ['7-2', '7-3', '7-4']) rig.network.socket.frame(event(id));
+    expect(take()).toEqual([
+      'event 7-2 replayed covered',
+      'event 7-3 replayed covered',
+      'event 7-4 replayed',
+      'recovered 3',
+      'live 7-4',
+    ]);
+    const polls = rig.http.requests.length;
+    await rig.clock.advance(9_000);
+    expect(rig.http.requests).toHaveLength(polls);
+  });
+
+  it('gives a position to who has none: from there on nothing is missed', async () => {
+    const rig = createPollingRig();
+    const { handlers } = createStateRecording();
+    rig.client.subscribe('1000010001', handlers);
+    await settled();
+    rig.http.state('7-4');
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.client.state.mode === 'polling');
+    await rig.reconnect();
+    expect(rig.asked()[0]).toMatchObject({ after: { [CHANNEL]: '7-4' } });
+  });
+
+  it('shows a page that was reloaded the present, although its position is known', async () => {
+    const storage = { getItem: () => '7-4', setItem: () => undefined };
+    const rig = createPollingRig({ storage });
+    const { handlers, log } = createStateRecording();
+    rig.client.subscribe('1000010001', handlers);
+    await settled();
+    rig.http.state('7-4');
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.client.state.mode === 'polling');
+    expect(log).toEqual(['state 7-4 (1)']);
+  });
+
+  it('that fails is stale, backs off, obeys Retry-After, and keeps trying', async () => {
+    const rig = createPollingRig({ fallback: { intervalMs: 1_000 } });
+    rig.client.subscribe('1000010001', {});
+    await settled();
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.http.requests.length === 4);
+    expect(rig.client.state.mode).toBe('stale');
+    expect(rig.errors).toContain('poll: unreachable');
+    rig.http.answers({ status: 503, headers: { 'retry-after': '30' } });
+    await rig.clock.until(() => rig.http.requests.length === 5);
+    const refusedAt = rig.clock.now();
+    rig.http.state('7-1');
+    await rig.clock.until(() => rig.http.requests.length === 6);
+    expect(rig.clock.now() - refusedAt).toBeGreaterThanOrEqual(30_000);
+    expect(rig.client.state.mode).toBe('polling');
+    rig.http.answers(undefined);
+    await rig.clock.until(() => rig.http.requests.length === 7);
+    expect(rig.client.state.mode).toBe('stale');
+  });
+
+  it('that hangs is given up after 10 s', async () => {
+    const rig = createPollingRig({
+      fetch: ((_url: string, { signal }: RequestInit) =>
+        new Promise((_resolve, reject) => {
+          signal?.addEventListener('abort', () => reject(signal.reason));
+        })) as unknown as typeof fetch,
+    });
+    rig.client.subscribe('1000010001', {});
+    await settled();
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.errors.some((error) => error === 'poll: timeout'));
+  });
+
+  it('refused for its token fetches another', async () => {
+    let issued = 0;
+    const rig = createPollingRig({ getToken: () => `token-${++issued}`, fallback: { intervalMs: 1_000 } });
+    rig.client.subscribe('1000010001', {});
+    await settled();
+    rig.http.answers({ status: 401 });
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.http.requests.length === 2);
+    expect(rig.http.requests[1]?.headers.get('authorization')).toBe('Bearer token-2');
+  });
+
+  it('of many channels cuts its URLs to what a gateway takes', async () => {
+    const rig = createPollingRig({ fallback: { url: 'https://poll.test/state' } });
+    for (let lot = 0; lot < 200; lot++) rig.client.subscribe(String(1_000_000_000 + lot), {});
+    await settled();
+    rig.http.answers({ body: { channels: [] } });
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.client.state.mode === 'polling');
+    const urls = rig.http.requests.map(({ url }) => new URL(url));
+    expect(urls.every(({ href }) => href.length < 1_600 && href.startsWith('https://poll.test/state?'))).toBe(true);
+    expect(new Set(urls.flatMap(({ searchParams }) => searchParams.getAll('channel'))).size).toBe(200);
+  });
+
+  it('is not done by a client that rests', async () => {
+    const window = new EventTarget();
+    const rig = createPollingRig({ page: { window, document: new EventTarget() } });
+    rig.client.subscribe('1000010001', {});
+    await settled();
+    rig.http.state('7-1');
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.client.state.mode === 'polling');
+    window.dispatchEvent(new Event('pagehide'));
+    const polls = rig.http.requests.length;
+    await rig.clock.advance(600_000);
+    expect(rig.http.requests).toHaveLength(polls);
+    window.dispatchEvent(new Event('pageshow'));
+    rig.client.close();
+    await rig.clock.advance(600_000);
+    expect(rig.http.requests).toHaveLength(polls);
+    expect(rig.clock.waiting).toEqual([]);
+  });
+});

@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { createFakeClock } from './fake-clock.test-support.js';
+import { createPositions } from './positions.js';
+
+function createStorage(): Pick<Storage, 'getItem' | 'setItem'> & {
+  readonly items: Map<string, string>;
+  writes: number;
+} {
+  const items = new Map<string, string>();
+  return {
+    items,
+    writes: 0,
+    getItem: (key) => items.get(key) ?? null,
+    setItem(key, value) {
+      this.writes++;
+      items.set(key, value);
+    },
+  };
+}
+
+describe('positions', () => {
+  it('are there after a reload', async () => {
+    const clock = createFakeClock();
+    const storage = createStorage();
+    createPositions(storage, clock, () => undefined).save('property:1000010001', '7-3');
+    await clock.advance(1_000);
+    expect(createPositions(storage, clock, () => undefined).load('property:1000010001')).toBe('7-3');
+  });
+
+  it('are written at most once a second and channel, however many events come', async () => {
+    const clock = createFakeClock();
+    const storage = createStorage();
+    const positions = createPositions(storage, clock, () => undefined);
+    for (let offset = 1; offset <= 500; offset++) {
+      positions.save('global', `7-${offset}`);
+      await clock.advance(10);
+    }
+    await clock.advance(1_000);
+    expect(storage.writes).toBeLessThanOrEqual(6);
+    expect(storage.items.get('belfry:global')).toBe('7-500');
+  });
+
+  it('are written at once when the page may be gone in a moment', () => {
+    const storage = createStorage();
+    const clock = createFakeClock();
+    const positions = createPositions(storage, clock, () => undefined);
+    positions.save('global', '7-1');
+    positions.flush();
+    expect(storage.items.get('belfry:global')).toBe('7-1');
+    expect(clock.waiting).toEqual([]);
+  });
+
+  it('of a page without storage are none', () => {
+    const clock = createFakeClock();
+    const positions = createPositions(undefined, clock, () => undefined);
+    positions.save('global', '7-1');
+    expect(positions.load('global')).toBeUndefined();
+    expect(clock.waiting).toEqual([]);
+  });
+
+  it('that cannot be kept are an error, not an exception', async () => {
+    const errors: string[] = [];
+    const full = {
+      getItem: () => {
+        throw new Error('forbidden');
+      },
+      setItem: () => {
+        throw new Error('full');
+      },
+    };
+    const clock = createFakeClock();
+    const positions = createPositions(full, clock, (error) => errors.push(`${error.code}: ${error.message}`));
+    expect(positions.load('global')).toBeUndefined();
+    positions.save('global', '7-1');
+    await clock.advance(1_000);
+    expect(errors).toEqual(['storage: forbidden', 'storage: full']);
+  });
+});

@@ -1,0 +1,51 @@
+/** The last handled position of each channel, kept across reloads where the application gives us somewhere to keep it. */
+import type { ClientOptions } from './api.js';
+import { type Clock, createTimer } from './clock.js';
+import { type Report, wrap } from './errors.js';
+
+/**
+ * Writing per event would cost a disk access each; what a crash within this time loses is only that so many events are
+ * handed over again.
+ */
+const WRITE_MS = 1_000;
+const PREFIX = 'belfry:';
+
+export interface Positions {
+  load(channel: string): string | undefined;
+  save(channel: string, id: string): void;
+  /** Writes what is not written yet: the page may be gone in a moment. */
+  flush(): void;
+}
+
+export function createPositions(storage: ClientOptions['storage'], clock: Clock, report: Report): Positions {
+  const unwritten = new Map<string, string>();
+  const timer = createTimer(clock);
+
+  /** Storage can be full, forbidden or gone: then positions live as long as the page. */
+  function attempt<T>(run: () => T): T | undefined {
+    try {
+      return run();
+    } catch (cause) {
+      report(wrap('storage', cause));
+      return undefined;
+    }
+  }
+
+  const flush = (): void => {
+    timer.stop();
+    attempt(() => {
+      for (const [channel, id] of unwritten) storage?.setItem(PREFIX + channel, id);
+    });
+    unwritten.clear();
+  };
+
+  return {
+    load: (channel) => unwritten.get(channel) ?? attempt(() => storage?.getItem(PREFIX + channel)) ?? undefined,
+    save: (channel, id) => {
+      if (!storage) return;
+      unwritten.set(channel, id);
+      if (!timer.running) timer.start(WRITE_MS, flush);
+    },
+    flush,
+  };
+}

@@ -1,0 +1,204 @@
+/**
+ * Server-Sent Events instead of a WebSocket, for networks that let nothing else through. Read with `fetch`, because an
+ * EventSource cannot send a token. A stream is opened for a set of channels; where the set or the token changes another
+ * one is opened behind the last positions, and nobody notices.
+ */
+import type { ClientMessage, GatewayMessage, Ref } from '@belfry/shared/protocol';
+import type * as Snapshots from './snapshots.js';
+import type { OpenTransport } from './transport.js';
+
+/** The close codes that a WebSocket would end with, for answers 401 and 403; a test keeps them equal to the registry. */
+export const TOKEN_INVALID = 4103;
+export const FORBIDDEN_ORIGIN = 4001;
+
+/** @param snapshots given rather than imported, so that this module can be loaded by itself when it is needed */
+export const sseTransport =
+  (
+    fetch: typeof globalThis.fetch,
+    {
+      bearer,
+      fetchStates,
+      HttpError,
+      queryOf,
+    }: Pick<typeof Snapshots, 'bearer' | 'fetchStates' | 'HttpError' | 'queryOf'>,
+  ): OpenTransport =>
+  (url, firstToken, events) => {
+    /** Where snapshots are read, which a stream cannot be asked for. */
+    const stateUrl = url.replace(/stream$/, 'state');
+    let token = firstToken;
+    /** The token whose AUTHENTICATED was passed on: streams that are opened anew repeat it. */
+    let announced: string | undefined | null = null;
+    const wanted = new Set<string>();
+    /** SUBSCRIBEs without an answer. */
+    const asked = new Map<string, Ref | undefined>();
+    /** `channel@position …`, as the last event of the stream said. */
+    let lastEventId = '';
+    let current: AbortController | undefined;
+    let opening = false;
+    let closed = false;
+
+    const frame = (message: object): void => {
+      if (!closed) events.frame(JSON.stringify(message));
+    };
+
+    function end(code: number, reason: string): void {
+      if (closed) return;
+      closed = true;
+      current?.abort();
+      events.closed(code, reason);
+    }
+
+    /** At the end of the turn: channels and token tend to come together. */
+    function reopen(): void {
+      if (opening) return;
+      opening = true;
+      queueMicrotask(() => {
+        opening = false;
+        if (closed) return;
+        current?.abort();
+        const own = new AbortController();
+        current = own;
+        if (wanted.size > 0) read(own).catch((cause) => own === current && end(1006, String(cause)));
+        else frame({ type: 'AUTHENTICATED' });
+      });
+    }
+
+    async function read(own: AbortController): Promise<void> {
+      const response = await fetch(`${url}?${queryOf([...wanted])}`, {
+        headers: {
+          accept: 'text/event-stream',
+          ...bearer(token),
+          ...(lastEventId && { 'last-event-id': lastEventId }),
+        },
+        signal: own.signal,
+      });
+      if (!response.ok || !response.body) return failed(response);
+      for await (const { id, event, data } of eventsOf(response.body)) {
+        if (own !== current || closed) return;
+        if (event === 'close') {
+          const { code, reason } = JSON.parse(data) as { readonly code: number; readonly reason: string };
+          return end(code, reason);
+        }
+        // A comment, which keeps the stream alive: a sign of life like any other.
+        received(data || '{"type":"PING"}');
+        if (id) lastEventId = id;
+      }
+      end(1006, 'the stream ended');
+    }
+
+    async function failed(response: Response): Promise<void> {
+      const { status, retryAfterMs } = new HttpError(response);
+      if (retryAfterMs) frame({ type: 'GOING_AWAY', reason: 'http', reconnect_after_ms: retryAfterMs });
+      if (status === 401) return end(TOKEN_INVALID, 'token refused');
+      if (status !== 403) return end(1011, `HTTP ${status}`);
+      // One of the channels, or the page's origin, is not allowed: find out which.
+      const allowed = new Set((await fetchStates(fetch, stateUrl, [...wanted], token)).map(({ channel }) => channel));
+      if (allowed.size === 0 || allowed.size === wanted.size) return end(FORBIDDEN_ORIGIN, 'forbidden');
+      for (const channel of wanted) if (!allowed.has(channel)) refuse(channel);
+      reopen();
+    }
+
+    function refuse(channel: string): void {
+      const ref = asked.get(channel);
+      asked.delete(channel);
+      wanted.delete(channel);
+      frame({ type: 'ERROR', code: 'forbidden', message: 'the token does not allow this', channel, ref });
+    }
+
+    function received(text: string): void {
+      if (text.startsWith('{"id"')) return events.frame(text);
+      const message = JSON.parse(text) as GatewayMessage;
+      if (message.type === 'AUTHENTICATED') {
+        if (announced === token) return;
+        announced = token;
+      }
+      if (message.type === 'SUBSCRIBED') {
+        const { channel, id, recovered } = message;
+        const ref = asked.get(channel);
+        if (asked.delete(channel)) return frame({ ...message, ref });
+        // Nobody asked: the stream was opened anew for another channel's sake.
+        if (recovered === false) frame({ type: 'RESYNC', channel, id });
+        return;
+      }
+      events.frame(text);
+    }
+
+    function send(message: ClientMessage): void {
+      switch (message.type) {
+        case 'AUTHENTICATE':
+          token = message.token;
+          return reopen();
+        case 'SUBSCRIBE':
+          for (const channel of message.channels ?? []) {
+            wanted.add(channel);
+            asked.set(channel, message.ref);
+          }
+          for (const [channel, id] of Object.entries(message.after ?? {})) lastEventId += ` ${channel}@${id}`;
+          return reopen();
+        case 'UNSUBSCRIBE':
+          for (const channel of message.channels ?? []) wanted.delete(channel);
+          return;
+        case 'GET_STATE': {
+          const channels = message.channels ?? [message.channel as string];
+          fetchStates(fetch, stateUrl, channels, token).then(
+            (states) => {
+              for (const state of states) frame({ ...state, type: 'STATE', ref: message.ref });
+            },
+            (cause) => frame({ type: 'ERROR', code: 'unavailable', message: String(cause), ref: message.ref }),
+          );
+          return;
+        }
+        case 'PING':
+          // A stream cannot answer; but whether the gateway can be reached is soon known.
+          fetch(stateUrl, { headers: bearer(token) }).then(
+            () => frame({ type: 'PONG', ref: message.ref }),
+            (cause) => end(1006, String(cause)),
+          );
+          return;
+        case 'GET_STATUS':
+          return frame({ type: 'ERROR', code: 'unknown_type', message: 'not over a stream', ref: message.ref });
+        case 'PONG':
+          return;
+        default:
+          message satisfies never;
+      }
+    }
+
+    // The stream's own WELCOME comes when it is known which channels it is for.
+    queueMicrotask(() => frame({ type: 'WELCOME' }));
+    return {
+      send,
+      close: () => {
+        closed = true;
+        current?.abort();
+      },
+    };
+  };
+
+interface ServerSentEvent {
+  readonly id: string;
+  readonly event: string;
+  /** Empty for a comment. */
+  readonly data: string;
+}
+
+async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerSentEvent> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let buffer = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    buffer += decoder.decode(value, { stream: true });
+    const blocks = buffer.split(/\r?\n\r?\n/);
+    buffer = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const fields = { id: '', event: '', data: '' };
+      for (const line of block.split(/\r?\n/)) {
+        const [, name, text] = /^(id|event|data): ?(.*)$/.exec(line) ?? [];
+        if (name && text !== undefined) fields[name as keyof typeof fields] += text;
+      }
+      yield fields;
+    }
+  }
+}
