@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The gateway's composition root: settings in, parts wired, started; stopped in order. */
-import { authSettings, checkKeys, checkSecret, createVerifier } from '@belfry/shared/auth';
+import { accessPolicyFrom, authSettings, checkKeys, checkSecret, createVerifier } from '@belfry/shared/auth';
 import { connect, createRedisLink, createRedisLog, retentionFrom } from '@belfry/shared/log';
 import {
   createLogger,
@@ -105,6 +105,7 @@ runProcess(async () => {
     clock,
     logger,
   });
+  const accessPolicy = accessPolicyFrom(settings);
   const acceptsPerSecond = measureAcceptRate(
     () => void verify(SAMPLE_TOKEN),
     () => performance.now() / 1000,
@@ -117,7 +118,7 @@ runProcess(async () => {
     random: Math.random,
     hub,
     verify,
-    accessPolicy: settings.ACCESS_POLICY,
+    accessPolicy,
     rateLimit: { burst: settings.RATE_LIMIT_MESSAGES, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 },
     maxSubscriptions: settings.MAX_SUBSCRIPTIONS,
     maxPerUser: settings.MAX_CONNECTIONS_PER_USER,
@@ -143,7 +144,7 @@ runProcess(async () => {
     maxBackpressureBytes: settings.MAX_BACKPRESSURE_BYTES,
     logger,
     verify,
-    accessPolicy: settings.ACCESS_POLICY,
+    accessPolicy,
     hub,
     log,
     onOpen: (socket, address, token) => {

@@ -3,11 +3,18 @@
  * can disagree with another. Deny by default.
  */
 import type { ParsedChannel } from '../protocol/index.js';
+import { type BoardReaders, EVERYONE } from './board-readers.js';
 import type { Identity } from './identity.js';
 
 /** `roles`: by role and the token's properties. `authenticated`: any signed-in user may read any property. */
 export const ACCESS_POLICIES = ['roles', 'authenticated'] as const;
-export type AccessPolicy = (typeof ACCESS_POLICIES)[number];
+
+/** What an installation has decided. Made from its settings: see `accessPolicyFrom`. */
+export interface AccessPolicy {
+  readonly properties: (typeof ACCESS_POLICIES)[number];
+  /** Roles that may read a board besides HR and ADMIN, by the board's name. */
+  readonly boardReaders: BoardReaders;
+}
 
 /** `subscribe` to what comes, `read` what was: recovery and snapshots. Whoever may do one may do the other. */
 export type Action = 'subscribe' | 'read';
@@ -15,13 +22,10 @@ export type Action = 'subscribe' | 'read';
 const SEES_EVERYTHING: ReadonlySet<string | undefined> = new Set(['ADMIN', 'HR']);
 const SEES_OWN_PROPERTIES: ReadonlySet<string | undefined> = new Set(['MANAGER', 'LANDLORD']);
 
-/** State of the sources ("city data as of …") belongs on every dashboard. */
-const PUBLIC_BOARDS: ReadonlySet<string> = new Set(['sources']);
-
 export function authorise(identity: Identity, _action: Action, channel: ParsedChannel, policy: AccessPolicy): boolean {
   switch (channel.kind) {
     case 'property':
-      if (policy === 'authenticated' || SEES_EVERYTHING.has(identity.role)) return true;
+      if (policy.properties === 'authenticated' || SEES_EVERYTHING.has(identity.role)) return true;
       return SEES_OWN_PROPERTIES.has(identity.role) && owns(identity, channel.id);
     case 'user':
       return channel.id === identity.userId;
@@ -30,9 +34,12 @@ export function authorise(identity: Identity, _action: Action, channel: ParsedCh
     case 'global':
       return SEES_EVERYTHING.has(identity.role);
     case 'state':
-      return PUBLIC_BOARDS.has(channel.id) || SEES_EVERYTHING.has(identity.role);
+      return SEES_EVERYTHING.has(identity.role) || reads(identity, policy.boardReaders.get(channel.id));
   }
 }
 
 const owns = (identity: Identity, property: string): boolean =>
   identity.properties === 'all' || identity.properties.has(property);
+
+const reads = (identity: Identity, readers: ReadonlySet<string> | undefined): boolean =>
+  readers !== undefined && (readers.has(EVERYONE) || (identity.role !== undefined && readers.has(identity.role)));

@@ -1,5 +1,6 @@
 /** Who somebody is, and what they may read. */
 export * from './authorise.js';
+export * from './board-readers.js';
 export * from './identity.js';
 export * from './settings.js';
 export * from './verification.js';

@@ -1,6 +1,7 @@
 /** The settings that say which tokens are good and what they are good for. */
 import { ConfigurationError, choice, list, secret, text } from '../service/index.js';
-import { ACCESS_POLICIES } from './authorise.js';
+import { ACCESS_POLICIES, type AccessPolicy } from './authorise.js';
+import { parseBoardReaders } from './board-readers.js';
 import { KEY_SET_ALGORITHMS } from './verify-key-set.js';
 
 /** 256 bits, in the 32 characters that a secret for HS256 needs at least. */
@@ -39,7 +40,27 @@ export const authSettings = {
     },
     ACCESS_POLICIES,
   ),
+  BOARD_READERS: list({
+    text: 'Which roles may read a board, besides HR and ADMIN, as `tasks:MANAGER|LANDLORD,sources:*`; `*` is every signed-in user',
+    default: 'sources:*',
+    check: (entries) => {
+      try {
+        parseBoardReaders(entries);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return undefined;
+    },
+  }),
 } as const;
+
+export const accessPolicyFrom = (settings: {
+  readonly ACCESS_POLICY: AccessPolicy['properties'];
+  readonly BOARD_READERS: readonly string[];
+}): AccessPolicy => ({
+  properties: settings.ACCESS_POLICY,
+  boardReaders: parseBoardReaders(settings.BOARD_READERS),
+});
 
 /** @throws ConfigurationError when there is no key, or when the process runs in production with one that can be guessed */
 export function checkKeys(
