@@ -151,7 +151,7 @@ describe('GET /v1/stream', () => {
   it('counts as a connection, and is gone when the client is', async () => {
     const stream = await openStream('/v1/stream?channel=property:1');
     const count = async () => {
-      const stats = (await (await fetch(`${gateway.operatorUrl}/ws/stats`)).json()) as { active_connections: number };
+      const stats = (await (await gateway.operate('/ws/stats')).json()) as { active_connections: number };
       return stats.active_connections;
     };
     await vi.waitFor(async () => expect(await count()).toBe(1), { timeout: 10_000 });

@@ -149,7 +149,11 @@ async function main() {
     }
     // The secret decides who gets in; the role lets a newcomer see everything.
     const token = signToken({ user_id: 'admin', role: 'ADMIN' }, { secret, expiresInSeconds: TOKEN_SECONDS });
-    console.log(walkthrough({ ports, host: HOST, redisUrl: redis.url, token, logFolder: LOGS, demo, dashboard }));
+    const operator = { user_id: 'operator', aud: 'belfry-operators' };
+    const operatorToken = signToken(operator, { secret, expiresInSeconds: TOKEN_SECONDS });
+    console.log(
+      walkthrough({ ports, host: HOST, redisUrl: redis.url, token, operatorToken, logFolder: LOGS, demo, dashboard }),
+    );
     await Promise.race([died, requested]);
   } catch (error) {
     report(error);

@@ -32,11 +32,12 @@ const change = (count) => JSON.stringify({ property_id: PROPERTY, violation_type
  * @param {string} cluster.host
  * @param {string} cluster.redisUrl
  * @param {string} cluster.token
+ * @param {string} cluster.operatorToken
  * @param {string} cluster.logFolder
  * @param {boolean} cluster.demo
  * @param {boolean} cluster.dashboard
  */
-export function walkthrough({ ports, host, redisUrl, token, logFolder, demo, dashboard }) {
+export function walkthrough({ ports, host, redisUrl, token, operatorToken, logFolder, demo, dashboard }) {
   const http = (/** @type {number} */ port) => `http://${host}:${port}`;
   const listen = (/** @type {number} */ port) =>
     [
@@ -55,6 +56,7 @@ Belfry is ready.
   Redis       ${redisUrl}
 ${dashboard ? `  dashboard   ${http(ports.dashboard)}\n` : ''}  logs        ${logFolder}
   token       ${token}
+  operator's  ${operatorToken}
 
 Try it, in this folder:
 
@@ -69,6 +71,10 @@ curl -X POST ${http(ports.publisher)}/v1/changes -H 'content-type: application/j
 redis-cli -u ${redisUrl} XADD belfry:intake '*' change '${change(4)}'
 
    A report that changes nothing makes no event: change the count to see another one.
+
+3. See who is there, as an operator:
+
+curl -H 'authorization: Bearer ${operatorToken}' ${http(ports.gateway1Operators)}/ws/connections
 ${demo ? '\nThe demo feed is on: changes come by themselves.\n' : ''}
 Ctrl-C stops all of it.
 `;

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { signalGroup, spawnOwned, stopProcess } from '../../scripts/processes.mjs';
 import { deferred, within } from './deadline.js';
-import { TEST_SECRET } from './token.js';
+import { mintOperatorToken, TEST_SECRET } from './token.js';
 
 const START_DEADLINE_MS = 10_000;
 const SHOWN_LINES = 20;
@@ -51,6 +51,8 @@ export interface TestProcess {
 export interface TestGateway extends TestProcess {
   /** `ws://127.0.0.1:<port>/ws` */
   readonly wsUrl: string;
+  /** Asks the operators' port, as an operator. A body makes it a POST unless `method` says otherwise. */
+  operate(path: string, options?: { readonly method?: string; readonly body?: unknown }): Promise<Response>;
 }
 
 /** A process that is not listening ended, or took too long; `output` says why. */
@@ -77,7 +79,17 @@ export async function startGateway(env: Environment): Promise<TestGateway> {
     JWT_SECRET: TEST_SECRET,
     ...env,
   });
-  return { ...gateway, wsUrl: `ws://127.0.0.1:${gateway.port}/ws` };
+  const authorization = `Bearer ${mintOperatorToken('operator', { secret: env.OPERATOR_SECRET || env.JWT_SECRET || TEST_SECRET })}`;
+  return {
+    ...gateway,
+    wsUrl: `ws://127.0.0.1:${gateway.port}/ws`,
+    operate: (path, { body, method = body === undefined ? 'GET' : 'POST' } = {}) =>
+      fetch(`${gateway.operatorUrl}${path}`, {
+        method,
+        headers: { authorization },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
+  };
 }
 
 /**

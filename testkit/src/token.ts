@@ -28,3 +28,7 @@ export function mintToken(claims: Readonly<Record<string, unknown>>, options: To
     allowInsecureKeySizes: true,
   });
 }
+
+/** A token for the operators' port. */
+export const mintOperatorToken = (operator = 'operator', options: TokenOptions = {}): string =>
+  mintToken({ user_id: operator, aud: 'belfry-operators' }, options);

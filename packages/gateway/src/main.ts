@@ -1,7 +1,14 @@
 #!/usr/bin/env node
 /** The gateway's composition root: settings in, parts wired, started; stopped in order. */
-import { accessPolicyFrom, authSettings, checkKeys, checkSecret, createVerifier } from '@belfry/shared/auth';
-import { connect, createRedisLink, createRedisLog, retentionFrom } from '@belfry/shared/log';
+import { accessPolicyFrom, checkKeys, createVerifier } from '@belfry/shared/auth';
+import {
+  CLUSTER_TOPIC_NAME,
+  clusterKeys,
+  connect,
+  createRedisLink,
+  createRedisLog,
+  retentionFrom,
+} from '@belfry/shared/log';
 import {
   createLogger,
   createMetrics,
@@ -11,17 +18,29 @@ import {
   shutdownOnSignals,
   startOperatorServer,
   systemClock,
-  watchSecretFiles,
 } from '@belfry/shared/service';
-import { statsHandler, subscriptionsByKind } from './admin/stats.js';
+import { createMessageSender } from './admin/messages.js';
+import { commandHandlers, createOperatorRoutes, endRevoked } from './admin/operations.js';
+import { createOperatorCheck, OPERATOR_AUDIENCE } from './admin/operator-auth.js';
+import { operatorRoutes } from './admin/routes.js';
+import { countFollowers, subscriptionsByKind } from './admin/stats.js';
+import { createTraces } from './admin/trace.js';
 import { createHub } from './channels/hub.js';
+import { createCommands } from './cluster/commands.js';
+import { createCredentialCheck } from './cluster/credentials.js';
+import { createNodes, type NodeInfo } from './cluster/nodes.js';
+import { createRevocations } from './cluster/revocations.js';
+import { createTickets } from './cluster/tickets.js';
 import { createGatewayMetrics } from './metrics.js';
+import { followSecrets } from './secrets.js';
+import type { AutomaticJoin } from './session/automatic-channels.js';
 import { drain } from './session/drain.js';
 import { adviseReconnect, measureAcceptRate } from './session/reconnect-advice.js';
 import { createSessions } from './session/sessions.js';
 import { gatewaySettings } from './settings.js';
 import { createTransport } from './transport/server.js';
 
+const VERSION = '0.1.0';
 /** A signature like any other, of nobody: to measure what verifying costs here. */
 const SAMPLE_TOKEN =
   'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1c2VyX2lkIjoic2FtcGxlIiwiZXhwIjoxfQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
@@ -40,7 +59,7 @@ runProcess(async () => {
   const node = settings.NODE_NAME;
   const clock = systemClock;
   const logger = createLogger('gateway', settings.LOG_LEVEL).child({ node });
-  const registry = createMetrics('gateway', process.env.npm_package_version ?? '0.1.0');
+  const registry = createMetrics('gateway', VERSION);
   const metrics = createGatewayMetrics(registry);
   const shutdown = createShutdown({
     logger,
@@ -64,13 +83,20 @@ runProcess(async () => {
         { url: settings.REDIS_URL, prefix: settings.KEY_PREFIX, node, commands: redis, clock, logger },
         {
           ...events,
+          onFrame: (channel, frame) => {
+            if (channel === CLUSTER_TOPIC_NAME) commands.receive(frame);
+            else events.onFrame(channel, frame);
+          },
           onDown: (reason) => {
             metrics.linkDown();
             events.onDown(reason);
           },
         },
       ),
-    publish: (channel, frame) => transport.publish(channel, frame),
+    publish: (channel, frame) => {
+      transport.publish(channel, frame);
+      traces.published(channel, frame);
+    },
     clock,
     random: Math.random,
     logger,
@@ -82,28 +108,27 @@ runProcess(async () => {
   });
   shutdown.step('hub', () => hub.close());
 
-  const secretsOf = (values: { readonly JWT_SECRET: string; readonly JWT_PREVIOUS_SECRET: string }) =>
-    [values.JWT_SECRET, values.JWT_PREVIOUS_SECRET].filter((secret) => secret !== '');
-  let secrets = secretsOf(settings);
-  const stopWatchingSecrets = watchSecretFiles({
-    settings: { JWT_SECRET: authSettings.JWT_SECRET, JWT_PREVIOUS_SECRET: authSettings.JWT_PREVIOUS_SECRET },
-    environment: process.env,
-    clock,
-    logger,
-    onChange: (values) => {
-      checkSecret(values.JWT_SECRET, process.env.NODE_ENV);
-      secrets = secretsOf(values);
-    },
-  });
-  shutdown.step('secret files', stopWatchingSecrets);
-  const verify = createVerifier({
-    secrets: () => secrets,
+  const secrets = followSecrets(settings, { environment: process.env, clock, logger });
+  shutdown.step('secret files', secrets.stop);
+  const verifier = {
     keySetUrl: settings.JWT_JWKS_URL,
     algorithms: settings.JWT_ALGORITHMS,
     issuer: settings.JWT_ISSUER || undefined,
-    audience: settings.JWT_AUDIENCE || undefined,
     clock,
     logger,
+  };
+  const clusterNames = clusterKeys(settings.KEY_PREFIX);
+  const revocations = createRevocations({ connection: redis, keys: clusterNames, clock, logger });
+  const tickets = createTickets({ connection: redis, keys: clusterNames });
+  const verify = createCredentialCheck({
+    verifyToken: createVerifier({
+      ...verifier,
+      secrets: secrets.clients,
+      audience: settings.JWT_AUDIENCE || undefined,
+    }),
+    tickets,
+    revocations,
+    onFailure: (error) => logger.warn({ err: error }, 'a ticket cannot be checked'),
   });
   const accessPolicy = accessPolicyFrom(settings);
   const acceptsPerSecond = measureAcceptRate(
@@ -120,7 +145,10 @@ runProcess(async () => {
     verify,
     accessPolicy,
     rateLimit: { burst: settings.RATE_LIMIT_MESSAGES, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 },
+    automaticJoins: settings.AUTO_JOIN as readonly AutomaticJoin[],
     maxSubscriptions: settings.MAX_SUBSCRIPTIONS,
+    maxAgeMs: () =>
+      settings.MAX_CONNECTION_AGE_SECONDS * 1000 * (0.8 + 0.4 * Math.random()) || Number.POSITIVE_INFINITY,
     maxPerUser: settings.MAX_CONNECTIONS_PER_USER,
     heartbeatMs: settings.HEARTBEAT_SECONDS * 1000,
     waitMs: settings.SUBSCRIBE_WAIT_SECONDS * 1000,
@@ -140,6 +168,8 @@ runProcess(async () => {
     maxConnectionsPerAddress: settings.MAX_CONNECTIONS_PER_IP,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     trustedProxies: settings.TRUSTED_PROXIES,
+    authenticationCookie: settings.AUTH_COOKIE,
+    issueTicket: tickets.issue,
     maxMessageBytes: settings.MAX_MESSAGE_BYTES,
     maxBackpressureBytes: settings.MAX_BACKPRESSURE_BYTES,
     logger,
@@ -170,6 +200,55 @@ runProcess(async () => {
     draining: () => draining,
   });
 
+  const started = clock.now() / 1000;
+  const describe = (): NodeInfo => ({
+    node,
+    version: VERSION,
+    started_at: started,
+    active_connections: sessions.count,
+    authenticated_connections: sessions.authenticatedCount,
+    max_connections: settings.MAX_CONNECTIONS,
+    ...countFollowers(hub.channels),
+    link_whole: hub.link.whole,
+    draining,
+    running: !draining,
+  });
+  /** What this gateway did not hear over its link it learns here. */
+  const catchUpWithRevocations = (): void => {
+    revocations.refresh().then(
+      (isNew) => isNew && endRevoked({ revocations, sessions }),
+      (error: unknown) => logger.debug({ err: error }, 'revocations cannot be read'),
+    );
+  };
+  const nodes = createNodes({
+    connection: redis,
+    keys: clusterNames,
+    describe,
+    clock,
+    logger,
+    onBeat: catchUpWithRevocations,
+  });
+  shutdown.step('nodes', nodes.close);
+  const traces = createTraces({ node, connection: redis, keys: clusterNames, sessions: sessions.all, clock, logger });
+  const commands = createCommands({
+    node,
+    connection: redis,
+    keys: clusterNames,
+    nodes,
+    handlers: commandHandlers({
+      sessions,
+      channels: hub.channels,
+      revocations,
+      traces,
+      clock,
+      random: Math.random,
+      drainPerSecond: settings.DRAIN_PER_SECOND,
+    }),
+    clock,
+    logger,
+  });
+  hub.link.subscribe(CLUSTER_TOPIC_NAME).then(() => logger.debug('listening to the other gateways'));
+
   const graceMs = settings.READINESS_GRACE_SECONDS * 1000;
   let onceWhole = false;
   const operators = await startOperatorServer({
@@ -185,7 +264,22 @@ runProcess(async () => {
         return 'the link to Redis is not whole';
       },
     ],
-    handlers: [statsHandler({ node, sessions, channels: hub.channels, running: () => !draining })],
+    handlers: [
+      operatorRoutes({
+        routes: createOperatorRoutes({
+          self: describe,
+          nodes,
+          commands,
+          revocations,
+          messages: createMessageSender({ connection: redis, prefix: settings.KEY_PREFIX }),
+          traces,
+        }),
+        check: createOperatorCheck(
+          createVerifier({ ...verifier, secrets: secrets.operators, audience: OPERATOR_AUDIENCE }),
+        ),
+        logger,
+      }),
+    ],
   });
   shutdown.step('operators', () => operators.close());
 
@@ -199,6 +293,7 @@ runProcess(async () => {
       random: Math.random,
       perSecond: settings.DRAIN_PER_SECOND,
       windowMs: settings.SHUTDOWN_SECONDS * 1000,
+      reason: 'shutting down',
       remaining: sessions.all,
     });
     await until(() => sessions.count === 0, FLUSH_MS);

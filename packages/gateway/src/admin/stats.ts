@@ -1,14 +1,7 @@
-/** `GET /ws/stats`: this gateway in numbers. */
+/** This gateway in numbers, and all of them together. */
 import { parseChannel } from '@belfry/shared/protocol';
-import { type OperatorHandler, sendJson } from '@belfry/shared/service';
 import type { Channel } from '../channels/channel.js';
-
-export interface StatsSources {
-  readonly node: string;
-  readonly sessions: { readonly count: number; readonly authenticatedCount: number };
-  readonly channels: ReadonlyMap<string, Channel>;
-  readonly running: () => boolean;
-}
+import type { NodeInfo } from '../cluster/nodes.js';
 
 /** Followers by kind of channel. */
 export function subscriptionsByKind(channels: ReadonlyMap<string, Channel>): Map<string, number> {
@@ -20,27 +13,25 @@ export function subscriptionsByKind(channels: ReadonlyMap<string, Channel>): Map
   return counts;
 }
 
-export function statsOf({ node, sessions, channels, running }: StatsSources) {
+/** How many follow any channel, and how many properties are followed. */
+export function countFollowers(channels: ReadonlyMap<string, Channel>) {
   let total = 0;
   let properties = 0;
   for (const channel of channels.values()) {
     total += channel.followers;
     if (channel.followers > 0 && channel.name.startsWith('property:')) properties += 1;
   }
-  return {
-    node,
-    active_connections: sessions.count,
-    total_subscriptions: total,
-    unique_properties: properties,
-    authenticated_connections: sessions.authenticatedCount,
-    running: running(),
-  };
+  return { total_subscriptions: total, unique_properties: properties };
 }
 
-export const statsHandler =
-  (sources: StatsSources): OperatorHandler =>
-  (request, response, url) => {
-    if (request.method !== 'GET' || url.pathname !== '/ws/stats') return false;
-    sendJson(response, 200, statsOf(sources));
-    return true;
+/** The sums over all gateways. Properties followed on several gateways count on each. */
+export function clusterStats(nodes: readonly NodeInfo[]) {
+  const sum = (field: 'active_connections' | 'authenticated_connections' | 'total_subscriptions') =>
+    nodes.reduce((total, node) => total + node[field], 0);
+  return {
+    nodes: nodes.length,
+    active_connections: sum('active_connections'),
+    authenticated_connections: sum('authenticated_connections'),
+    total_subscriptions: sum('total_subscriptions'),
   };
+}

@@ -3,6 +3,7 @@ import type { AccessPolicy, Verify } from '@belfry/shared/auth';
 import type { ErrorCode, ReconnectAdvice } from '@belfry/shared/protocol';
 import type { Clock } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
+import type { AutomaticJoin } from './automatic-channels.js';
 import type { RateLimit } from './rate-limit.js';
 
 /** What sessions tell the metrics. */
@@ -26,7 +27,10 @@ export interface SessionContext {
   readonly verify: Verify;
   readonly accessPolicy: AccessPolicy;
   readonly rateLimit: RateLimit;
+  readonly automaticJoins: readonly AutomaticJoin[];
   readonly maxSubscriptions: number;
+  /** How old a new connection may become, in milliseconds; each gets another answer, so that they do not end together. */
+  readonly maxAgeMs: () => number;
   readonly heartbeatMs: number;
   /** Milliseconds a SUBSCRIBE waits for Redis. */
   readonly waitMs: number;

@@ -13,7 +13,9 @@ export interface DrainOptions {
   readonly perSecond: number;
   /** Milliseconds in which the last client has to be gone. */
   readonly windowMs: number;
-  /** Who is connected now. */
+  /** What clients are told. */
+  readonly reason: string;
+  /** Who is to go. */
   readonly remaining: () => Iterable<Session>;
 }
 
@@ -29,7 +31,7 @@ export async function drain(options: DrainOptions): Promise<void> {
   const perSlice = Math.max(Math.ceil((options.perSecond * SLICE_MS) / 1_000), Math.ceil(sessions.length / slices));
   while (sessions.length > 0) {
     const slice = sessions.splice(0, perSlice);
-    for (const session of slice) session.goingAway('shutting down', random() * SPREAD_MS);
+    for (const session of slice) session.goingAway(options.reason, random() * SPREAD_MS);
     await new Promise<void>((resolve) => clock.after(SLICE_MS, resolve));
     for (const session of slice) session.end(CLOSE_CODES.goingAway);
   }

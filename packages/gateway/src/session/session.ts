@@ -14,11 +14,10 @@ import {
   PROTOCOL_VERSION,
   parseChannel,
   type Ref,
-  roleChannel,
-  userChannel,
 } from '@belfry/shared/protocol';
 import { unsubscribedFrame } from '../channels/frames.js';
 import type { Frame } from '../channels/subscriber.js';
+import { automaticChannels } from './automatic-channels.js';
 import { type BadFrame, type ClientFrame, readClientFrame } from './client-frame.js';
 import {
   type CommandSession,
@@ -45,10 +44,32 @@ const MAX_WRONG_TOKENS = 3;
 const MAX_OVER_LIMIT = 50;
 /** What a client that is too slow gets to read what it was sent before, and its close frame. */
 const POISONED_MS = 3_000;
+/** How many of a client's last messages are remembered, by their types. */
+const LAST_TYPES = 8;
+const NO_TYPES: readonly string[] = [];
 const CHANNELS_PER_TOKEN = 50;
 const PING_FRAME = '{"type":"PING"}';
 
 type Done = () => void;
+
+/** A connection as operators see it. */
+export interface SessionDetails {
+  readonly connection_id: string;
+  readonly node: string;
+  readonly user_id: string | undefined;
+  readonly role: string | undefined;
+  readonly address: string;
+  /** Seconds since 1970. */
+  readonly connected_at: number;
+  readonly last_seen: number;
+  readonly expires_at: number | undefined;
+  /** Bytes that wait for the client to read them. */
+  readonly buffered_bytes: number;
+  readonly messages_received: number;
+  readonly last_messages: readonly string[];
+  /** Channels, and where each stands. */
+  readonly subscriptions: Readonly<Record<string, string>>;
+}
 
 export class Session implements CommandSession {
   readonly serial: number;
@@ -61,9 +82,14 @@ export class Session implements CommandSession {
   readonly #socket: Socket;
   readonly subscriptions: Subscriptions;
   readonly #bucket: TokenBucket;
+  readonly #maxAgeMs: number;
   #state: SessionState = 'anonymous';
   #identity: Identity | undefined;
   #queue: (ClientFrame | BadFrame)[] | undefined;
+  /** Told of every frame, while an operator traces the user. */
+  trace: ((direction: 'in' | 'out', text: string) => void) | undefined;
+  #received = 0;
+  #lastTypes: readonly string[] = NO_TYPES;
   #wrongTokens = 0;
   #overLimit = 0;
   #pingOutstanding = false;
@@ -79,6 +105,7 @@ export class Session implements CommandSession {
     this.address = address;
     this.connectedAtMs = context.clock.now();
     this.lastSeenMs = this.connectedAtMs;
+    this.#maxAgeMs = context.maxAgeMs();
     this.#bucket = new TokenBucket(context.rateLimit, this.connectedAtMs);
   }
 
@@ -93,6 +120,23 @@ export class Session implements CommandSession {
   }
   get subscriptionCount(): number {
     return this.subscriptions.size;
+  }
+
+  details(): SessionDetails {
+    return {
+      connection_id: this.id,
+      node: this.context.node,
+      user_id: this.#identity?.userId,
+      role: this.#identity?.role,
+      address: this.address,
+      connected_at: this.connectedAtMs / 1000,
+      last_seen: this.lastSeenMs / 1000,
+      expires_at: this.#identity?.expiresAt,
+      buffered_bytes: this.#state === 'closed' ? 0 : this.#socket.bufferedBytes,
+      messages_received: this.#received,
+      last_messages: this.#lastTypes,
+      subscriptions: this.subscriptions.positions(),
+    };
   }
 
   /** The connection is open. A token that came with it is checked at once, and has to be good. */
@@ -116,11 +160,15 @@ export class Session implements CommandSession {
   /** A text frame came in. */
   receive(text: string): void {
     if (this.#state !== 'anonymous' && this.#state !== 'authenticated') return;
+    this.trace?.('in', text);
     const now = this.context.clock.now();
     this.lastSeenMs = now;
     const frame = readClientFrame(text);
-    this.context.metrics.received(typeOf(frame));
-    if (typeOf(frame) === 'PONG' && this.#pingOutstanding) {
+    const type = typeOf(frame);
+    this.context.metrics.received(type);
+    this.#received += 1;
+    this.#lastTypes = [...this.#lastTypes.slice(1 - LAST_TYPES), type];
+    if (type === 'PONG' && this.#pingOutstanding) {
       this.#pingOutstanding = false;
       return;
     }
@@ -141,6 +189,11 @@ export class Session implements CommandSession {
     if (now - this.lastSeenMs > this.context.heartbeatMs * 2.5) {
       // A peer that has gone without a word will not read a close frame either.
       this.end(CLOSE_CODES.noHeartbeat);
+      return;
+    }
+    if (now - this.connectedAtMs > this.#maxAgeMs) {
+      this.goingAway('maximum age', 0);
+      this.end(CLOSE_CODES.maximumAge);
       return;
     }
     this.#watchExpiry(now);
@@ -291,7 +344,8 @@ export class Session implements CommandSession {
     this.#identity = identity;
     this.#state = 'authenticated';
     this.#wrongTokens = 0;
-    const channels = automaticChannels(identity);
+    const { accessPolicy, automaticJoins, maxSubscriptions } = this.context;
+    const channels = automaticChannels(identity, automaticJoins, accessPolicy, maxSubscriptions);
     this.send({
       type: 'AUTHENTICATED',
       user_id: identity.userId,
@@ -365,6 +419,7 @@ export class Session implements CommandSession {
 
   sendFrame(frame: Frame): void {
     if (this.#state === 'closed' || this.#state === 'poisoned' || this.#state === 'closing') return;
+    if (this.trace && typeof frame === 'string') this.trace('out', frame);
     if (!this.#socket.send(frame)) this.poison();
   }
 }
@@ -375,9 +430,3 @@ const costOf = (frame: ClientFrame | BadFrame): number =>
 
 /** For metrics: what cannot be read is one type. */
 const typeOf = (frame: ClientFrame | BadFrame): string => ('error' in frame ? 'invalid' : frame.type);
-
-function automaticChannels(identity: Identity): string[] {
-  const channels = [userChannel(identity.userId)];
-  if (identity.role) channels.push(roleChannel(identity.role.toLowerCase()));
-  return channels;
-}

@@ -1,5 +1,6 @@
 /** What one client may do, and how long it may take. */
-import { integer } from '@belfry/shared/service';
+import { integer, list } from '@belfry/shared/service';
+import { AUTOMATIC_JOINS } from './automatic-channels.js';
 
 export const sessionSettings = {
   RATE_LIMIT_MESSAGES: integer({
@@ -13,6 +14,21 @@ export const sessionSettings = {
     default: '60',
     min: 1,
     max: 3_600,
+    unit: 'seconds',
+  }),
+  AUTO_JOIN: list({
+    text: 'Channels that a client joins without asking: its own `user`, those of its `role`, the `properties` of its token, `global` where it may',
+    default: 'user,role',
+    check: (names) => {
+      const known: readonly string[] = AUTOMATIC_JOINS;
+      return names.every((name) => known.includes(name)) ? undefined : `must be of ${known.join(', ')}`;
+    },
+  }),
+  MAX_CONNECTION_AGE_SECONDS: integer({
+    text: 'Age at which a connection is asked to come back on another gateway, up to a fifth sooner or later; 0 for none',
+    default: '0',
+    min: 0,
+    max: 31_536_000,
     unit: 'seconds',
   }),
   MAX_SUBSCRIPTIONS: integer({ text: 'Channels per connection', default: '1000', min: 1, max: 100_000 }),

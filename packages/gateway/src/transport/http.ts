@@ -1,6 +1,7 @@
 /**
- * HTTP beside the WebSocket, on the same port: snapshots (`/v1/state`), recovery (`/v1/events`) and Server-Sent Events
- * (`/v1/stream`), for clients that cannot hold a socket open and for first paints. Same tokens, same authorisation.
+ * HTTP beside the WebSocket, on the same port: snapshots (`/v1/state`), recovery (`/v1/events`), Server-Sent Events
+ * (`/v1/stream`) and tickets (`/v1/tickets`), for clients that cannot hold a socket open and for first paints. Same tokens,
+ * same authorisation.
  */
 
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
@@ -17,7 +18,8 @@ import {
   propertyChannel,
 } from '@belfry/shared/protocol';
 import type { Hub } from '../channels/hub.js';
-import type { OriginCheck } from './upgrade.js';
+import { TICKET_SECONDS } from '../cluster/tickets.js';
+import type { CookieReader, OriginCheck } from './upgrade.js';
 
 export interface HttpOptions {
   readonly verify: Verify;
@@ -25,6 +27,9 @@ export interface HttpOptions {
   readonly hub: Pick<Hub, 'state'>;
   readonly log: LogReader;
   readonly originAllowed: OriginCheck;
+  readonly cookie: CookieReader;
+  /** A one-time ticket for the bearer of a token that was found good. */
+  readonly issueTicket: (token: string) => Promise<string>;
   readonly retryAfterSeconds: () => number;
   /** Takes over an accepted request for a stream; answers it itself. */
   readonly openStream: (response: HttpResponse, request: StreamRequest) => void;
@@ -43,6 +48,7 @@ export interface StreamRequest {
 interface Asked {
   readonly query: URLSearchParams;
   readonly authorization: string;
+  readonly cookies: string;
   readonly ifNoneMatch: string;
   readonly lastEventId: string;
   readonly forwardedFor: string;
@@ -79,7 +85,11 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   const { hub, log } = options;
 
   async function identify(asked: Asked): Promise<{ identity: Identity; token: string }> {
-    const token = /^Bearer +(\S+)$/i.exec(asked.authorization)?.[1] ?? asked.query.get('token') ?? '';
+    const token =
+      /^Bearer +(\S+)$/i.exec(asked.authorization)?.[1] ??
+      asked.query.get('token') ??
+      options.cookie(asked.cookies, asked.origin) ??
+      '';
     if (token === '') throw new Refusal('401 Unauthorized', 'not_authenticated', 'send Authorization: Bearer <token>');
     const verification = await options.verify(token);
     if (!verification.ok) throw new Refusal('401 Unauthorized', verification.code, verification.message);
@@ -137,6 +147,13 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${head},"events":[${frames.join(',')}]}\n` };
   }
 
+  /** For a client that has to put its credential into a URL. */
+  async function ticket(asked: Asked): Promise<Answer> {
+    const { token } = await identify(asked);
+    const body = JSON.stringify({ ticket: await options.issueTicket(token), expires_in: TICKET_SECONDS });
+    return { status: '201 Created', headers: [JSON_TYPE, ['cache-control', 'no-store']], body: `${body}\n` };
+  }
+
   async function stream(asked: Asked): Promise<StreamRequest> {
     const { identity, token } = await identify(asked);
     const channels = channelsOf(asked, identity);
@@ -148,6 +165,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     if (origin === '') return [];
     return [
       ['access-control-allow-origin', origin],
+      ['access-control-allow-credentials', 'true'],
       ['access-control-expose-headers', 'etag, retry-after'],
       ['vary', 'origin'],
     ];
@@ -160,6 +178,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     return {
       query: new URLSearchParams(request.getQuery()),
       authorization: request.getHeader('authorization'),
+      cookies: request.getHeader('cookie'),
       ifNoneMatch: request.getHeader('if-none-match'),
       lastEventId: request.getHeader('last-event-id'),
       forwardedFor: request.getHeader('x-forwarded-for'),
@@ -221,13 +240,14 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
 
   app.get('/v1/state', answering(state, sendWithOrigin));
   app.get('/v1/events', answering(events, sendWithOrigin));
+  app.post('/v1/tickets', answering(ticket, sendWithOrigin));
   app.get('/v1/stream', answering(stream, options.openStream));
   app.options('/v1/*', (response, request) => {
     const origin = request.getHeader('origin');
     const headers: [string, string][] = options.originAllowed(origin)
       ? [
           ...crossOrigin(origin),
-          ['access-control-allow-methods', 'GET'],
+          ['access-control-allow-methods', 'GET, POST'],
           ['access-control-allow-headers', 'authorization, if-none-match, last-event-id'],
           ['access-control-max-age', '600'],
         ]

@@ -23,7 +23,13 @@ import type { Session } from '../session/session.js';
 import type { Socket } from '../session/socket.js';
 import { registerHttp, type StreamRequest } from './http.js';
 import { type EventStream, openEventStream, readLastEventId, subscribeFrame } from './stream.js';
-import { type Credential, createAddressReader, createOriginCheck, credentialOf } from './upgrade.js';
+import {
+  type Credential,
+  createAddressReader,
+  createCookieReader,
+  createOriginCheck,
+  credentialOf,
+} from './upgrade.js';
 
 export interface TransportOptions {
   readonly host: string;
@@ -32,6 +38,9 @@ export interface TransportOptions {
   readonly maxConnectionsPerAddress: number;
   readonly allowedOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
+  /** Name of a cookie that may hold the token; empty for none. */
+  readonly authenticationCookie: string;
+  readonly issueTicket: (token: string) => Promise<string>;
   readonly maxMessageBytes: number;
   readonly maxBackpressureBytes: number;
   readonly logger: Logger;
@@ -86,6 +95,7 @@ export function createTransport(options: TransportOptions): Transport {
   const app = App();
   const originAllowed = createOriginCheck(options.allowedOrigins);
   const addressOf = createAddressReader(options.trustedProxies);
+  const cookie = createCookieReader(options.authenticationCookie, options.allowedOrigins);
   const perAddress = new Map<string, number>();
   /** Streams by channel: uWebSockets.js has topics for WebSockets only. */
   const streams = new Map<string, Set<EventStream>>();
@@ -113,12 +123,16 @@ export function createTransport(options: TransportOptions): Transport {
       response.end(`${refused.reason}\n`);
       return;
     }
-    const credential = credentialOf({
-      origin: request.getHeader('origin'),
-      authorization: request.getHeader('authorization'),
-      protocols: request.getHeader('sec-websocket-protocol'),
-      tokenInQuery: request.getQuery('token'),
-    });
+    const credential = credentialOf(
+      {
+        origin: request.getHeader('origin'),
+        authorization: request.getHeader('authorization'),
+        protocols: request.getHeader('sec-websocket-protocol'),
+        tokenInQuery: request.getQuery('token'),
+        cookies: request.getHeader('cookie'),
+      },
+      cookie,
+    );
     const userData: UserData = { address, credential, session: undefined, gone: false };
     response.upgrade(
       userData,
@@ -249,6 +263,8 @@ export function createTransport(options: TransportOptions): Transport {
     hub: options.hub,
     log: options.log,
     originAllowed,
+    cookie,
+    issueTicket: options.issueTicket,
     retryAfterSeconds: options.retryAfterSeconds,
     openStream,
     onFailure: (error) => logger.error({ err: error }, 'answering a request failed'),

@@ -20,6 +20,10 @@ export const transportSettings = {
     text: 'Browser origins that may connect, as https://dashboard.example; `*` allows all; clients that send no Origin are no browsers, and may always',
     default: '*',
   }),
+  AUTH_COOKIE: text({
+    text: 'Name of a cookie that may hold the token, for dashboards of the same site; only from origins that ALLOWED_ORIGINS names',
+    default: '',
+  }),
   TRUSTED_PROXIES: list({
     text: 'Addresses of proxies whose X-Forwarded-For is believed (its right-most entry that is not one of them)',
     default: '',

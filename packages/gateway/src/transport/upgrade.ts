@@ -7,6 +7,7 @@ export interface UpgradeRequest {
   readonly authorization: string;
   readonly protocols: string;
   readonly tokenInQuery: string | undefined;
+  readonly cookies: string;
 }
 
 export interface Credential {
@@ -15,15 +16,38 @@ export interface Credential {
   readonly protocol: string | undefined;
 }
 
-/** Header, subprotocol, query: the first that is there counts. */
-export function credentialOf(request: UpgradeRequest): Credential {
+/**
+ * Header, subprotocol, query, cookie: the first that is there counts.
+ * @param cookie finds the token in the cookies of a request that may be believed
+ */
+export function credentialOf(request: UpgradeRequest, cookie: CookieReader): Credential {
   const offered = request.protocols.split(',').map((protocol) => protocol.trim());
   const bearer = offered.find((protocol) => protocol.startsWith(BEARER_SUBPROTOCOL_PREFIX));
   const inHeader = /^Bearer +(\S+)$/i.exec(request.authorization)?.[1];
   return {
-    token: inHeader ?? bearer?.slice(BEARER_SUBPROTOCOL_PREFIX.length) ?? (request.tokenInQuery || undefined),
+    token:
+      inHeader ??
+      bearer?.slice(BEARER_SUBPROTOCOL_PREFIX.length) ??
+      (request.tokenInQuery || undefined) ??
+      cookie(request.cookies, request.origin),
     // The token is never echoed: a client that offers only a bearer gets it unanswered.
     protocol: offered.includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined,
+  };
+}
+
+export type CookieReader = (cookies: string, origin: string) => string | undefined;
+
+/**
+ * Browsers send cookies wherever a page makes them connect to, so a cookie counts only from a page whose origin is named:
+ * neither without an origin nor where every origin is allowed.
+ * @param name of the cookie; empty for none
+ */
+export function createCookieReader(name: string, allowedOrigins: readonly string[]): CookieReader {
+  const origins = new Set(allowedOrigins);
+  return (cookies, origin) => {
+    if (name === '' || !origins.has(origin)) return undefined;
+    const parts = cookies.split(';').map((part) => part.trim());
+    return parts.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1) || undefined;
   };
 }
 

@@ -2,7 +2,7 @@
  * Who may read what: one pure function, used by subscribe, recovery, snapshots, HTTP and streams alike, so that no way in
  * can disagree with another. Deny by default.
  */
-import type { ParsedChannel } from '../protocol/index.js';
+import { EVERYONE_CHANNEL, type ParsedChannel } from '../protocol/index.js';
 import { type BoardReaders, EVERYONE } from './board-readers.js';
 import type { Identity } from './identity.js';
 
@@ -30,7 +30,10 @@ export function authorise(identity: Identity, _action: Action, channel: ParsedCh
     case 'user':
       return channel.id === identity.userId;
     case 'role':
-      return identity.role !== undefined && channel.id === identity.role.toLowerCase();
+      return (
+        channel.channel === EVERYONE_CHANNEL ||
+        (identity.role !== undefined && channel.id === identity.role.toLowerCase())
+      );
     case 'global':
       return SEES_EVERYTHING.has(identity.role);
     case 'state':

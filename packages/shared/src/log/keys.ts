@@ -41,3 +41,38 @@ export function channelOfTopic(prefix: string, topic: string): string | undefine
 
 /** The one stream through which every change comes in. */
 export const intakeKey = (prefix: string): string => `${prefix}:intake`;
+
+/** The name under which gateways talk to each other over their links: no channel of clients can have it. */
+export const CLUSTER_TOPIC_NAME = 'cluster';
+
+export interface ClusterKeys {
+  /** Sorted set: gateways by when they were last heard, in milliseconds. */
+  readonly nodes: string;
+  /** What a gateway says of itself; gone soon after it is. */
+  readonly node: (name: string) => string;
+  /** Hash: revoked tokens and users. */
+  readonly revoked: string;
+  /** Counts changes of `revoked`. */
+  readonly revokedVersion: string;
+  /** List: what the gateways answered to a command. */
+  readonly replies: (command: string) => string;
+  /** Stream: frames of a traced user. */
+  readonly trace: (id: string) => string;
+  /** A one-time ticket. */
+  readonly ticket: (id: string) => string;
+  readonly topic: string;
+}
+
+export function clusterKeys(prefix: string): ClusterKeys {
+  const base = `${prefix}:{${CLUSTER_TOPIC_NAME}}`;
+  return {
+    nodes: `${base}:nodes`,
+    node: (name) => `${base}:node:${name}`,
+    revoked: `${base}:revoked`,
+    revokedVersion: `${base}:revoked:version`,
+    replies: (command) => `${base}:replies:${command}`,
+    trace: (id) => `${base}:trace:${id}`,
+    ticket: (id) => `${base}:ticket:${id}`,
+    topic: base,
+  };
+}

@@ -20,6 +20,8 @@ const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const KINDS: ReadonlySet<string> = /* @__PURE__ */ new Set(CHANNEL_KINDS);
 
 export const GLOBAL_CHANNEL = 'global';
+/** Joined by everybody who is signed in: for messages to all. */
+export const EVERYONE_CHANNEL = 'role:everyone';
 
 export const isChannelId = (id: unknown): id is string => typeof id === 'string' && NAME.test(id);
 

@@ -1,0 +1,248 @@
+/** Operators look into and act on the whole cluster, whichever gateway they ask. */
+import {
+  connect,
+  mintOperatorToken,
+  mintToken,
+  startGateway,
+  startPublisher,
+  startRedis,
+  type TestClient,
+  type TestGateway,
+  type TestProcess,
+  type TestRedis,
+} from '@belfry/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+
+let redis: TestRedis;
+let a: TestGateway;
+let b: TestGateway;
+let publisher: TestProcess;
+const clients: TestClient[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis();
+  const env = { REDIS_URL: redis.url, DRAIN_PER_SECOND: '1000' };
+  [a, b, publisher] = await Promise.all([
+    startGateway({ ...env, NODE_NAME: 'a' }),
+    startGateway({ ...env, NODE_NAME: 'b' }),
+    startPublisher({ REDIS_URL: redis.url }),
+  ]);
+  await vi.waitFor(async () => expect((await json(a, '/ws/nodes')).nodes).toHaveLength(2), { timeout: 10_000 });
+});
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+});
+afterAll(async () => {
+  await Promise.all([a?.stop(), b?.stop(), publisher?.stop()]);
+  await redis?.stop();
+});
+
+async function json(gateway: TestGateway, path: string, options: Parameters<TestGateway['operate']>[1] = {}) {
+  const response = await gateway.operate(path, options);
+  // biome-ignore lint/suspicious/noExplicitAny: the shape is what is checked
+  return (await response.json()) as any;
+}
+
+async function signedIn(gateway: TestGateway, user: string, claims: Record<string, unknown> = {}): Promise<TestClient> {
+  const client = await connect(gateway.wsUrl, {
+    token: mintToken({ user_id: user, role: 'LANDLORD', properties: ['1', '2'], ...claims }),
+  });
+  clients.push(client);
+  await client.next('AUTHENTICATED');
+  return client;
+}
+
+describe('the operators’ port', () => {
+  it.each(['/ws/stats', '/ws/nodes', '/ws/rooms', '/ws/connections', '/ws/connections/a-1', '/ws/trace?user=x'])(
+    'refuses GET %s without an operator’s token, and with a client’s',
+    async (path) => {
+      expect((await fetch(`${a.operatorUrl}${path}`)).status).toBe(401);
+      const authorization = `Bearer ${mintToken({ user_id: 'hr', role: 'ADMIN' })}`;
+      expect((await fetch(`${a.operatorUrl}${path}`, { headers: { authorization } })).status).toBe(401);
+    },
+  );
+
+  it('takes an operator’s token of another secret only where that is configured', async () => {
+    const authorization = `Bearer ${mintOperatorToken('operator', { secret: 'x'.repeat(40) })}`;
+    expect((await fetch(`${a.operatorUrl}/ws/stats`, { headers: { authorization } })).status).toBe(401);
+  });
+
+  it('answers bad input with what is wrong', async () => {
+    const body = (value: unknown) => a.operate('/ws/notify-user', { body: value });
+    expect((await body({ user_id: 'landlord-7' })).status).toBe(400);
+    expect((await body({ user_id: 'a b', message: 'x' })).status).toBe(400);
+    expect((await body([])).status).toBe(400);
+    expect((await a.operate('/ws/rebalance', { body: { share: 7 } })).status).toBe(400);
+    expect((await a.operate('/ws/rooms?top=0')).status).toBe(400);
+    expect((await a.operate('/ws/connections/nobody')).status).toBe(404);
+    expect((await a.operate('/ws/nothing')).status).toBe(404);
+  });
+});
+
+describe('looking into the cluster', () => {
+  it('counts connections, users and rooms over all gateways', async () => {
+    const one = await signedIn(a, 'landlord-1');
+    const two = await signedIn(b, 'landlord-2');
+    for (const client of [one, two]) {
+      client.send({ type: 'SUBSCRIBE', property_id: '1' });
+      await client.next('SUBSCRIBED');
+    }
+    await vi.waitFor(
+      async () =>
+        expect((await json(a, '/ws/stats')).cluster).toMatchObject({
+          nodes: 2,
+          active_connections: 2,
+          authenticated_connections: 2,
+        }),
+      { timeout: 10_000 },
+    );
+    expect(await json(a, '/ws/stats')).toMatchObject({
+      node: 'a',
+      active_connections: 1,
+      unique_properties: 1,
+      running: true,
+    });
+    const { rooms, missing } = await json(b, '/ws/rooms?top=2');
+    expect(missing).toEqual([]);
+    expect(rooms).toContainEqual({ channel: 'property:1', followers: 2, nodes: 2 });
+  });
+
+  it('finds connections by user and channel, page by page, and shows one in detail', async () => {
+    for (let n = 0; n < 5; n += 1) await signedIn(n % 2 ? a : b, `landlord-${n}`);
+    const first = await json(a, '/ws/connections?limit=2');
+    expect(first).toMatchObject({ total: 5 });
+    expect(first.connections).toHaveLength(2);
+    const seen = new Set<string>(first.connections.map(({ user_id }: { user_id: string }) => user_id));
+    for (let next = first.next; next; ) {
+      const page = await json(b, `/ws/connections?limit=2&after=${next}`);
+      for (const { user_id } of page.connections) seen.add(user_id);
+      next = page.next;
+    }
+    expect(seen.size).toBe(5);
+    const { connections } = await json(a, '/ws/connections?user=landlord-2&channel=user:landlord-2');
+    expect(connections).toHaveLength(1);
+    const details = await json(a, `/ws/connections/${connections[0].connection_id}`);
+    expect(details).toMatchObject({ node: 'b', user_id: 'landlord-2', role: 'LANDLORD', buffered_bytes: 0 });
+    expect(Object.keys(details.subscriptions)).toContain('role:everyone');
+  });
+
+  it('traces a user’s frames on another gateway, without the token', async () => {
+    const client = await signedIn(b, 'traced');
+    const response = await a.operate('/ws/trace?user=traced&seconds=2');
+    client.send({ type: 'PING', ref: 'hello' });
+    client.send({ type: 'AUTHENTICATE', token: mintToken({ user_id: 'traced' }) });
+    await client.next('PONG');
+    const text = await response.text();
+    const lines = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines[0]).toMatchObject({ tracing: 'traced', missing: [] });
+    expect(text).toContain('[redacted]');
+    expect(lines.some(({ direction, frame }) => direction === 'in' && frame.includes('hello'))).toBe(true);
+    expect(lines.some(({ direction, frame }) => direction === 'out' && frame.includes('PONG'))).toBe(true);
+    expect(text).not.toMatch(/eyJ[\w-]+\.eyJ/);
+  });
+});
+
+describe('acting on the cluster', () => {
+  it('disconnects one connection, and every connection of a user, on any gateway', async () => {
+    const one = await signedIn(a, 'landlord-7');
+    const two = await signedIn(b, 'landlord-7');
+    const { connections } = await json(b, '/ws/connections?user=landlord-7&limit=1');
+    expect(await json(b, `/ws/connections/${connections[0].connection_id}`, { method: 'DELETE' })).toMatchObject({
+      disconnected: 1,
+    });
+    expect(await json(a, '/ws/disconnect-user', { body: { user_id: 'landlord-7' } })).toMatchObject({
+      disconnected: 1,
+      missing: [],
+    });
+    expect([(await one.closed).code, (await two.closed).code]).toEqual([4002, 4002]);
+  });
+
+  it('revokes a user’s tokens: connections are gone, the tokens are refused everywhere, newer ones are good', async () => {
+    const token = mintToken({ user_id: 'landlord-8', iat: Math.floor(Date.now() / 1000) - 10 });
+    const old = await connect(b.wsUrl, { token });
+    await old.next('AUTHENTICATED');
+    expect(await json(a, '/ws/revoke', { body: { user_id: 'landlord-8' } })).toMatchObject({ disconnected: 1 });
+    expect((await old.closed).code).toBe(4102);
+    for (const gateway of [a, b]) {
+      const again = await connect(gateway.wsUrl, { token });
+      expect(await again.next('ERROR')).toMatchObject({ code: 'token_invalid', message: /revoked/ });
+      await again.closed;
+    }
+    await signedIn(b, 'landlord-8', { iat: Math.floor(Date.now() / 1000) + 2 });
+  });
+
+  it('revokes one token by its id and leaves the user’s others', async () => {
+    const lost = await signedIn(a, 'landlord-9', { jti: 'lost-phone' });
+    const kept = await signedIn(b, 'landlord-9', { jti: 'laptop' });
+    await json(b, '/ws/revoke', { body: { jti: 'lost-phone' } });
+    expect((await lost.closed).code).toBe(4102);
+    await kept.settled();
+  });
+
+  it('notifies a user on all gateways, and everybody', async () => {
+    const one = await signedIn(a, 'landlord-7');
+    const two = await signedIn(b, 'landlord-7');
+    const other = await signedIn(b, 'landlord-6');
+    expect(
+      await json(a, '/ws/notify-user', { body: { user_id: 'landlord-7', message: 'Call us', severity: 'high' } }),
+    ).toMatchObject({
+      channel: 'user:landlord-7',
+      connections: 2,
+    });
+    for (const client of [one, two]) {
+      expect(await client.next('SYSTEM_NOTIFICATION')).toMatchObject({
+        message: 'Call us',
+        severity: 'high',
+        channel: 'user:landlord-7',
+      });
+    }
+    await json(b, '/ws/broadcast', { body: { message: 'Maintenance at nine' } });
+    for (const client of [one, two, other]) {
+      expect(await client.next('SYSTEM_NOTIFICATION')).toMatchObject({
+        message: 'Maintenance at nine',
+        channel: 'role:everyone',
+      });
+    }
+  });
+
+  it('rebalances: a share of the clients is told to come back and let go', async () => {
+    const client = await signedIn(a, 'landlord-7');
+    expect(await json(b, '/ws/rebalance', { body: { share: 1 } })).toMatchObject({ going: 1 });
+    await client.next('GOING_AWAY');
+    expect((await client.closed).code).toBe(4200);
+  });
+
+  it('leaves an audit line of every act, and of no look', () => {
+    const lines = [...a.logs(), ...b.logs()].filter(({ audit }) => audit === true);
+    expect(lines.length).toBeGreaterThan(5);
+    expect(lines.every(({ operator, call }) => operator === 'operator' && !String(call).startsWith('GET'))).toBe(true);
+  });
+});
+
+describe('a gateway that is gone', () => {
+  it('is waited for no longer than the deadline, and named; then forgotten', async () => {
+    const c = await startGateway({ REDIS_URL: redis.url, NODE_NAME: 'c' });
+    await vi.waitFor(async () => expect((await json(a, '/ws/nodes')).nodes).toHaveLength(3), { timeout: 10_000 });
+    await c.kill();
+    expect((await json(a, '/ws/rooms')).missing).toEqual(['c']);
+    await vi.waitFor(async () => expect((await json(a, '/ws/nodes')).nodes).toHaveLength(2), { timeout: 15_000 });
+  });
+});
+
+describe('a ticket', () => {
+  it('stands for a token in a URL, once, on any gateway', async () => {
+    const authorization = `Bearer ${mintToken({ user_id: 'landlord-7' })}`;
+    const response = await fetch(`${a.url}/v1/tickets`, { method: 'POST', headers: { authorization } });
+    expect(response.status).toBe(201);
+    const { ticket } = (await response.json()) as { ticket: string };
+    const client = await connect(`${b.wsUrl}?token=${ticket}`);
+    clients.push(client);
+    expect(await client.next('AUTHENTICATED')).toMatchObject({ user_id: 'landlord-7' });
+    const second = await connect(`${a.wsUrl}?token=${ticket}`);
+    expect(await second.next('ERROR')).toMatchObject({ code: 'token_invalid', message: /ticket/ });
+    await second.closed;
+  });
+});

@@ -1,0 +1,52 @@
+/** Messages of operators to people: events like any other, through the intake, kept in the log and recovered. */
+import { type Connection, intakeKey } from '@belfry/shared/log';
+import { EVERYONE_CHANNEL, parseChannel, SEVERITIES, userChannel } from '@belfry/shared/protocol';
+import { type OperatorCall, OperatorError } from './routes.js';
+
+export interface MessageSender {
+  /** Resolves to the intake id once Redis holds it. */
+  send(channel: string, call: OperatorCall): Promise<{ readonly channel: string; readonly accepted: string }>;
+}
+
+const MAX_MESSAGE_LENGTH = 2_000;
+const TYPE = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
+
+export function createMessageSender(options: {
+  readonly connection: Connection;
+  readonly prefix: string;
+}): MessageSender {
+  return {
+    async send(channel, { body, operator }) {
+      const { data, message, severity = 'info', type = 'SYSTEM_NOTIFICATION' } = body;
+      if (typeof message !== 'string' || message === '' || message.length > MAX_MESSAGE_LENGTH) {
+        throw new OperatorError(400, 'bad_request', `message must be text of 1 to ${MAX_MESSAGE_LENGTH} characters`);
+      }
+      if (!(SEVERITIES as readonly unknown[]).includes(severity)) {
+        throw new OperatorError(400, 'bad_request', `severity must be one of ${SEVERITIES.join(', ')}`);
+      }
+      if (typeof type !== 'string' || !TYPE.test(type)) {
+        throw new OperatorError(
+          400,
+          'bad_request',
+          'type must be a letter and up to 63 letters, digits, "_", ".", ":" or "-"',
+        );
+      }
+      const event = { channel, type, message, severity, from: operator, ...(data === undefined ? {} : { data }) };
+      const id = await options.connection.xadd(intakeKey(options.prefix), '*', 'event', JSON.stringify(event));
+      return { channel, accepted: String(id) };
+    },
+  };
+}
+
+export const channelOfUser = (user: unknown): string =>
+  channelNamed(typeof user === 'string' ? userChannel(user) : user, 'user_id');
+
+/** Where a broadcast goes: everybody who is signed in, unless a channel is named. */
+export const channelOfBroadcast = (channel: unknown): string =>
+  channel === undefined ? EVERYONE_CHANNEL : channelNamed(channel, 'channel');
+
+function channelNamed(name: unknown, field: string): string {
+  const channel = parseChannel(name);
+  if (!channel) throw new OperatorError(400, 'bad_channel', `${field} does not name a channel`);
+  return channel.channel;
+}

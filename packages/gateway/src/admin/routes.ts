@@ -1,0 +1,123 @@
+/** The operators' calls as a table: method, path, what it does. Every one needs a token, every change leaves an audit line. */
+import type { IncomingMessage } from 'node:http';
+import { type Logger, type OperatorHandler, sendJson } from '@belfry/shared/service';
+import type { OperatorCheck } from './operator-auth.js';
+
+/** An operator's mistake: answered with 400 or 404, a code and a sentence. */
+export class OperatorError extends Error {
+  readonly status: number;
+  readonly code: string;
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export interface OperatorCall {
+  readonly operator: string;
+  readonly query: URLSearchParams;
+  /** What stands in the path for `{id}`. */
+  readonly id: string;
+  /** The JSON object of the body; empty where there was none. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface OperatorRoute {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** `{id}` stands for one segment. */
+  readonly path: string;
+  readonly text: string;
+  /** The answer, as JSON; an async iterable is answered line by line while it lasts. */
+  readonly run: (call: OperatorCall) => Promise<unknown>;
+}
+
+const MAX_BODY_BYTES = 65_536;
+
+export function operatorRoutes(options: {
+  readonly routes: readonly OperatorRoute[];
+  readonly check: OperatorCheck;
+  readonly logger: Logger;
+}): OperatorHandler {
+  const { check, logger, routes } = options;
+
+  return async (request, response, url) => {
+    const found = routes.flatMap((route) => {
+      const id = route.method === request.method ? match(route.path, url.pathname) : undefined;
+      return id === undefined ? [] : [{ route, id }];
+    })[0];
+    if (!found) return false;
+    const checked = await check(request);
+    if ('error' in checked) {
+      response.setHeader('www-authenticate', 'Bearer');
+      sendJson(response, 401, { code: 'not_authenticated', message: checked.error });
+      return true;
+    }
+    const { id, route } = found;
+    const { operator } = checked;
+    try {
+      const body = route.method === 'POST' ? await readBody(request) : {};
+      const result = await route.run({ operator, query: url.searchParams, id, body });
+      if (isIterable(result)) {
+        response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+        for await (const line of result) if (!response.write(`${JSON.stringify(line)}\n`) && response.destroyed) break;
+        response.end();
+      } else sendJson(response, 200, result);
+      if (route.method !== 'GET')
+        logger.info(
+          { audit: true, operator, call: `${route.method} ${route.path}`, id, body, result },
+          'operator acted',
+        );
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      sendJson(response, error.status, { code: error.code, message: error.message });
+    }
+    return true;
+  };
+}
+
+/** What `{id}` stands for; empty where the path has none; undefined where the two do not match. */
+function match(pattern: string, path: string): string | undefined {
+  const [before, after] = pattern.split('{id}');
+  if (after === undefined) return pattern === path ? '' : undefined;
+  if (!path.startsWith(before as string) || !path.endsWith(after)) return undefined;
+  const id = path.slice((before as string).length, path.length - after.length);
+  return /^[\w.-]{1,128}$/.test(id) ? id : undefined;
+}
+
+async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
+  let text = '';
+  for await (const chunk of request) {
+    text += chunk;
+    if (text.length > MAX_BODY_BYTES)
+      throw new OperatorError(413, 'too_large', `a body may have ${MAX_BODY_BYTES} bytes`);
+  }
+  if (text === '') return {};
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw new OperatorError(400, 'bad_request', 'the body is not JSON');
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new OperatorError(400, 'bad_request', 'the body must be one JSON object');
+  }
+  return { ...parsed };
+}
+
+const isIterable = (value: unknown): value is AsyncIterable<unknown> =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+
+/** A field of the body, or of the query, that has to be text. */
+export function requiredText(value: unknown, name: string, pattern = /^[\w:.-]{1,128}$/): string {
+  if (typeof value === 'string' && pattern.test(value)) return value;
+  throw new OperatorError(400, 'bad_request', `${name} must be text that matches ${pattern.source}`);
+}
+
+/** A number within its range, or the default where it is missing. */
+export function numberIn(value: unknown, name: string, range: { min: number; max: number; default: number }): number {
+  if (value === undefined || value === null || value === '') return range.default;
+  const number = Number(value);
+  if (Number.isFinite(number) && number >= range.min && number <= range.max) return number;
+  throw new OperatorError(400, 'bad_request', `${name} must be a number from ${range.min} to ${range.max}`);
+}

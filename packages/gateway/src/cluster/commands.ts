@@ -1,0 +1,113 @@
+/**
+ * Commands to every gateway, with an answer from each. They go over the links, and the answers come back in a list; who
+ * does not answer before the deadline is named. Nothing of this is on a client's connect path.
+ */
+import { randomUUID } from 'node:crypto';
+import type { ClusterKeys, Connection } from '@belfry/shared/log';
+import type { Clock, Logger } from '@belfry/shared/service';
+import type { Nodes } from './nodes.js';
+
+export type CommandArguments = Readonly<Record<string, unknown>>;
+/** What one gateway does for a command; its result must be JSON. */
+export type CommandHandler = (args: CommandArguments) => unknown;
+
+export interface CommandReply {
+  readonly node: string;
+  readonly result: unknown;
+}
+
+export interface CommandOutcome {
+  readonly replies: readonly CommandReply[];
+  /** Gateways that are alive and did not answer in time. */
+  readonly missing: readonly string[];
+}
+
+export interface Commands {
+  run(command: string, args?: CommandArguments): Promise<CommandOutcome>;
+  /** A frame came in on the gateways' own topic. */
+  receive(frame: Buffer): void;
+}
+
+export interface CommandsOptions {
+  readonly node: string;
+  readonly connection: Connection;
+  readonly keys: ClusterKeys;
+  readonly nodes: Pick<Nodes, 'list'>;
+  readonly handlers: Readonly<Record<string, CommandHandler>>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const DEADLINE_MS = 2_000;
+const POLL_MS = 20;
+const REPLIES_TTL_SECONDS = 30;
+
+interface CommandFrame {
+  readonly id: string;
+  readonly from: string;
+  readonly command: string;
+  readonly args: CommandArguments;
+}
+
+export function createCommands(options: CommandsOptions): Commands {
+  const { clock, connection, handlers, keys, logger, node } = options;
+
+  function handle(command: string, args: CommandArguments): unknown {
+    return Object.hasOwn(handlers, command) ? handlers[command]?.(args) : undefined;
+  }
+
+  async function answer({ args, command, id }: CommandFrame): Promise<void> {
+    const reply = JSON.stringify({ node, result: (await handle(command, args)) ?? null });
+    const list = keys.replies(id);
+    await connection.pipeline().rpush(list, reply).expire(list, REPLIES_TTL_SECONDS).exec();
+  }
+
+  /** Waits for an answer of each of `expected`. */
+  async function collect(id: string, expected: ReadonlySet<string>): Promise<CommandReply[]> {
+    const deadline = clock.now() + DEADLINE_MS;
+    for (;;) {
+      const replies = (await connection.lrange(keys.replies(id), 0, -1)).map(
+        (text) => JSON.parse(text) as CommandReply,
+      );
+      const answered = new Set(replies.map((reply) => reply.node));
+      if ([...expected].every((name) => answered.has(name)) || clock.now() > deadline) return replies;
+      await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
+    }
+  }
+
+  return {
+    async run(command, args = {}) {
+      const others = new Set((await options.nodes.list()).map((info) => info.node).filter((name) => name !== node));
+      const frame: CommandFrame = { id: randomUUID(), from: node, command, args };
+      // This gateway needs no link to hear itself.
+      const own = { node, result: (await handle(command, args)) ?? null };
+      if (others.size === 0) return { replies: [own], missing: [] };
+      await connection.spublish(keys.topic, JSON.stringify(frame));
+      const replies = await collect(frame.id, others);
+      const answered = new Set(replies.map((reply) => reply.node));
+      return { replies: [own, ...replies], missing: [...others].filter((name) => !answered.has(name)) };
+    },
+    receive(bytes) {
+      const frame = readFrame(bytes);
+      if (!frame) return logger.warn('a foreign frame on the gateways’ topic was ignored');
+      if (frame.from === node) return;
+      answer(frame).catch((error: unknown) => logger.error({ err: error, command: frame.command }, 'command failed'));
+    },
+  };
+}
+
+function readFrame(bytes: Buffer): CommandFrame | undefined {
+  try {
+    const frame = JSON.parse(bytes.toString('utf8')) as Partial<CommandFrame> | null;
+    const sound =
+      typeof frame?.id === 'string' &&
+      /^[\w-]{1,64}$/.test(frame.id) &&
+      typeof frame.from === 'string' &&
+      typeof frame.command === 'string' &&
+      typeof frame.args === 'object' &&
+      frame.args !== null;
+    return sound ? (frame as CommandFrame) : undefined;
+  } catch {
+    return undefined;
+  }
+}

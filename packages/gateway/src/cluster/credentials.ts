@@ -1,0 +1,35 @@
+/** What a client shows: a token, or a ticket that stands for one; good only while it is not revoked. */
+import { refused, type Verification, type Verify } from '@belfry/shared/auth';
+import type { Revocations } from './revocations.js';
+import type { Tickets } from './tickets.js';
+
+export interface CredentialParts {
+  readonly verifyToken: Verify;
+  readonly tickets: Tickets;
+  readonly revocations: Pick<Revocations, 'isRevoked'>;
+  readonly onFailure: (error: unknown) => void;
+}
+
+export function createCredentialCheck(parts: CredentialParts): Verify {
+  const { revocations, tickets, verifyToken } = parts;
+
+  const unrevoked = (verification: Verification): Verification =>
+    verification.ok && revocations.isRevoked(verification.identity) ? refused('the token was revoked') : verification;
+
+  const check = (token: string): Verification | Promise<Verification> => {
+    const verification = verifyToken(token);
+    return verification instanceof Promise ? verification.then(unrevoked) : unrevoked(verification);
+  };
+
+  async function redeem(ticket: string): Promise<Verification> {
+    try {
+      const redeemed = await tickets.redeem(ticket);
+      return 'token' in redeemed ? await check(redeemed.token) : redeemed;
+    } catch (error) {
+      parts.onFailure(error);
+      return refused('tickets cannot be checked at the moment');
+    }
+  }
+
+  return (credential) => (tickets.isTicket(credential) ? redeem(credential) : check(credential));
+}

@@ -1,0 +1,95 @@
+/**
+ * Revoked tokens and users. They are kept in Redis until every token concerned has expired, and in the memory of every
+ * gateway: a check costs no round trip. A gateway hears of a new one over its link at once, and with its next heartbeat
+ * where the link is down.
+ */
+import type { Identity } from '@belfry/shared/auth';
+import type { ClusterKeys, Connection } from '@belfry/shared/log';
+import type { Clock, Logger } from '@belfry/shared/service';
+
+/** Either one token, by its `jti`, or every token that a user had been given by then. */
+export type Revocation = { readonly tokenId: string } | { readonly userId: string };
+
+export interface Revocations {
+  isRevoked(identity: Identity): boolean;
+  /** Writes it down for all gateways; `reload` makes this one know. @param forSeconds at least as long as tokens live */
+  revoke(revocation: Revocation, forSeconds: number): Promise<void>;
+  /** Reads them all. Resolves to whether there was anything new. */
+  reload(): Promise<boolean>;
+  /** Reads them all if they have changed. */
+  refresh(): Promise<boolean>;
+}
+
+export interface RevocationsOptions {
+  readonly connection: Connection;
+  readonly keys: ClusterKeys;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Both in seconds since 1970: tokens issued up to `at` are revoked; `until` it has to be remembered. */
+interface Entry {
+  readonly at: number;
+  readonly until: number;
+}
+
+export function createRevocations(options: RevocationsOptions): Revocations {
+  const { clock, connection, keys, logger } = options;
+  let entries = new Map<string, Entry>();
+  let version = '';
+
+  const seconds = (): number => clock.now() / 1000;
+  const fieldOf = (revocation: Revocation): string =>
+    'tokenId' in revocation ? `jti:${revocation.tokenId}` : `user:${revocation.userId}`;
+
+  async function reload(): Promise<boolean> {
+    const [stored, current] = await Promise.all([
+      connection.hgetall(keys.revoked),
+      connection.get(keys.revokedVersion),
+    ]);
+    const read = new Map<string, Entry>();
+    const over: string[] = [];
+    for (const [field, text] of Object.entries(stored)) {
+      const entry = readEntry(text);
+      if (entry && entry.until > seconds()) read.set(field, entry);
+      else over.push(field);
+    }
+    if (over.length > 0) await connection.hdel(keys.revoked, ...over);
+    const isNew = [...read].some(([field, entry]) => entries.get(field)?.at !== entry.at);
+    entries = read;
+    version = current ?? '';
+    if (isNew) logger.info({ revocations: entries.size }, 'revocations read');
+    return isNew;
+  }
+
+  return {
+    isRevoked({ issuedAt, tokenId, userId }) {
+      if (entries.size === 0) return false;
+      if (tokenId !== undefined && entries.has(`jti:${tokenId}`)) return true;
+      const user = entries.get(`user:${userId}`);
+      // A token that does not say when it was issued may have been issued before.
+      return user !== undefined && (issuedAt === undefined || issuedAt <= user.at);
+    },
+    async revoke(revocation, forSeconds) {
+      const entry: Entry = { at: seconds(), until: seconds() + forSeconds };
+      await connection
+        .pipeline()
+        .hset(keys.revoked, fieldOf(revocation), JSON.stringify(entry))
+        .incr(keys.revokedVersion)
+        .exec();
+    },
+    reload,
+    async refresh() {
+      return ((await connection.get(keys.revokedVersion)) ?? '') !== version && reload();
+    },
+  };
+}
+
+function readEntry(text: string): Entry | undefined {
+  try {
+    const entry = JSON.parse(text) as Partial<Entry> | null;
+    return typeof entry?.at === 'number' && typeof entry.until === 'number' ? (entry as Entry) : undefined;
+  } catch {
+    return undefined;
+  }
+}
