@@ -125,3 +125,20 @@ export const metricsTable = (metrics) =>
     ['metric', 'type', 'labels', 'meaning'],
     metrics.map(({ name, type, labels, help }) => [code(name), type, codes(labels), help]),
   );
+
+/** @param {Readonly<Record<string, Readonly<Record<string, boolean>>>>} access per reader, per channel */
+export function accessTableOf(access) {
+  const readers = Object.keys(access);
+  const channels = Object.keys(Object.values(access)[0] ?? {});
+  return table(
+    ['', ...readers],
+    channels.map((channel) => [channel, ...readers.map((reader) => (access[reader]?.[channel] ? 'yes' : '–'))]),
+  );
+}
+
+/** @param {readonly { method: string, path: string, text: string }[]} routes */
+export const operatorCallsTable = (routes) =>
+  table(
+    ['call', 'what it does'],
+    routes.map(({ method, path, text }) => [code(`${method} ${path}`), text]),
+  );

@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  accessTableOf,
   closeCodesTable,
   errorCodesTable,
   fieldsTable,
@@ -14,12 +15,20 @@ import {
   limitsTable,
   messagesTable,
   metricsTable,
+  operatorCallsTable,
   settingsTable,
 } from './docs-tables.mjs';
 import { build, ROOT } from './setup.mjs';
 
 /** Documents with generated parts. */
-export const DOCUMENTS = ['README.md', 'PROTOCOL.md', 'docs/configuration.md', 'docs/publishing.md', 'docs/metrics.md'];
+export const DOCUMENTS = [
+  'README.md',
+  'PROTOCOL.md',
+  'docs/configuration.md',
+  'docs/publishing.md',
+  'docs/metrics.md',
+  'docs/operators.md',
+];
 
 /** What most installations set; docs/configuration.md has all. */
 const EVERYDAY_GATEWAY = [
@@ -77,7 +86,13 @@ export async function loadParts() {
   const { createGatewayMetrics } = await built('gateway/dist/metrics.js');
   const { createPublisherMetrics, watchLag } = await built('publisher/dist/metrics.js');
   const { HTTP_ERRORS } = await built('publisher/dist/intake/http.js');
+  const { accessTable } = await built('shared/dist/auth/index.js');
+  const { createOperatorRoutes } = await built('gateway/dist/admin/operations.js');
   return {
+    'access-roles': () => accessTableOf(accessTable('roles')),
+    'access-authenticated': () => accessTableOf(accessTable('authenticated')),
+    // Only their descriptions are read: no part of a gateway is needed for that.
+    'operator-calls': () => operatorCallsTable(createOperatorRoutes({})),
     'client-messages': () => messagesTable(protocol.CLIENT_MESSAGES),
     'gateway-messages': () => messagesTable(protocol.GATEWAY_MESSAGES),
     'message-fields': () => fieldsTable(protocol.MESSAGE_FIELDS),

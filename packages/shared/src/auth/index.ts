@@ -1,4 +1,5 @@
 /** Who somebody is, and what they may read. */
+export * from './access-table.js';
 export * from './authorise.js';
 export * from './board-readers.js';
 export * from './identity.js';
