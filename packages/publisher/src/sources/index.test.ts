@@ -1,6 +1,15 @@
 /** The sources as the publisher starts them: real Redis, real queues, the testkit's city with the sample rows. */
+import type { Connection } from '@belfry/shared/log';
 import { createLogger, Registry, readSettings, systemClock } from '@belfry/shared/service';
-import { type City, eventually, sampleFolder, startCity, startRedis, type TestRedis } from '@belfry/testkit';
+import {
+  type City,
+  eventually,
+  sampleFolder,
+  startCity,
+  startCluster,
+  startRedis,
+  type TestRedis,
+} from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Change } from '../changes/change.js';
 import { connectForJobs } from '../jobs/connection.js';
@@ -15,20 +24,27 @@ let city: City;
 let sources: NycSources;
 const changes: Change[] = [];
 const seenStates: SourceState[] = [];
-const open: { disconnect(): void }[] = [];
 
 beforeAll(async () => {
   redis = await startRedis({ args: ['--maxmemory-policy', 'noeviction'] });
 });
 afterAll(() => redis.stop());
 
-async function start(environment: Record<string, string> = {}): Promise<{ sources: NycSources; registry: Registry }> {
+interface Where {
+  readonly commands: Connection;
+  readonly url: string;
+}
+
+async function start(
+  environment: Record<string, string> = {},
+  where: Where = { commands: redis.connect(), url: redis.url },
+): Promise<{ sources: NycSources; registry: Registry }> {
   const registry = new Registry();
   const started = await startNycSources({
     settings: readSettings(sourceSettings, { NYC_BASE_URL: city.url, NYC_APP_TOKEN: 'the-token', ...environment }),
     prefix: 'test',
-    redis: redis.connect(),
-    connectForJobs: () => connectForJobs(redis.url, 'jobs', () => undefined),
+    redis: where.commands,
+    connectForJobs: () => connectForJobs(where.url, 'jobs', () => undefined),
     submit: async (submitted) => void changes.push(...submitted),
     fetch,
     clock: systemClock,
@@ -62,7 +78,6 @@ describe.skipIf(folder === undefined)(
     afterEach(async () => {
       await sources.close();
       await city.close();
-      for (const each of open.splice(0)) each.disconnect();
     });
     const reportsOf = (bbl: string, type: string): Change[] =>
       changes.filter((change) => change.property_id === bbl && change.violation_type === type);
@@ -75,6 +90,47 @@ describe.skipIf(folder === undefined)(
       await sources.watch(['1019320004', 'not-a-bbl']);
       await eventually('the watched property', () => reportsOf('1019320004', 'HPD').length === 1);
       expect(city.requests.every(({ token }) => token === 'the-token')).toBe(true);
+    });
+
+    it('a property is read when a gateway has a subscriber for it, up to the limit', async () => {
+      ({ sources } = await start({ WATCH_MAX_PROPERTIES: '1' }));
+      const gateway = redis.connect();
+      await gateway.ssubscribe('test:{property:5054200062}');
+      await eventually('the subscribed property', () => reportsOf('5054200062', 'HPD').length === 1);
+      await gateway.ssubscribe(
+        'test:{property:1019320004}',
+        'test:{property:not-a-bbl}',
+        'other:{property:4000780001}',
+      );
+      await sources.watch([]);
+      expect(await sources.watchList.properties()).toEqual(new Set(['5054200062']));
+      expect(await sources.watchList.reasons('5054200062')).toEqual(['subscribed']);
+      gateway.disconnect();
+    });
+
+    it('does all of it on a Redis Cluster', { timeout: 60_000 }, async () => {
+      const cluster = await startCluster();
+      try {
+        const url = `redis+cluster://${cluster.urls.replaceAll('redis://', '')}`;
+        ({ sources } = await start(
+          { WATCH_PROPERTIES: '5054200062', NYC_POLL_SECONDS: '5' },
+          { commands: cluster.connect(), url },
+        ));
+        await eventually('the configured property', () => reportsOf('5054200062', 'HPD').length === 1, {
+          deadlineMs: 20_000,
+        });
+        const master = await cluster.masterOf('test:{property:1019320004}');
+        await master.connect().ssubscribe('test:{property:1019320004}');
+        await eventually('the subscribed property', () => reportsOf('1019320004', 'HPD').length === 1, {
+          deadlineMs: 20_000,
+        });
+        await eventually('every poll', async () => (await sources.status()).every(({ state }) => state === 'ok'), {
+          deadlineMs: 20_000,
+        });
+      } finally {
+        await sources.close();
+        await cluster.stop();
+      }
     });
 
     it('polls what changes, and shows how the sources are', async () => {

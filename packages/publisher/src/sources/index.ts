@@ -16,7 +16,8 @@ import { createQuarantine } from './nyc/quarantine.js';
 import { createSourceStates, type SourceState } from './nyc/state.js';
 import type { sourceSettings } from './settings.js';
 import type { Submit } from './submit.js';
-import { createWatchList, SUBSCRIBED_MS, type WatchList } from './watch-list.js';
+import { createWatchList, type WatchList } from './watch-list.js';
+import { SUBSCRIBED_MS, startWatching } from './watching.js';
 
 export { type DemoFeed, startDemoFeed } from './demo.js';
 export type { SourceState } from './nyc/state.js';
@@ -49,7 +50,10 @@ export interface NycSources {
   readonly jobs: Polling['jobs'];
   /** All sources, as any publisher last found them: for `/v1/sources`. */
   status(): Promise<SourceState[]>;
-  /** Remembers that somebody watches these properties, for a week from now; what is new is read within seconds. */
+  /**
+   * Remembers that somebody watches these properties, for a week from now; what is new is read at once. What clients
+   * subscribe to at gateways is found by itself.
+   */
   watch(properties: readonly string[]): Promise<void>;
   /** Ends what waits at the city, then waits for the jobs that run. */
   close(): Promise<void>;
@@ -59,8 +63,6 @@ const HOUR = 3_600_000;
 /** The city brought rows up to some minutes after later ones. */
 const OVERLAP_MS = 10 * 60_000;
 const CONFIRM_AFTER_MS = 60_000;
-/** How soon a property that was added by any service is noticed. */
-const SWEEP_EVERY_MS = 1_000;
 
 export async function startNycSources(options: NycSourcesOptions): Promise<NycSources> {
   const { settings, prefix, redis, clock, logger, registry } = options;
@@ -113,24 +115,16 @@ export async function startNycSources(options: NycSourcesOptions): Promise<NycSo
     clock,
   });
 
-  let sweeping: Promise<void> | undefined;
-  const sweep = async (): Promise<void> => {
-    try {
-      const { added, size } = await watchList.sweep();
-      metrics.watched(size);
-      if (added.length > 0) await polling.load();
-    } catch (error) {
-      // Redis is away. What was announced and not queued is found by the next poll.
-      logger.debug({ err: error }, 'watch list was not swept');
-    }
-  };
-  const sweepOnce = (): Promise<void> => {
-    sweeping ??= sweep().finally(() => {
-      sweeping = undefined;
-    });
-    return sweeping;
-  };
-  const stopSweeping = clock.every(SWEEP_EVERY_MS, () => void sweepOnce());
+  const watching = startWatching({
+    redis,
+    prefix,
+    watchList,
+    maxProperties: settings.WATCH_MAX_PROPERTIES,
+    clock,
+    logger,
+    onAdded: polling.load,
+    onSize: metrics.watched,
+  });
 
   return {
     watchList,
@@ -138,12 +132,11 @@ export async function startNycSources(options: NycSourcesOptions): Promise<NycSo
     status: states.list,
     watch: async (properties) => {
       await watchList.add(properties, 'subscribed', now() + SUBSCRIBED_MS);
-      await sweepOnce();
+      await watching.sweep();
     },
     async close() {
-      stopSweeping();
       stop.abort();
-      await sweeping;
+      await watching.close();
       await polling.close();
     },
   };

@@ -13,6 +13,7 @@ it('without anything set, all datasets are polled every five minutes and nothing
     NYC_PAGE_ROWS: 2_000,
     NYC_RECONCILE_HOURS: 24,
     WATCH_PROPERTIES: [],
+    WATCH_MAX_PROPERTIES: 50_000,
     DEMO_FEED: false,
   });
 });

@@ -56,5 +56,12 @@ export const sourceSettings = {
       return wrong === undefined ? undefined : `must hold BBLs of ten digits; ${JSON.stringify(wrong)} is none`;
     },
   }),
+  WATCH_MAX_PROPERTIES: integer({
+    text: 'With so many watched properties, new subscriptions add no more; each costs questions to the city',
+    default: '50000',
+    min: 0,
+    max: 1_000_000,
+    unit: 'properties',
+  }),
   DEMO_FEED: flag({ text: 'Whether made-up changes of example properties are reported', default: 'false' }),
 } as const;

@@ -26,9 +26,6 @@ export interface WatchList {
   sweep(): Promise<{ readonly added: readonly string[]; readonly removed: readonly string[]; readonly size: number }>;
 }
 
-/** How long a subscription is remembered after it was last renewed: a dashboard closed for the night is no reason to forget. */
-export const SUBSCRIBED_MS = 7 * 86_400_000;
-
 /** The last day that a date can hold: a score that reads back as a number, as +inf does not. */
 const FOREVER_MS = 8_640_000_000_000_000;
 

@@ -56,7 +56,10 @@ export function createPoller(options: PollerOptions): Poller {
 
   async function noteFailure(dataset: Dataset, error: unknown): Promise<void> {
     const ours = error instanceof LeaseLost || (error instanceof CityFailure && error.code === 'stopped');
-    logger.warn({ source: dataset.name, code: failureCode(error), err: error }, 'source was not polled');
+    const code = failureCode(error);
+    // The city's failures say all in one line; others need their stack.
+    const reason = error instanceof CityFailure ? { reason: error.message } : { err: error };
+    logger.warn({ source: dataset.name, code, ...reason }, 'source was not polled');
     if (ours) return;
     // A state that cannot be written must not keep the other datasets from being polled.
     await states.failed(dataset, error).catch((err: unknown) => logger.warn({ err }, 'source state was not saved'));
