@@ -2,7 +2,7 @@
  * The jobs that poll sources: one schedule per violation type, spread over the interval, and a job at once for properties
  * that are newly watched. Which publisher takes a job does not matter.
  */
-import type { Clock, Logger } from '@belfry/shared/service';
+import type { Logger } from '@belfry/shared/service';
 import type { JobConnection } from './connection.js';
 import type { JobMetrics } from './metrics.js';
 import { createJobQueue, type JobQueue } from './queue.js';
@@ -25,7 +25,6 @@ export interface PollingOptions {
   readonly everyMs: number;
   readonly metrics: JobMetrics;
   readonly logger: Logger;
-  readonly clock: Clock;
 }
 
 export interface Polling {
@@ -41,6 +40,7 @@ const QUEUE_NAME = 'sources';
 const LOAD_ATTEMPTS = { attempts: 20, backoff: { type: 'fixed', delay: 3_000 } } as const;
 const SECOND = 1_000;
 
+/** @throws when Redis is away; nothing is left running then */
 export async function startPolling(options: PollingOptions): Promise<Polling> {
   const { work, everyMs, logger } = options;
   const types = work.violationTypes;
@@ -59,10 +59,11 @@ export async function startPolling(options: PollingOptions): Promise<Polling> {
       if ((await work.load(violationType)) === 'busy') throw new Error('a poll is running; trying again');
     },
   });
-  await jobs.unschedule((id) => types.some((type) => id === scheduleId(type)));
-  for (const [index, type] of types.entries()) {
-    const offset = Math.floor((index * everyMs) / types.length);
-    await jobs.schedule(scheduleId(type), everyMs, Math.max(SECOND, offset), 'poll', { violationType: type });
+  try {
+    await schedule(jobs, types, everyMs);
+  } catch (error) {
+    await jobs.close();
+    throw error;
   }
   return {
     jobs,
@@ -71,6 +72,14 @@ export async function startPolling(options: PollingOptions): Promise<Polling> {
     },
     close: () => jobs.close(),
   };
+}
+
+async function schedule(jobs: JobQueue<PollJob>, types: readonly string[], everyMs: number): Promise<void> {
+  await jobs.unschedule((id) => types.some((type) => id === scheduleId(type)));
+  for (const [index, violationType] of types.entries()) {
+    const offset = Math.floor((index * everyMs) / types.length);
+    await jobs.schedule(scheduleId(violationType), everyMs, Math.max(SECOND, offset), 'poll', { violationType });
+  }
 }
 
 const scheduleId = (violationType: string): string => `poll-${violationType}`;

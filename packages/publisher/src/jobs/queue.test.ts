@@ -99,6 +99,27 @@ describe('a queue', () => {
     await queue.close();
   });
 
+  it('closes in bounded time while Redis is away, also with a job that waits for it', async () => {
+    const own = await startRedis();
+    let started = false;
+    const queue = queueOf({
+      connect: () => connectForJobs(own.url, 'jobs', () => undefined),
+      run: async () => {
+        started = true;
+        await eventually('the end of Redis', () => killed);
+      },
+    });
+    let killed = false;
+    await queue.add('number', { n: 1 });
+    await eventually('a job that runs', () => started);
+    await own.kill();
+    killed = true;
+    const before = performance.now();
+    await queue.close();
+    expect(performance.now() - before).toBeLessThan(10_000);
+    await own.stop();
+  });
+
   it('goes on when Redis was away', async () => {
     const own = await startRedis({ appendFsync: 'always' });
     const seen: number[] = [];
@@ -117,7 +138,6 @@ describe('a queue', () => {
 });
 
 describe('polling', () => {
-  const clock = { now: Date.now, after: () => () => undefined, every: () => () => undefined };
   const startWith = (work: PollWork, everyMs: number) =>
     startPolling({
       work,
@@ -126,7 +146,6 @@ describe('polling', () => {
       everyMs,
       metrics: createJobMetrics(new Registry(), logger, Date.now),
       logger,
-      clock,
     });
 
   it('polls every type again and again, from one schedule for two publishers', async () => {

@@ -2,7 +2,7 @@
  * A queue and its worker on BullMQ, with the bounds that every queue here has: finished jobs are kept for a while and in
  * limited number, a job whose process died is given to another one, and closing waits for the jobs that run.
  */
-import type { Logger } from '@belfry/shared/service';
+import { type Logger, systemClock } from '@belfry/shared/service';
 import { type Job, type JobsOptions, Queue, Worker } from 'bullmq';
 import type { JobConnection } from './connection.js';
 import type { JobMetrics } from './metrics.js';
@@ -22,7 +22,7 @@ export interface JobQueue<Data> {
   schedule(id: string, everyMs: number, firstAfterMs: number, name: string, data: Data): Promise<void>;
   /** Ends the schedules that `keep` refuses, such as those of an earlier configuration. */
   unschedule(keep: (id: string) => boolean): Promise<void>;
-  /** Takes no more jobs, waits for those that run, closes the connections. */
+  /** Takes no more jobs, waits for those that run, closes the connections. Takes at most some seconds. */
   close(): Promise<void>;
 }
 
@@ -41,6 +41,8 @@ export interface JobQueueOptions<Data> {
 
 const KEEP_COMPLETED = { age: 3_600, count: 1_000 };
 const KEEP_FAILED = { age: 7 * 86_400, count: 1_000 };
+/** How long closing waits for running jobs and for Redis; what is cut off is given to another process as stalled. */
+const CLOSE_MS = 8_000;
 /** A job is stalled when its lock was not renewed for that long; BullMQ renews at half of it. */
 const LOCK_MS = 30_000;
 /** A job that stalls more often ends its process, probably: it fails. */
@@ -109,9 +111,13 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
     },
     async close() {
       unwatch();
-      await worker.close();
-      await queue.close();
-      await Promise.all(connections.map((connection) => connection.quit().catch(() => connection.disconnect())));
+      const orderly = worker.close().then(() => queue.close());
+      await Promise.race([
+        orderly.catch(onError),
+        new Promise<void>((resolve) => systemClock.after(CLOSE_MS, resolve)),
+      ]);
+      // Without Redis nothing would ever end in order: commands wait for it to come back.
+      for (const connection of connections) connection.disconnect();
     },
   };
 }

@@ -13,7 +13,7 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Change } from '../changes/change.js';
 import { connectForJobs } from '../jobs/connection.js';
-import { createJobMetrics } from '../jobs/metrics.js';
+import { createJobMetrics, type JobMetrics } from '../jobs/metrics.js';
 import { type NycSources, type SourceState, sourceSettings, startNycSources } from './index.js';
 
 const HPD = 'wvxf-dwi5';
@@ -33,13 +33,14 @@ afterAll(() => redis.stop());
 interface Where {
   readonly commands: Connection;
   readonly url: string;
+  readonly jobMetrics?: JobMetrics;
 }
 
 async function start(
   environment: Record<string, string> = {},
   where: Where = { commands: redis.connect(), url: redis.url },
+  registry = new Registry(),
 ): Promise<{ sources: NycSources; registry: Registry }> {
-  const registry = new Registry();
   const started = await startNycSources({
     settings: readSettings(sourceSettings, { NYC_BASE_URL: city.url, NYC_APP_TOKEN: 'the-token', ...environment }),
     prefix: 'test',
@@ -51,7 +52,7 @@ async function start(
     random: Math.random,
     logger,
     registry,
-    jobMetrics: createJobMetrics(registry, logger, Date.now),
+    jobMetrics: where.jobMetrics ?? createJobMetrics(registry, logger, Date.now),
     onSourceState: (state) => void seenStates.push(state),
   });
   return { sources: started, registry };
@@ -155,6 +156,15 @@ describe.skipIf(folder === undefined)(
       expect(metrics).toContain('belfry_source_state{source="hpd",state="ok"} 1');
       expect(metrics).toContain('belfry_source_watched_properties 1');
       expect(metrics).toMatch(/belfry_source_data_timestamp_seconds\{source="hpd"\} \d+/);
+    });
+
+    it('can be started again with the same registry after it could not be', async () => {
+      const registry = new Registry();
+      const jobMetrics = createJobMetrics(registry, logger, Date.now);
+      const commands = redis.connect();
+      await expect(start({}, { commands, url: 'redis+nothing', jobMetrics }, registry)).rejects.toThrow();
+      ({ sources } = await start({ NYC_DATASETS: 'hpd' }, { commands, url: redis.url, jobMetrics }, registry));
+      expect(await registry.metrics()).toContain('belfry_source_state{source="hpd",state="stale"} 1');
     });
 
     it('closes while the city does not answer', async () => {

@@ -64,6 +64,7 @@ const HOUR = 3_600_000;
 const OVERLAP_MS = 10 * 60_000;
 const CONFIRM_AFTER_MS = 60_000;
 
+/** @throws when Redis is away; nothing is left running then, and it may be tried again */
 export async function startNycSources(options: NycSourcesOptions): Promise<NycSources> {
   const { settings, prefix, redis, clock, logger, registry } = options;
   const { now } = clock;
@@ -112,7 +113,10 @@ export async function startNycSources(options: NycSourcesOptions): Promise<NycSo
     everyMs,
     metrics: options.jobMetrics,
     logger,
-    clock,
+  }).catch((error: unknown) => {
+    // The caller tries again with the same registry.
+    metrics.dispose();
+    throw error;
   });
 
   const watching = startWatching({

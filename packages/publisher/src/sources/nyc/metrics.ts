@@ -13,7 +13,22 @@ export interface SourceMetrics {
   quarantined(dataset: Dataset, reason: QuarantineReason, rows: number): void;
   unknownValue(dataset: Dataset, field: 'status' | 'severity'): void;
   watched(properties: number): void;
+  /** Takes the metrics out of the registry. */
+  dispose(): void;
 }
+
+const NAMES = [
+  'belfry_source_request_duration_seconds',
+  'belfry_source_poll_duration_seconds',
+  'belfry_source_reports_total',
+  'belfry_source_held_properties',
+  'belfry_source_quarantined_rows_total',
+  'belfry_source_unknown_values_total',
+  'belfry_source_watched_properties',
+  'belfry_source_state',
+  'belfry_source_checked_timestamp_seconds',
+  'belfry_source_data_timestamp_seconds',
+] as const;
 
 /** @param states asked at every scrape, so that each publisher shows what any of them found */
 export function createSourceMetrics(registry: Registry, states: () => Promise<readonly SourceState[]>): SourceMetrics {
@@ -103,5 +118,8 @@ export function createSourceMetrics(registry: Registry, states: () => Promise<re
     quarantined: ({ name: source }, reason, rows) => quarantined.inc({ source, reason }, rows),
     unknownValue: ({ name: source }, field) => unknown.inc({ source, field }),
     watched: (properties) => watched.set(properties),
+    dispose: () => {
+      for (const name of NAMES) registry.removeSingleMetric(name);
+    },
   };
 }
