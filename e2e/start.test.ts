@@ -100,7 +100,8 @@ function launch(): Started {
   const { REDIS_URL: _redis, JWT_SECRET: _secret, npm_lifecycle_event: _npm, ...environment } = process.env;
   const child = spawn(process.execPath, ['scripts/start.mjs'], {
     cwd: ROOT,
-    env: { ...environment, ...ports, TMPDIR: temporary },
+    // No test asks the real city.
+    env: { ...environment, ...ports, SOURCES_ENABLED: 'false', TMPDIR: temporary },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   started.push(child);

@@ -97,7 +97,8 @@ export async function startGateway(env: Environment): Promise<TestGateway> {
  * @throws StartFailed
  */
 export function startPublisher(env: Environment): Promise<TestProcess> {
-  return startNode('publisher', { HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', ...env });
+  // No test asks the real city: one that tests sources gives them a city of its own.
+  return startNode('publisher', { HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', SOURCES_ENABLED: 'false', ...env });
 }
 
 function startNode(name: 'gateway' | 'publisher', env: Environment): Promise<TestProcess> {

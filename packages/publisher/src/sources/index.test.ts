@@ -14,6 +14,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Change } from '../changes/change.js';
 import { connectForJobs } from '../jobs/connection.js';
 import { createJobMetrics, type JobMetrics } from '../jobs/metrics.js';
+import { DEMO_PROPERTIES } from './demo.js';
 import { type NycSources, type SourceState, sourceSettings, startNycSources } from './index.js';
 
 const HPD = 'wvxf-dwi5';
@@ -156,6 +157,16 @@ describe.skipIf(folder === undefined)(
       expect(metrics).toContain('belfry_source_state{source="hpd",state="ok"} 1');
       expect(metrics).toContain('belfry_source_watched_properties 1');
       expect(metrics).toMatch(/belfry_source_data_timestamp_seconds\{source="hpd"\} \d+/);
+    });
+
+    it("leaves the demo feed's properties alone while that runs", async () => {
+      ({ sources } = await start({
+        DEMO_FEED: 'true',
+        WATCH_PROPERTIES: `${DEMO_PROPERTIES[0]},5054200062`,
+        NYC_DATASETS: 'hpd',
+      }));
+      await eventually('the other property', () => reportsOf('5054200062', 'HPD').length === 1);
+      expect(changes.map((change) => change.property_id)).toEqual(['5054200062']);
     });
 
     it('can be started again with the same registry after it could not be', async () => {

@@ -7,6 +7,7 @@ import type { Clock, Logger, Registry, SettingValues } from '@belfry/shared/serv
 import type { JobConnection } from '../jobs/connection.js';
 import type { JobMetrics } from '../jobs/metrics.js';
 import { type Polling, startPolling } from '../jobs/polling.js';
+import { DEMO_PROPERTIES } from './demo.js';
 import { createCityClient } from './nyc/client.js';
 import { datasetsNamed } from './nyc/datasets.js';
 import { createLedger } from './nyc/ledger.js';
@@ -86,12 +87,19 @@ export async function startNycSources(options: NycSourcesOptions): Promise<NycSo
     onAttempt: metrics.attempt,
     stopped: stop.signal,
   });
+  // The demo feed's violations and the city's would resolve each other in turns.
+  const invented = settings.DEMO_FEED ? DEMO_PROPERTIES : [];
+  const watched = async (): Promise<Set<string>> => {
+    const properties = await watchList.properties();
+    for (const property of invented) properties.delete(property);
+    return properties;
+  };
   const poller = createPoller({
     datasets,
     client,
     ledger: createLedger(redis, prefix),
     quarantine: createQuarantine(redis, prefix, now, metrics.quarantined),
-    watched: watchList.properties,
+    watched,
     submit: options.submit,
     logger,
     now,
