@@ -71,10 +71,14 @@ export interface ConnectionOptions {
  */
 export function connect(options: ConnectionOptions): Connection {
   const address = parseRedisUrl(options.url);
+  const commandTimeoutMs = options.commandTimeoutMs ?? 5_000;
   const common: RedisOptions = {
     ...address.options,
     connectionName: options.name,
-    commandTimeout: options.commandTimeoutMs ?? 5_000,
+    commandTimeout: commandTimeoutMs,
+    // Half-open: the kernel on the way still acknowledges, Redis never answers. A command's own timeout would leave such
+    // a connection in use for ever.
+    socketTimeout: commandTimeoutMs,
     connectTimeout: 5_000,
     keepAlive: 10_000,
     maxRetriesPerRequest: options.resend === false ? 0 : 1,

@@ -1,0 +1,173 @@
+/**
+ * What was seen by anybody, each thing once: which change stood at which position, which snapshots were sent, who went
+ * from one epoch to the next. Checked at the end, when the chains say what the log was.
+ */
+import { BULK, CANARY_PROPERTY, channelName, GLOBAL, nOfChange, propertyOfChange, VIOLATION_TYPES } from '../names.js';
+import type { Chain, LogPosition } from './chain.js';
+import type { Findings } from './findings.js';
+import { packEpoch, unpackEpoch } from './record.js';
+
+export interface Snapshot {
+  readonly epoch: number;
+  readonly offset: number;
+  readonly events: readonly { readonly epoch: number; readonly offset: number; readonly change: number }[];
+}
+
+export interface Sightings {
+  sighted(channel: number, epoch: number, offset: number, change: number): void;
+  crossed(channel: number, from: LogPosition, to: LogPosition, eventAtEnd: boolean): void;
+  snapshot(channel: number, snapshot: Snapshot): void;
+  /** Compares everything with the chains. @param next below these numbers, by property, changes were reported */
+  check(chains: ReadonlyMap<number, Chain>, next: ArrayLike<number>): void;
+}
+
+interface Crossing {
+  readonly channel: number;
+  readonly from: LogPosition;
+  readonly to: LogPosition;
+  readonly eventAtEnd: boolean;
+  count: number;
+}
+
+/** Steps that are gone back over marks before a crossing is called a gap: several failovers without an event. */
+const MAX_MARKS = 100;
+
+export function createSightings(findings: Findings, startedAt: number): Sightings {
+  /** By channel and epoch: changes by offset, plus one; 0 where none was seen. */
+  const seen = new Map<string, number[]>();
+  const crossings = new Map<string, Crossing>();
+  const snapshots = new Map<string, { channel: number; snapshot: Snapshot; text: string }>();
+  let lastKey = '';
+  let lastList: number[] = [];
+
+  const nameOf = (channel: number, { epoch, offset }: LogPosition): string =>
+    `${channelName(channel)} ${unpackEpoch(epoch, startedAt)}-${offset}`;
+
+  function sighted(channel: number, epoch: number, offset: number, change: number): void {
+    const key = `${channel} ${epoch}`;
+    if (key !== lastKey) {
+      lastKey = key;
+      let list = seen.get(key);
+      if (!list) {
+        list = [];
+        seen.set(key, list);
+      }
+      lastList = list;
+    }
+    const known = lastList[offset];
+    if (known === undefined) lastList[offset] = change + 1;
+    else if (known !== change + 1) {
+      findings.violation(
+        'forged',
+        () => `${nameOf(channel, { epoch, offset })} is both ${describe(known - 1)} and ${describe(change)}`,
+      );
+    }
+  }
+
+  function checkReported(next: ArrayLike<number>): void {
+    for (const [key, list] of seen) {
+      const channel = Number(key.split(' ')[0]);
+      for (const known of list) {
+        if (known === undefined) continue;
+        const property = propertyOfChange(known - 1);
+        const n = nOfChange(known - 1);
+        const wrongChannel = channel !== GLOBAL && channel !== property;
+        const ours = property === BULK || property === CANARY_PROPERTY;
+        const limit = ours ? Number.POSITIVE_INFINITY : (next[property] ?? 0);
+        if (wrongChannel || n < 1 || n >= limit)
+          findings.violation('forged', () => `${describe(known - 1)} on ${channelName(channel)} was never reported`);
+      }
+    }
+  }
+
+  /** Going back from `to`, the first event there is has to be the one at `from`; marks do not count. */
+  function checkCrossing({ channel, count, eventAtEnd, from, to }: Crossing, chain: Chain | undefined): void {
+    const plain = ({ epoch, offset }: LogPosition) => ({ epoch: unpackEpoch(epoch, startedAt), offset });
+    const target = plain(from);
+    let at: LogPosition | null | undefined = plain(to);
+    if (!eventAtEnd && changeAt(chain, channel, at) !== undefined) at = undefined;
+    for (let step = 0; at && step < MAX_MARKS; step += 1) {
+      const before: LogPosition | null | undefined = chain?.before(at);
+      if (before === undefined) {
+        findings.count('epoch changes that could not be checked', count);
+        return;
+      }
+      if (before && before.epoch === target.epoch && before.offset === target.offset) {
+        findings.count('epochs crossed without a gap', count);
+        return;
+      }
+      if (before && changeAt(chain, channel, before) !== undefined) break;
+      at = before;
+    }
+    findings.violation('lost', () => `${nameOf(channel, to)} directly after ${nameOf(channel, from)}`, count);
+  }
+
+  function changeAt(chain: Chain | undefined, channel: number, position: LogPosition): number | undefined {
+    const known = seen.get(`${channel} ${packEpoch(position.epoch, startedAt)}`)?.[position.offset];
+    if (known !== undefined) return known - 1;
+    return chain?.entries.find(({ epoch, offset }) => epoch === position.epoch && offset === position.offset)?.change;
+  }
+
+  /** A property's snapshot has the last event of each violation type, and none that comes after its position. */
+  function checkSnapshot(channel: number, snapshot: Snapshot): void {
+    const { epoch, events, offset } = snapshot;
+    const problem = (what: string) => findings.violation('wrong state', () => `${nameOf(channel, snapshot)}: ${what}`);
+    const list = seen.get(`${channel} ${epoch}`) ?? [];
+    const newest = new Map<number, number>();
+    for (const event of events) {
+      const n = nOfChange(event.change);
+      const type = n % VIOLATION_TYPES.length;
+      if (newest.has(type)) problem(`two events of one violation type`);
+      newest.set(type, n);
+      if (event.epoch > epoch || (event.epoch === epoch && event.offset > offset))
+        problem(`holds ${nameOf(channel, event)}, which comes later`);
+    }
+    if (channel === BULK) return;
+    for (let at = 0; at <= offset; at += 1) {
+      const known = list[at];
+      if (known === undefined) continue;
+      const n = nOfChange(known - 1);
+      if ((newest.get(n % VIOLATION_TYPES.length) ?? 0) < n) {
+        problem(`lacks ${describe(known - 1)} at offset ${at}`);
+        return;
+      }
+    }
+  }
+
+  return {
+    sighted,
+    crossed(channel, from, to, eventAtEnd) {
+      const key = `${channel} ${from.epoch}-${from.offset} ${to.epoch}-${to.offset} ${eventAtEnd}`;
+      const known = crossings.get(key);
+      if (known) known.count += 1;
+      else crossings.set(key, { channel, from, to, eventAtEnd, count: 1 });
+    },
+    snapshot(channel, snapshot) {
+      for (const event of snapshot.events) sighted(channel, event.epoch, event.offset, event.change);
+      const key = `${channel} ${snapshot.epoch}-${snapshot.offset}`;
+      const text = snapshot.events
+        .map(({ change }) => change)
+        .sort((a, b) => a - b)
+        .join();
+      const known = snapshots.get(key);
+      if (!known) snapshots.set(key, { channel, snapshot, text });
+      else if (known.text !== text)
+        findings.violation('wrong state', () => `${nameOf(channel, snapshot)}: two snapshots of one position differ`);
+    },
+    check(chains, next) {
+      for (const [channel, chain] of chains) {
+        for (const { change, epoch, offset } of chain.entries)
+          if (change !== undefined) sighted(channel, packEpoch(epoch, startedAt), offset, change);
+      }
+      checkReported(next);
+      for (const crossing of crossings.values()) checkCrossing(crossing, chains.get(crossing.channel));
+      for (const { channel, snapshot } of snapshots.values()) checkSnapshot(channel, snapshot);
+      findings.count(
+        'different events seen',
+        [...seen.values()].reduce((sum, list) => sum + list.filter(Boolean).length, 0),
+      );
+    },
+  };
+}
+
+const describe = (change: number): string => `n${nOfChange(change)} of property ${propertyOfChange(change)}`;
