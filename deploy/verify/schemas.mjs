@@ -1,0 +1,63 @@
+// @ts-check
+/** Checks objects strictly: no unknown field, no wrong type. Kubernetes' own kinds by its schemas, the others by their CRDs'. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as gatewayApi from '@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1';
+import * as keda from '@kubernetes-models/keda/keda.sh/v1alpha1';
+import * as prometheusOperator from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
+import { Ajv } from 'ajv';
+
+/** @typedef {new (object: any) => { validate(): void }} Model */
+
+/** Models made of the CRDs, with their schemas. @type {Readonly<Record<string, object>>} */
+const CUSTOM = {
+  'monitoring.coreos.com/v1': prometheusOperator,
+  'keda.sh/v1alpha1': keda,
+  'gateway.networking.k8s.io/v1': gatewayApi,
+};
+
+/**
+ * @param {string} folder of Kubernetes' schemas, see `kubernetesSchemas`
+ * @returns {(object: import('./render.mjs').KubernetesObject) => string[]} what is wrong with an object
+ */
+export function createSchemaCheck(folder) {
+  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+  const read = (/** @type {string} */ file) => {
+    const { $schema: _, ...schema } = JSON.parse(readFileSync(join(folder, file), 'utf8'));
+    return schema;
+  };
+  ajv.addSchema(read('_definitions.json'), '_definitions.json');
+
+  return (object) => {
+    const [group = '', version = ''] = object.apiVersion.includes('/')
+      ? object.apiVersion.split('/')
+      : ['', object.apiVersion];
+    const custom = CUSTOM[object.apiVersion];
+    if (custom) return checkCustom(custom, object);
+    const name = [object.kind.toLowerCase(), group.split('.')[0], version].filter((part) => part !== '').join('-');
+    const file = `${name}.json`;
+    if (!existsSync(join(folder, file))) return [`there is no schema of ${object.apiVersion} ${object.kind}`];
+    const validate = ajv.getSchema(file) ?? ajv.addSchema(read(file), file).getSchema(file);
+    if (!validate) throw new Error(`no validator for ${file}`);
+    return validate(object)
+      ? []
+      : (validate.errors ?? []).map(
+          (error) => `${error.instancePath} ${error.message} ${JSON.stringify(error.params)}`,
+        );
+  };
+}
+
+/**
+ * @param {object} models
+ * @param {import('./render.mjs').KubernetesObject} object
+ */
+function checkCustom(models, object) {
+  const Model = /** @type {Readonly<Record<string, Model>>} */ (models)[object.kind];
+  if (!Model) return [`there is no schema of ${object.apiVersion} ${object.kind}`];
+  try {
+    new Model(object).validate();
+    return [];
+  } catch (error) {
+    return [/** @type {Error} */ (error).message];
+  }
+}

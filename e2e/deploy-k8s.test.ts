@@ -1,0 +1,140 @@
+/** What is applied to a cluster: every overlay and component valid to the letter, and within our own policies. */
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { readSettings, type Settings } from '@belfry/shared/service';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { find, get, POLICIES, settingsOf } from '../deploy/verify/policies.mjs';
+import { K8S, type KubernetesObject, OVERLAYS, render, renderWith } from '../deploy/verify/render.mjs';
+import { createSchemaCheck } from '../deploy/verify/schemas.mjs';
+import { findTool, kubernetesSchemas } from '../deploy/verify/tools.mjs';
+
+const kubectl = findTool('kubectl');
+const kubeScore = findTool('kube-score');
+const schemas = kubectl ? await kubernetesSchemas() : undefined;
+
+/** Environments by what they consist of; `legacy` has what no overlay uses. */
+const rendered = new Map<string, readonly KubernetesObject[]>();
+const ENVIRONMENTS = [...OVERLAYS, 'legacy'];
+const environment = (name: string) => rendered.get(name) ?? [];
+
+/** As deep a copy as JSON has: what policies break must stay broken for one test only. */
+const copyOf = (objects: readonly KubernetesObject[]): KubernetesObject[] => JSON.parse(JSON.stringify(objects));
+
+describe.skipIf(!kubectl)('the overlays (need kubectl)', () => {
+  beforeAll(async () => {
+    for (const overlay of OVERLAYS) rendered.set(overlay, await render(kubectl ?? '', `${K8S}/overlays/${overlay}`));
+    const legacy = ['redis-dev', 'ingress-nginx', 'hpa', 'network-policies'];
+    rendered.set('legacy', await renderWith(kubectl ?? '', legacy, { namespace: 'belfry-legacy' }));
+  }, 60_000);
+
+  describe.each(ENVIRONMENTS)('%s', (name) => {
+    it.skipIf(!schemas)('is valid, strictly, for Kubernetes 1.36 and the CRDs it uses (needs the schemas)', () => {
+      const check = createSchemaCheck(schemas ?? '');
+      const faults = environment(name).flatMap((object) =>
+        check(object).map((fault) => `${object.kind} ${object.metadata.name}: ${fault}`),
+      );
+      expect(faults).toEqual([]);
+      expect(environment(name).length).toBeGreaterThan(20);
+    });
+
+    it.each(POLICIES)('keeps to it: $name', (policy) => {
+      expect(policy.check(environment(name))).toEqual([]);
+    });
+
+    it('puts all its objects into its one namespace, each once', () => {
+      const [namespace, ...others] = find(environment(name), 'Namespace');
+      expect(others).toEqual([]);
+      const strangers = environment(name).filter(
+        ({ kind, metadata }) => kind !== 'Namespace' && metadata.namespace !== namespace?.metadata.name,
+      );
+      expect(strangers.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([]);
+      const names = environment(name).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+      expect(new Set(names).size).toBe(names.length);
+    });
+  });
+
+  it.skipIf(!kubeScore).each(OVERLAYS)('%s has nothing critical for kube-score (needs kube-score)', async (overlay) => {
+    expect(await criticalIn(environment(overlay))).toEqual([]);
+    const objects = copyOf(environment(overlay));
+    get(objects, 'Deployment', 'gateway').spec.template.spec.containers[0].resources.requests.memory = undefined;
+    expect(await criticalIn(objects)).not.toEqual([]);
+  });
+
+  it.skipIf(!schemas)('would be found to be wrong if they were (needs the schemas)', () => {
+    const check = createSchemaCheck(schemas ?? '');
+    const [prod, staging] = [copyOf(environment('prod')), copyOf(environment('staging'))];
+    const gateway = get(prod, 'Deployment', 'gateway');
+    gateway.spec.minReadySecond = 90;
+    gateway.spec.template.spec.containers[0].env.push({ name: 'MAX_CONNECTIONS', value: 12_000 });
+    expect(check(gateway)).toHaveLength(2);
+    const scaler = get(prod, 'ScaledObject', 'gateway');
+    scaler.spec.triggers[0].metadata.threshold = 8_000;
+    expect(check(scaler)).toHaveLength(1);
+    const route = get(staging, 'HTTPRoute', 'belfry');
+    route.spec.rules[0].timeouts = { request: '0 seconds' };
+    expect(check(route)).toHaveLength(1);
+    const monitor = get(staging, 'ServiceMonitor', 'belfry');
+    monitor.spec.endpoints[0].interval = '15 secs';
+    expect(check(monitor)).toHaveLength(1);
+    expect(check({ ...gateway, kind: 'Deploymint' })).toEqual(['there is no schema of apps/v1 Deploymint']);
+  });
+
+  it.each(POLICIES)('would break it: $name', (policy) => {
+    const objects = copyOf(environment('prod'));
+    policy.breaks(objects);
+    expect(policy.check(objects)).not.toEqual([]);
+  });
+
+  it('scale the same with KEDA and with prometheus-adapter, and before a gateway is full', () => {
+    const scaler = get(environment('prod'), 'ScaledObject', 'gateway').spec;
+    const hpa = get(environment('legacy'), 'HorizontalPodAutoscaler', 'gateway').spec;
+    expect(scaler.triggers[0].metadata.threshold).toBe(hpa.metrics[0].external.target.averageValue);
+    expect(scaler.advanced.horizontalPodAutoscalerConfig.behavior).toEqual(hpa.behavior);
+    expect([scaler.minReplicaCount, scaler.maxReplicaCount]).toEqual([hpa.minReplicas, hpa.maxReplicas]);
+    const limit = Number(settingsOf(environment('prod'), 'gateway').MAX_CONNECTIONS);
+    expect(Number(scaler.triggers[0].metadata.threshold)).toBeLessThan(0.75 * limit);
+    // KEDA's query does not go through kustomize: it must name prod's namespace itself.
+    expect(scaler.triggers[0].metadata.query).toContain('namespace="belfry"');
+    expect(find(environment('prod'), 'Namespace')[0]?.metadata.name).toBe('belfry');
+  });
+
+  it.each([
+    ['gateway', '../packages/gateway/dist/settings.js', 'gatewaySettings'],
+    ['publisher', '../packages/publisher/dist/settings.js', 'publisherSettings'],
+    ['canary', '../deploy/canary/dist/settings.js', 'canarySettings'],
+  ])('give the %s only settings that it has, with values that it takes', async (name, path, exported) => {
+    const module = (await import(path)) as Record<string, Settings>;
+    const sources = (await import('../packages/publisher/dist/sources/settings.js')) as { sourceSettings: Settings };
+    const settings = { ...(name === 'publisher' ? sources.sourceSettings : {}), ...module[exported] };
+    const ofNode = new Set(['NODE_ENV', 'NODE_OPTIONS', 'NODE_NAME', 'NODE_EXTRA_CA_CERTS']);
+    for (const overlay of ENVIRONMENTS) {
+      if (name === 'canary' && find(environment(overlay), 'Deployment', 'canary').length === 0) continue;
+      const given = settingsOf(environment(overlay), name);
+      const unknown = Object.keys(given).filter((key) => {
+        const declared = settings[key.replace(/_FILE$/, '')];
+        return !ofNode.has(key) && (key.endsWith('_FILE') ? !declared?.secret : !declared);
+      });
+      expect(unknown).toEqual([]);
+      const values = Object.fromEntries(Object.entries(given).filter(([key]) => !key.endsWith('_FILE')));
+      expect(() => readSettings(settings, { JWT_SECRET: 'x', ...values })).not.toThrow();
+    }
+  });
+});
+
+/** Ours to decide: CPU without a limit (it would throttle the event loop), pulling only what is not there (tags never move). */
+const KUBE_SCORE_IGNORED = ['container-resources', 'container-image-pull-policy'];
+const KUBE_SCORE_INSTEAD = ['container-memory-requests-equal-limits'];
+
+/** What kube-score would not let pass. */
+async function criticalIn(objects: readonly KubernetesObject[]): Promise<string[]> {
+  const options = [
+    ...KUBE_SCORE_IGNORED.flatMap((test) => ['--ignore-test', test]),
+    ...KUBE_SCORE_INSTEAD.flatMap((test) => ['--enable-optional-test', test]),
+  ];
+  const child = spawn(kubeScore ?? '', ['score', '--output-format', 'ci', ...options, '-']);
+  child.stdin.end(objects.map((object) => stringify(object)).join('---\n'));
+  const lines = (await text(child.stdout)).split('\n');
+  expect(lines.length).toBeGreaterThan(10);
+  return lines.filter((line) => line.startsWith('[CRITICAL]'));
+}
