@@ -23,17 +23,23 @@ const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.
  */
 const mangled = JSON.parse(await readFile(here('mangled.json'), 'utf8'));
 
-/** @param {readonly string[]} names */
+/**
+ * @param {readonly string[]} names
+ * @throws where others know one of them, or it is used as text too: texts are not renamed
+ */
 async function checkNames(names) {
-  const api = await readFile(here('src/api.ts'), 'utf8');
-  const protocol = await Promise.all(
-    ['codes', 'events', 'messages', 'position'].map((name) =>
-      readFile(here(`../shared/src/protocol/${name}.ts`), 'utf8'),
-    ),
+  const read = (/** @type {string} */ path) => readFile(here(path), 'utf8');
+  const files = (await readdir(here('src'))).filter((file) => file.endsWith('.ts') && !file.includes('.test'));
+  const own = (await Promise.all(files.map((file) => read(`src/${file}`)))).join('\n');
+  const known = (
+    await Promise.all(
+      ['../shared/src/protocol/messages.ts', '../shared/src/protocol/events.ts', 'src/api.ts'].map(read),
+    )
+  ).join('\n');
+  const wrong = names.filter(
+    (name) => new RegExp(`\\b${name}\\b\\??[:(<]`).test(known) || new RegExp(`['"]${name}['"]`).test(own),
   );
-  const text = [api, ...protocol].join('\n');
-  const taken = names.filter((name) => new RegExp(`\\b${name}\\b\\??[:(<]`).test(text));
-  if (taken.length > 0) throw new Error(`mangled.json names what others know: ${taken.join(', ')}`);
+  if (wrong.length > 0) throw new Error(`mangled.json must not name ${wrong.join(', ')}`);
 }
 
 await checkNames(mangled);

@@ -28,6 +28,21 @@ describe('the wait before the next attempt', () => {
     expect(backoff(9, advice, most, 7_000)).toBeCloseTo(27_000, 0);
   });
 
+  it.each([undefined, null, 'soon', {}, { first_ms: 'x', max_ms: -1 }, { first_ms: Number.NaN, max_ms: null }])(
+    'is the default’s where the advice is %j',
+    (nonsense) => {
+      expect(backoff(0, nonsense as never, most)).toBeCloseTo(5_000, 0);
+      expect(backoff(9, nonsense as never, most)).toBeCloseTo(30_000, 0);
+    },
+  );
+
+  it('is neither nothing nor for ever, whatever delay a server asks for', () => {
+    expect(backoff(2, advice, most, 'x' as never)).toBeCloseTo(4_000, 0);
+    expect(backoff(2, advice, most, -5)).toBeCloseTo(4_000, 0);
+    expect(backoff(0, advice, least, Number.POSITIVE_INFINITY)).toBe(600_000);
+    expect(backoff(0, { first_ms: 1e300, max_ms: 1e300 }, most)).toBeLessThanOrEqual(600_000);
+  });
+
   it('spreads 10,000 clients that lose a gateway at once: no 100 ms get more than a fortieth of them', () => {
     let seed = 1;
     const random = () => {

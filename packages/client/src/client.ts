@@ -48,7 +48,6 @@ export function createClient(options: ClientOptions): Client {
   const requests = createRequests(poke);
   const gap = (found: Gap): void => emit('gap', found);
   const subscriptions = createSubscriptions({ clock, random, positions, newRef, poke, report, gap });
-  emitter.on('user', () => subscriptions.retryRefused());
   /** Frames of the tabs that follow this one. */
   let foreign: ClientMessage[] = [];
   const outbox = createOutbox(clock, () => foreign.shift() ?? requests.next() ?? subscriptions.next());
@@ -79,6 +78,7 @@ export function createClient(options: ClientOptions): Client {
     tokens,
     emitter,
     changed,
+    renewed: () => subscriptions.retryRefused(),
     transport: async () =>
       webSocket ?? (await import('./sse.js')).sseTransport(fetch, { bearer, fetchStates, HttpError, queryOf }),
     share:

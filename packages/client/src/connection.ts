@@ -3,22 +3,22 @@
  * of channels: it says when there is somebody to send to, and hands on what arrives.
  */
 import {
-  type AuthenticatedMessage,
   afterClose,
   type ClientMessage,
   type EventMessage,
   type GatewayMessage,
-  type WelcomeMessage,
+  type ReconnectAdvice,
 } from '@belfry/shared/protocol';
 import type { ClientOptions, ConnectionState, StatusReason, User } from './api.js';
-import { backoff, DEFAULT_ADVICE } from './backoff.js';
+import { backoff } from './backoff.js';
 import { type Clock, createTimer, type Disposer } from './clock.js';
 import type { Emitter } from './emitter.js';
 import { BelfryError, wrap } from './errors.js';
+import { createLogin } from './login.js';
 import { createMachine, type Entries, statusOf } from './machine.js';
 import { errorOf } from './requests.js';
 import type { Share, ShareEvents } from './share.js';
-import type { Renewal, Token, Tokens } from './tokens.js';
+import type { Tokens } from './tokens.js';
 import type { OpenTransport, Transport } from './transport.js';
 
 /** How long a connection must hold before the failures before it are forgotten: some accept, and drop at once. */
@@ -31,9 +31,8 @@ const ANSWER_MS = 5_000;
 const FRESH_MS = 1_000;
 /** How far attempts that the page's events bring forward are spread: a network that comes back does so for many. */
 const HURRY_MS = 500;
-const RENEW_AGAIN_MS = 5_000;
-
-const AUTHENTICATION = 'auth';
+/** What a gateway can be configured to; more would be a mistake. */
+const LONGEST_HEARTBEAT_MS = 300_000;
 
 export interface Connection {
   /** All of the client's state but the data mode, which is not the connection's alone. */
@@ -69,6 +68,8 @@ export interface ConnectionParts {
   readonly down: () => void;
   readonly receive: (message: GatewayMessage | EventMessage) => void;
   readonly changed: () => void;
+  /** The gateway has accepted another token on the same connection. */
+  readonly renewed: () => void;
 }
 
 export function createConnection(parts: ConnectionParts): Connection {
@@ -77,19 +78,15 @@ export function createConnection(parts: ConnectionParts): Connection {
   const { maxAttempts = Number.POSITIVE_INFINITY, connectTimeoutMs = 10_000 } = parts.options;
   let { silenceMs = 40_000 } = parts.options;
 
-  let token: Token;
   let open: OpenTransport | undefined;
   let transport: Transport | undefined;
   let share: Share | undefined;
-  let renewal: Renewal | undefined;
   const stable = createTimer(clock);
   const waited = createTimer(clock);
   /** The gateway has accepted this connection, with these frames. */
   let accepted = false;
   let greeting: string[] = [];
-  let welcome: WelcomeMessage | undefined;
-  let welcomeAt = 0;
-  let acceptedAt = 0;
+  let advice: ReconnectAdvice | undefined;
   let lastFrameAt = 0;
   let serverDelay: number | undefined;
 
@@ -98,7 +95,6 @@ export function createConnection(parts: ConnectionParts): Connection {
   let failures = 0;
   let retryAt: number | undefined;
   let reason: StatusReason | undefined;
-  let user: User | undefined;
 
   function send(message: ClientMessage): void {
     const shown = message.type === 'AUTHENTICATE' ? { ...message, token: '…' } : message;
@@ -111,7 +107,7 @@ export function createConnection(parts: ConnectionParts): Connection {
     reason = { code, message };
     // Refused, or accepted and dropped again: perhaps the next address does better.
     if (transport && (!accepted || failures > 0)) urlIndex++;
-    retryAt = clock.now() + backoff(failures, welcome?.reconnect ?? DEFAULT_ADVICE, random, after);
+    retryAt = clock.now() + backoff(failures, advice, random, after);
     failures++;
     machine.send(failures < maxAttempts ? 'dropped' : 'refused');
   }
@@ -123,18 +119,13 @@ export function createConnection(parts: ConnectionParts): Connection {
 
   function closed(code: number, text: string): void {
     const after = afterClose(code);
-    switch (after) {
-      case 'stop':
-        return refuse(code, text);
-      case 'new_token':
-        tokens.refused();
-        return fail(code, text, 0);
-      case 'reconnect_after_delay':
-      case 'reconnect_with_backoff':
-        return fail(code, text, serverDelay);
-      default:
-        return after satisfies never;
+    if (after === 'stop') return refuse(code, text);
+    if (after === 'new_token') {
+      tokens.refused();
+      serverDelay = 0;
     }
+    // A gateway that said when to come back means it, whatever the code.
+    fail(code, text, serverDelay);
   }
 
   function received(text: string | undefined): void {
@@ -159,71 +150,50 @@ export function createConnection(parts: ConnectionParts): Connection {
   function handle(message: GatewayMessage, text: string): void {
     switch (message.type) {
       case 'WELCOME':
-        welcome = message;
-        welcomeAt = lastFrameAt;
+        advice = message.reconnect;
         greeting = [text];
-        if (message.heartbeat_interval > 0) silenceMs = message.heartbeat_interval * 1000 + GRACE_MS;
+        login.welcomed(message);
+        if (message.heartbeat_interval > 0) {
+          silenceMs = Math.min(message.heartbeat_interval * 1000, LONGEST_HEARTBEAT_MS) + GRACE_MS;
+        }
         machine.send('welcome');
-        break;
-      case 'AUTHENTICATED':
-        greeting[1] = text;
-        authenticated(message);
         break;
       case 'PING':
         if (transport) send({ type: 'PONG' });
         break;
-      case 'TOKEN_EXPIRING':
-        // A short-lived token is announced to expire as soon as it is accepted; that one is renewed as planned.
-        if (clock.now() - acceptedAt > STABLE_MS) renewal?.within(0);
-        break;
       case 'GOING_AWAY':
         serverDelay = message.reconnect_after_ms;
         break;
-      case 'ERROR':
-        if (message.ref === AUTHENTICATION) {
-          tokens.refused();
-          report(errorOf(message));
-          // Another user's token needs another connection.
-          if (machine.place === 'open.login' || message.code === 'forbidden') fail(message.code, message.message, 0);
-          else renewal?.within(RENEW_AGAIN_MS);
-          break;
-        }
-        if (message.ref === undefined) {
+      default:
+        if (message.type === 'AUTHENTICATED') greeting[1] = text;
+        if (login.receive(message, !!transport)) break;
+        if (message.type === 'ERROR' && message.ref === undefined) {
           serverDelay = message.retry_after_ms;
           report(errorOf(message));
         }
         receive(message);
-        break;
-      default:
-        receive(message);
     }
-  }
-
-  function authenticated({ user_id, role, channels, expires_at }: AuthenticatedMessage): void {
-    acceptedAt = clock.now();
-    if (user_id) user = { id: user_id, role, channels: channels ?? [] };
-    if (transport && token !== undefined) {
-      renewal?.stop();
-      // By the server's clock: ours may be wrong by hours.
-      const age = (acceptedAt - welcomeAt) / 1000;
-      const remaining = expires_at - (welcome?.server_time ?? welcomeAt / 1000) - age;
-      if (remaining >= 0) renewal = tokens.keepFresh(remaining * 1000, use);
-    }
-    machine.send('accepted');
-    if (user) emit('user', user);
-  }
-
-  function use(fresh: Token): void {
-    if (fresh === null) return signedOut();
-    token = fresh;
-    authenticate();
   }
 
   const signedOut = (): void => refuse('token', 'signed out');
-
-  function authenticate(): void {
-    if (token) send({ type: 'AUTHENTICATE', token, ref: AUTHENTICATION });
-  }
+  const login = createLogin({
+    clock,
+    tokens,
+    emitter: parts.emitter,
+    send,
+    signedOut,
+    accepted: () => {
+      const again = isConnected();
+      machine.send('accepted');
+      if (again) parts.renewed();
+    },
+    rejected: ({ code, message }) => {
+      // Another user's token needs another connection.
+      const useless = machine.place === 'open.login' || code === 'forbidden';
+      if (useless) fail(code, message, 0);
+      return useless;
+    },
+  });
 
   /** Loads what sharing takes when it is first needed; a page that cannot load it has a connection of its own. */
   function elect(load: (events: ShareEvents) => Promise<Share>): void {
@@ -236,7 +206,7 @@ export function createConnection(parts: ConnectionParts): Connection {
         machine.send('follow');
       },
       frame: received,
-      down: () => fail('transport', 'the connected tab let go'),
+      down: () => fail('transport', 'the connected tab let go', 0),
       hint: hurry,
     }).then(
       (loaded) => {
@@ -282,22 +252,22 @@ export function createConnection(parts: ConnectionParts): Connection {
       return undefined;
     },
     open: () => () => {
-      renewal?.stop();
+      login.end();
       stable.stop();
       down();
       transport?.close();
-      renewal = transport = undefined;
+      transport = undefined;
       accepted = false;
       share?.leave();
     },
     'open.authorizing': () => {
       let left = false;
-      const prepare = async (): Promise<void> => {
-        open ??= await parts.transport();
-        token = await tokens.get('connect');
-      };
-      prepare().then(
-        () => {
+      const prepared = parts.transport().then((transport) => {
+        open = transport;
+        return login.fetch();
+      });
+      prepared.then(
+        (token) => {
           if (left) return;
           if (token === null) signedOut();
           else machine.send('token');
@@ -316,7 +286,8 @@ export function createConnection(parts: ConnectionParts): Connection {
     'open.greeting': () => {
       serverDelay = undefined;
       try {
-        transport = open?.(urls[urlIndex % urls.length] as string, token ?? undefined, { frame: received, closed });
+        const url = urls[urlIndex % urls.length] as string;
+        transport = open?.(url, login.token ?? undefined, { frame: received, closed });
       } catch (cause) {
         report(wrap('transport', cause));
         fail('transport', 'not opened');
@@ -324,7 +295,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       return deadline(connectTimeoutMs, 'no WELCOME');
     },
     'open.login': () => {
-      if (token) authenticate();
+      if (login.token) login.authenticate();
       else machine.send('accepted');
       // The gateway handles frames in order, so what follows need not wait for AUTHENTICATED.
       up(send);
@@ -369,20 +340,22 @@ export function createConnection(parts: ConnectionParts): Connection {
     },
   };
 
-  const machine = createMachine(entries, (place) => {
-    if (statusOf(place, before) === 'connected') {
+  const machine = createMachine(entries, () => {
+    if (isConnected()) {
       before = true;
       reason = undefined;
     }
     changed();
   });
 
+  const isConnected = (): boolean => statusOf(machine.place, before) === 'connected';
+
   return {
     get state() {
       return { status: statusOf(machine.place, before), attempt: failures, retryAt, reason };
     },
     get user() {
-      return user;
+      return login.user;
     },
     get trying() {
       return machine.place !== 'suspended' && /ing$/.test(statusOf(machine.place, before));

@@ -5,9 +5,11 @@ import { type BelfryError, wrap } from './errors.js';
 
 type Listener = (value: never) => void;
 
+export type Emit = <K extends keyof ClientEvents>(name: K, value: ClientEvents[K]) => void;
+
 export interface Emitter {
   on<K extends keyof ClientEvents>(name: K, listener: (value: ClientEvents[K]) => void): Disposer;
-  emit<K extends keyof ClientEvents>(name: K, value: ClientEvents[K]): void;
+  readonly emit: Emit;
   /** Emits `error`. An exception of the application's own code that nobody listens for becomes an uncaught one. */
   report(error: BelfryError): void;
   clear(): void;
@@ -16,7 +18,7 @@ export interface Emitter {
 export function createEmitter(): Emitter {
   const listeners = new Map<string, Set<Listener>>();
 
-  const emit: Emitter['emit'] = (name, value) => {
+  const emit: Emit = (name, value) => {
     for (const listener of [...(listeners.get(name) ?? [])]) {
       try {
         (listener as (value: unknown) => void)(value);

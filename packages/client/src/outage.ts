@@ -1,13 +1,13 @@
 /** What people should be told of: not every blip, only being away for a while, being back after that, and giving up. */
 import type { Status, StatusReason } from './api.js';
 import { type Clock, createTimer } from './clock.js';
-import type { Emitter } from './emitter.js';
+import type { Emit } from './emitter.js';
 
 /** @returns what to call with every status */
 export function createOutage(
   clock: Clock,
   lostAfterMs: number,
-  emit: Emitter['emit'],
+  emit: Emit,
 ): (status: Status, reason: StatusReason | undefined) => void {
   let lost = false;
   const timer = createTimer(clock);

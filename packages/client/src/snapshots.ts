@@ -4,7 +4,7 @@ import type { ChannelState } from './api.js';
 /** uWebSockets takes 4 KB of request head by default, the token included. */
 const QUERY_CHARACTERS = 1_500;
 
-/** Any answer but 200, 304 and, for a channel among others, 403. */
+/** Any answer but 200, 304 and, for one channel, 400 and 403. */
 export class HttpError extends Error {
   readonly status: number;
   readonly retryAfterMs: number;
@@ -48,8 +48,8 @@ export async function fetchStates(
     ...(signal && { signal }),
   });
   if (response.status === 304) return [];
-  // One channel that is not allowed must not cost the others their snapshot.
-  if (response.status === 403) return channels.length > 1 ? halves() : [];
+  // One channel that is not allowed, or none at all, must not cost the others their snapshot.
+  if (response.status === 403 || response.status === 400) return channels.length > 1 ? halves() : [];
   if (!response.ok) throw new HttpError(response);
   const body = (await response.json()) as { readonly channels: readonly ChannelState[] };
   const tag = response.headers.get('etag');

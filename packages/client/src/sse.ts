@@ -48,11 +48,11 @@ export const sseTransport =
       events.closed(code, reason);
     }
 
-    /** At the end of the turn: channels and token tend to come together. */
+    /** A little later: the token and the channels come one after the other, in a microtask each. */
     function reopen(): void {
       if (opening) return;
       opening = true;
-      queueMicrotask(() => {
+      const open = (): void => {
         opening = false;
         if (closed) return;
         current?.abort();
@@ -60,7 +60,8 @@ export const sseTransport =
         current = own;
         if (wanted.size > 0) read(own).catch((cause) => own === current && end(1006, String(cause)));
         else frame({ type: 'AUTHENTICATED' });
-      });
+      };
+      queueMicrotask(() => queueMicrotask(open));
     }
 
     async function read(own: AbortController): Promise<void> {

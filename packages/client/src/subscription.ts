@@ -235,8 +235,8 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
   }
 
   function refused(message: ErrorMessage): void {
-    const { code, retry_after_ms: after = RETRY_MS } = message;
-    if (RETRIED.includes(code)) askAgain(after + random() * RETRY_MS);
+    const { code, retry_after_ms: after } = message;
+    if (RETRIED.includes(code)) askAgain((Number(after) || RETRY_MS) + random() * RETRY_MS);
     else refuse(errorOf(message));
   }
 

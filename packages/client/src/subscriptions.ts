@@ -18,8 +18,8 @@ import { type Ask, createSubscription, type Subscription } from './subscription.
 
 /** The gateway takes 16 KB a frame; the rest is for the frame's own words. */
 const FRAME_CHARACTERS = 15_000;
-/** Quotes, comma and colon around a name in the list and one in the map. */
-const AROUND = 10;
+/** Quotes, comma and colon around a text. */
+const AROUND = 4;
 /** Channels that are to be asked for again at the same time have a timer each: this gathers them. */
 const GATHER_MS = 50;
 
@@ -77,61 +77,59 @@ export function createSubscriptions(parts: {
     if (lowest) positions.save(channel, lowest);
   }
 
+  /** Counts what a frame grows by. @returns true when it is full: the rest goes into the next one */
+  function createMeasure(): (...texts: readonly (string | undefined)[]) => boolean {
+    let size = 0;
+    return (...texts) => {
+      for (const text of texts) size += (text?.length ?? 0) + AROUND;
+      return size > FRAME_CHARACTERS;
+    };
+  }
+
   function leaving(): ClientMessage | undefined {
     const names: string[] = [];
-    let size = 0;
+    const full = createMeasure();
     for (const channel of joined) {
       if (channels.has(channel) || held.get(channel)?.size) continue;
-      size += channel.length + AROUND;
-      if (size > FRAME_CHARACTERS) break;
+      if (full(channel)) break;
       joined.delete(channel);
       names.push(channel);
     }
-    return names.length > 0 ? { type: 'UNSUBSCRIBE', channels: names, ref: parts.newRef() } : undefined;
+    return names[0] ? { type: 'UNSUBSCRIBE', channels: names, ref: parts.newRef() } : undefined;
   }
 
   function joining(): ClientMessage | undefined {
     const ref = parts.newRef();
+    const full = createMeasure();
     const asked = new Map<string, Ask>();
     const after: Record<string, string> = {};
     let rewind: number | undefined;
-    let size = 0;
     for (const subscription of all()) {
       const { channel } = subscription;
       const ask = subscription.joining();
-      if (!ask) continue;
       const other = asked.get(channel);
       // A frame has one `rewind`, and says one thing of a channel; what does not fit goes into the next.
-      if (asked.size > 0 && ask.rewind !== rewind) continue;
-      if (other && other.after !== ask.after) continue;
-      if (!other) size += 2 * channel.length + (ask.after?.length ?? 0) + AROUND;
-      if (size > FRAME_CHARACTERS) break;
+      if (!ask || (asked.size > 0 && ask.rewind !== rewind) || (other && other.after !== ask.after)) continue;
+      if (full(channel, channel, ask.after)) break;
       rewind = ask.rewind;
       if (ask.after) after[channel] = ask.after;
       asked.set(channel, ask);
       joined.add(channel);
       subscription.joinAsked(ref);
     }
-    if (asked.size === 0) return undefined;
-    return {
-      type: 'SUBSCRIBE',
-      channels: [...asked.keys()],
-      ...(Object.keys(after).length > 0 && { after }),
-      ...(rewind && { rewind }),
-      ref,
-    };
+    // JSON leaves out what is undefined.
+    return asked.size > 0 ? { type: 'SUBSCRIBE', channels: [...asked.keys()], after, rewind, ref } : undefined;
   }
 
   /** Behind the SUBSCRIBE that joins: a snapshot older than that would be of no use. */
   function asking(): ClientMessage | undefined {
     const ref = parts.newRef();
+    const full = createMeasure();
     const names = new Set<string>();
-    let size = 0;
     for (const subscription of all()) {
       const { channel } = subscription;
       if (!subscription.needsState) continue;
-      size += channel.length + AROUND;
-      if (size > FRAME_CHARACTERS) break;
+      if (full(channel)) break;
       names.add(channel);
       subscription.stateAsked(ref);
     }
