@@ -1,7 +1,15 @@
 /** The documentation says what the code says: its generated parts are those that the registries make now. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startGateway, startRedis, type TestGateway, type TestRedis } from '@belfry/testkit';
+import {
+  eventually,
+  startGateway,
+  startPublisher,
+  startRedis,
+  type TestGateway,
+  type TestProcess,
+  type TestRedis,
+} from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DOCUMENTS, generate, loadParts, partsIn } from '../scripts/docs.mjs';
 import { errorCodesTable, messagesTable, settingsTable } from '../scripts/docs-tables.mjs';
@@ -37,25 +45,34 @@ describe('the generated parts', () => {
   });
 });
 
-describe('against a running gateway', () => {
+describe('against running processes', () => {
   let redis: TestRedis;
   let gateway: TestGateway;
+  let publisher: TestProcess;
   beforeAll(async () => {
     redis = await startRedis();
     gateway = await startGateway({ REDIS_URL: redis.url });
+    publisher = await startPublisher({ REDIS_URL: redis.url, NYC_BASE_URL: 'http://127.0.0.1:1' });
+    // What is polled begins once Redis is there, a moment after the process listens.
+    await eventually('metrics of the sources', async () =>
+      (await (await fetch(`${publisher.operatorUrl}/metrics`)).text()).includes('belfry_source_'),
+    );
   });
   afterAll(async () => {
-    await gateway?.stop();
+    await Promise.all([gateway?.stop(), publisher?.stop()]);
     await redis?.stop();
   });
 
-  it('docs/metrics.md names the metrics there are, Node’s own aside, and no other', async () => {
-    const scraped = await (await fetch(`${gateway.operatorUrl}/metrics`)).text();
-    const there = [...scraped.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name);
-    const ours = there.filter((name) => !/^(process|nodejs)_/.test(name ?? '') && name !== 'belfry_build_info');
-    const documented = [...(parts['gateway-metrics']?.() ?? '').matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name);
-    expect(documented).toEqual(ours.sort());
-  });
+  it.each(['gateway', 'publisher'] as const)(
+    'docs/metrics.md names the metrics that a %s has, Node’s own aside, and no other',
+    async (name) => {
+      const scraped = await (await fetch(`${(name === 'gateway' ? gateway : publisher).operatorUrl}/metrics`)).text();
+      const there = [...scraped.matchAll(/^# TYPE (\w+) /gm)].map(([, metric = '']) => metric);
+      const ours = there.filter((metric) => !/^(process|nodejs)_/.test(metric) && metric !== 'belfry_build_info');
+      const table = parts[`${name}-metrics`]?.() ?? '';
+      expect([...table.matchAll(/^\| `(\w+)`/gm)].map(([, metric]) => metric)).toEqual(ours.sort());
+    },
+  );
 
   const calls = (port: 'clients' | 'operators') => {
     const section = read('PROTOCOL.md').split(port === 'clients' ? '## HTTP beside it' : '## For operators')[1] ?? '';

@@ -85,6 +85,8 @@ export async function loadParts() {
   const { publisherSettings } = await built('publisher/dist/settings.js');
   const { createGatewayMetrics } = await built('gateway/dist/metrics.js');
   const { createPublisherMetrics, watchLag } = await built('publisher/dist/metrics.js');
+  const { createJobMetrics } = await built('publisher/dist/jobs/metrics.js');
+  const { createSourceMetrics } = await built('publisher/dist/sources/nyc/metrics.js');
   const { HTTP_ERRORS } = await built('publisher/dist/intake/http.js');
   const { accessTable } = await built('shared/dist/auth/index.js');
   const { createOperatorRoutes } = await built('gateway/dist/admin/operations.js');
@@ -112,6 +114,8 @@ export async function loadParts() {
         registered(new Registry(), (r) => {
           createPublisherMetrics(r);
           watchLag(r, () => []);
+          createJobMetrics(r, undefined, Date.now);
+          createSourceMetrics(r, async () => []);
         }),
       ),
   };
