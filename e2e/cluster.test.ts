@@ -17,8 +17,7 @@ const user = mintToken({ user_id: 'landlord-7' });
 
 beforeAll(async () => {
   redis = await startRedis();
-  // No test asks the city.
-  const env = { REDIS_URL: redis.url, LOG_MAX_EVENTS: String(LOG_MAX_EVENTS), SOURCES_ENABLED: 'false' };
+  const env = { REDIS_URL: redis.url, LOG_MAX_EVENTS: String(LOG_MAX_EVENTS) };
   const gateway = (NODE_NAME: string) => startGateway({ ...env, NODE_NAME, ACCESS_POLICY: 'authenticated' });
   [gateways, publisher] = await Promise.all([
     Promise.all([gateway('gateway-a'), gateway('gateway-b')]),

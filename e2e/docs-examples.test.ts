@@ -35,8 +35,7 @@ const clients: TestClient[] = [];
 
 beforeAll(async () => {
   redis = await startRedis();
-  // No test asks the city.
-  const env = { REDIS_URL: redis.url, SOURCES_ENABLED: 'false' };
+  const env = { REDIS_URL: redis.url };
   [gateways, publisher] = await Promise.all([
     Promise.all(
       ['gateway-1', 'gateway-2'].map((NODE_NAME) =>

@@ -52,7 +52,11 @@ describe('against running processes', () => {
   beforeAll(async () => {
     redis = await startRedis();
     gateway = await startGateway({ REDIS_URL: redis.url });
-    publisher = await startPublisher({ REDIS_URL: redis.url, NYC_BASE_URL: 'http://127.0.0.1:1' });
+    publisher = await startPublisher({
+      REDIS_URL: redis.url,
+      SOURCES_ENABLED: 'true',
+      NYC_BASE_URL: 'http://127.0.0.1:1',
+    });
     // What is polled begins once Redis is there, a moment after the process listens.
     await eventually('metrics of the sources', async () =>
       (await (await fetch(`${publisher.operatorUrl}/metrics`)).text()).includes('belfry_source_'),
