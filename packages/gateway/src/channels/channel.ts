@@ -76,7 +76,7 @@ export class Channel {
   #waiting: JoinRequest[] = [];
   #reading = false;
   #cause: RepairCause = 'check';
-  /** The link was down while the log was being read. */
+  /** The link was down, or more came in than could be held, while the log was being read. */
   #doubted = false;
   /** A reading found no continuity, and brought no snapshot to answer with. */
   #snapshotNeeded = false;
@@ -174,6 +174,7 @@ export class Channel {
 
   #hold(position: Position, frame: Frame): void {
     if (this.#held.length < this.#options.maxHeld) this.#held.push({ position, frame: copyOf(frame) });
+    else this.#doubted = true;
   }
 
   #repair(cause: RepairCause): void {
@@ -211,10 +212,14 @@ export class Channel {
     let backoff: Backoff | undefined;
     for (let request = this.#need(); request && this.#state !== 'closed'; request = this.#need()) {
       const asOf = this.#position;
+      const heldBefore = this.#held.length;
+      // On a busy channel an emptied tail would no more reach back to where the reading ends.
+      this.#tail.pinned = true;
       let reading: ChannelReading;
       try {
         reading = await log.read(this.name, request);
       } catch {
+        this.#tail.pinned = false;
         // Redis is away; who waits is told so by whoever asked, and the log is read when it is back.
         backoff ??= createBackoff();
         const waitMs = backoff.next();
@@ -223,9 +228,14 @@ export class Channel {
       }
       backoff = undefined;
       if (this.#isClosed()) return;
+      // What came in before the log was asked is in the answer, or Redis has lost it: nobody saw it, nobody misses it.
+      this.#held.splice(0, heldBefore);
       this.#settle(request, reading, asOf);
+      this.#tail.pinned = false;
       this.#options.budget.enforce();
     }
+    // In the same turn in which nothing was needed any more: a moment later, what is needed next would not be read.
+    this.#reading = false;
   }
 
   #isClosed(): boolean {
@@ -257,7 +267,7 @@ export class Channel {
     // Redis published what we know before it answered: a log that ends before that has lost it.
     const lost = comparePositions(reading.position, asOf) < 0;
     const missing = lost ? undefined : this.#missingIn(request, reading);
-    if (!missing) return this.#resync(reading);
+    if (!missing) return this.#resync(request, reading);
     for (const entry of missing) {
       if (entry.frame === undefined) this.#position = entry.position;
       else this.#deliver(entry.position, entry.frame, entry.frame);
@@ -280,7 +290,7 @@ export class Channel {
   }
 
   /** Continuity is lost: everybody gets RESYNC and STATE, from one reading. False when it brought no snapshot. */
-  #resync(reading: ChannelReading): boolean {
+  #resync(request: ReadRequest, reading: ChannelReading): boolean {
     if (this.#state === 'live') {
       this.#state = 'repairing';
       this.#cause = 'check';
@@ -291,6 +301,7 @@ export class Channel {
     }
     this.#position = reading.position;
     this.#tail.restart(reading.position);
+    this.#extendTail(request, reading);
     if (this.followers > 0) {
       this.#options.publish(this.name, resyncFrame(this.name, reading.position));
       this.#options.publish(this.name, stateFrame(this.name, reading.position, reading.snapshot));

@@ -26,6 +26,8 @@ export interface Tail {
   restart(position: Position): void;
   /** Forgets its entries: the log still has them. */
   clear(): void;
+  /** Somebody waits for a reading that has to meet what is held here: it stays, whatever the budget, until then. */
+  pinned: boolean;
   readonly bytes: number;
 }
 
@@ -57,7 +59,7 @@ export function createTailBudget(maxBytes: number): TailBudget {
     enforce() {
       for (const tail of holding) {
         if (total <= maxBytes) return;
-        tail.clear();
+        if (!tail.pinned) tail.clear();
       }
     },
   };
@@ -70,6 +72,7 @@ const sizeOf = (entry: TailEntry): number => (entry.frame?.length ?? 0) + ENTRY_
 /** A class, and its list shared until there is something in it: most channels are quiet, and there are many. */
 class EventTail implements Tail {
   bytes = 0;
+  pinned = false;
   #entries: TailEntry[] = NOTHING;
   /** The position before the first entry; undefined when the log itself begins with the first entry. */
   #start: Position | undefined;
