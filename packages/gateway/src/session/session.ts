@@ -341,11 +341,14 @@ export class Session implements CommandSession {
     }
     this.context.authenticated(this);
     this.context.metrics.authenticated('ok');
+    const { accessPolicy, automaticJoins, maxSubscriptions } = this.context;
+    const automatic = (who: Identity): readonly string[] =>
+      automaticChannels(who, automaticJoins, accessPolicy, maxSubscriptions);
+    const before = this.#identity ? automatic(this.#identity) : [];
     this.#identity = identity;
     this.#state = 'authenticated';
     this.#wrongTokens = 0;
-    const { accessPolicy, automaticJoins, maxSubscriptions } = this.context;
-    const channels = automaticChannels(identity, automaticJoins, accessPolicy, maxSubscriptions);
+    const channels = automatic(identity);
     this.send({
       type: 'AUTHENTICATED',
       user_id: identity.userId,
@@ -357,8 +360,11 @@ export class Session implements CommandSession {
     this.#cancelExpiry?.();
     this.#cancelExpiry = undefined;
     this.#watchExpiry(this.context.clock.now());
-    if (first) for (const channel of channels) this.#joinUnasked(channel);
-    else this.#leaveForbidden(identity);
+    if (!first) this.#leaveForbidden(identity);
+    // What the client follows already it must not join anew: it would miss what comes in between, and not be told.
+    for (const channel of channels) {
+      if (!before.includes(channel) && !this.subscriptions.has(channel)) this.#joinUnasked(channel);
+    }
   }
 
   /** Timers are set only once the end is near: ten thousand tokens that last for hours need none. */
@@ -382,9 +388,9 @@ export class Session implements CommandSession {
     });
   }
 
-  /** A narrower token takes effect at once. */
+  /** A narrower token takes effect at once, also on what is still being waited for. */
   #leaveForbidden(identity: Identity): void {
-    for (const name of this.subscriptions.names()) {
+    for (const name of this.subscriptions.wanted()) {
       const channel = parseChannel(name);
       if (channel && authorise(identity, 'read', channel, this.context.accessPolicy)) continue;
       this.subscriptions.leave(name);

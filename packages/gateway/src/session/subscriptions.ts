@@ -48,10 +48,13 @@ export class Subscriptions {
     return this.#followed.map(({ name }) => name);
   }
 
+  /** With those that it waits to join. */
+  wanted(): string[] {
+    return [...this.names(), ...this.#waiting.map(({ name }) => name)];
+  }
+
   has(name: string): boolean {
-    return (
-      this.#followed.some((channel) => channel.name === name) || this.#waiting.some((entry) => entry.name === name)
-    );
+    return this.wanted().includes(name);
   }
 
   /**
