@@ -6,6 +6,7 @@
 import { EventEmitter } from 'node:events';
 import type { Clock } from '../../service/clock.js';
 import type { SubscriberConnection } from '../line.js';
+import { createPipe } from './pipe.js';
 
 export interface MemoryBusOptions {
   readonly clock: Clock;
@@ -173,35 +174,6 @@ function createConnection(options: ConnectionOptions): MemoryConnection {
     },
     deaden() {
       if (state === 'connected') state = 'dead';
-    },
-  };
-}
-
-/** One direction of a connection: everything arrives, late, in order. */
-function createPipe(clock: Clock, delayMs: () => number) {
-  let queue: { readonly at: number; readonly run: () => void }[] = [];
-  let running = false;
-
-  function next(): void {
-    const [first] = queue;
-    running = first !== undefined;
-    if (!first) return;
-    clock.after(first.at - clock.now(), () => {
-      if (queue[0] === first) {
-        queue.shift();
-        first.run();
-      }
-      next();
-    });
-  }
-
-  return {
-    put(run: () => void): void {
-      queue.push({ at: Math.max(clock.now() + delayMs(), queue.at(-1)?.at ?? 0), run });
-      if (!running) next();
-    },
-    drop(): void {
-      queue = [];
     },
   };
 }
