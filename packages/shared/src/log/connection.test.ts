@@ -1,9 +1,10 @@
-/** The connection for commands gets over a network that swallows everything without a word. */
+/** Where Redis is said to be; and a network that swallows everything without a word. */
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectSocket, createServer, type Server } from 'node:net';
 import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { connect } from './connection.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSettings } from '../service/index.js';
+import { connect, parseRedisUrl, redisSettings } from './connection.js';
 
 let redis: TestRedis;
 let proxy: Server;
@@ -49,4 +50,26 @@ it('gives up a half-open connection, on which nothing is answered any more, and 
   } finally {
     connection.disconnect();
   }
+});
+
+describe('REDIS_URL', () => {
+  it.each([
+    ['redis://127.0.0.1:6379/2', 'standalone', 1],
+    ['rediss://user:pass%2Cword@redis.example', 'standalone', 1],
+    ['redis+sentinel://a:26379,b:26379,c:26379/belfry', 'sentinel', 3],
+    ['redis+cluster://user:secret@a:7000,b:7001', 'cluster', 2],
+    ['redis+cluster://[::1]:7000,[::1]:7001', 'cluster', 2],
+  ])('may be %s', (given, kind, hosts) => {
+    const { REDIS_URL } = readSettings(redisSettings, { REDIS_URL: given });
+    const address = parseRedisUrl(REDIS_URL);
+    expect(address.kind).toBe(kind);
+    expect(address.nodes).toHaveLength(hosts);
+  });
+
+  it.each([['http://a:1'], ['a:6379,b:6379'], ['redis://a:port'], ['redis+sentinel://a:26379,b:port/belfry']])(
+    'is refused as %s, in a line that names it and keeps its value to itself',
+    (given) => {
+      expect(() => readSettings(redisSettings, { REDIS_URL: given })).toThrow(/^REDIS_URL must be redis:/);
+    },
+  );
 });

@@ -13,6 +13,7 @@ export const redisSettings = {
     text: 'Redis 7 or later: redis://host:6379/0, rediss:// for TLS, redis+sentinel://host:26379,host:26379/master-name, redis+cluster://host:6379,host:6379',
     default: 'redis://127.0.0.1:6379',
     secret: true,
+    severalHosts: true,
     protocols: ['redis:', 'rediss:', 'redis+sentinel:', 'rediss+sentinel:', 'redis+cluster:', 'rediss+cluster:'],
   }),
 } as const;

@@ -90,15 +90,24 @@ export const list = (common: Common<readonly string[]>): Setting<readonly string
   );
 
 /** `secret` is for addresses that may hold a password: never shown, and readable from `NAME_FILE`. */
-export function url(common: Common<string> & { protocols: readonly string[]; secret?: boolean }): Setting<string> {
+/** @param common.severalHosts the URL may name more than one host, separated by commas */
+export function url(
+  common: Common<string> & { protocols: readonly string[]; secret?: boolean; severalHosts?: boolean },
+): Setting<string> {
   const allowed = common.protocols.map((protocol) => `${protocol}//…`).join(' or ');
+  const isAllowed = (each: string) => URL.canParse(each) && common.protocols.includes(new URL(each).protocol);
   const read = (value: string) => {
-    if (!URL.canParse(value) || !common.protocols.includes(new URL(value).protocol)) {
-      throw new Error(`must be ${allowed}`);
-    }
+    const urls = common.severalHosts ? urlPerHost(value) : [value];
+    if (!urls.every(isAllowed)) throw new Error(`must be ${allowed}`);
     return value;
   };
   return setting(common, allowed, read, common.secret);
+}
+
+/** `scheme://credentials@a,b/path` as a URL of `a` and one of `b`: as a whole it is no URL by the standard. */
+function urlPerHost(value: string): string[] {
+  const [, before = '', hosts = '', after = ''] = /^([^/]*\/\/(?:[^@/]*@)?)([^/?#]*)(.*)$/.exec(value) ?? [];
+  return hosts.split(',').map((host) => (before === '' ? value : before + host + after));
 }
 
 /**
