@@ -31,6 +31,7 @@ import { createCredentialCheck } from './cluster/credentials.js';
 import { createNodes, type NodeInfo } from './cluster/nodes.js';
 import { createRevocations } from './cluster/revocations.js';
 import { createTickets } from './cluster/tickets.js';
+import { countedLog } from './counted-log.js';
 import { createGatewayMetrics } from './metrics.js';
 import { followSecrets } from './secrets.js';
 import type { AutomaticJoin } from './session/automatic-channels.js';
@@ -74,7 +75,10 @@ runProcess(async () => {
     onError: (error) => logger.debug({ err: error }, 'redis connection error'),
   });
   shutdown.step('redis', () => redis.disconnect());
-  const log = createRedisLog({ connection: redis, prefix: settings.KEY_PREFIX, retention: retentionFrom(settings) });
+  const log = countedLog(
+    createRedisLog({ connection: redis, prefix: settings.KEY_PREFIX, retention: retentionFrom(settings) }),
+    metrics.logRead,
+  );
 
   const hub = createHub({
     log,

@@ -2,6 +2,7 @@
  * What a gateway counts. Hot paths add to plain numbers, which are copied when Prometheus asks. No label grows with
  * properties, users or what clients send.
  */
+import { parseChannel } from '@belfry/shared/protocol';
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Registry } from '@belfry/shared/service';
 import type { ChannelObserver } from './channels/channel.js';
 import type { SessionMetrics } from './session/context.js';
@@ -24,6 +25,8 @@ export interface GatewayMetrics {
   connectionClosed(): void;
   connectionRefused(reason: string): void;
   linkDown(): void;
+  /** A channel's log is read: to open the channel, for joiners, for a repair. */
+  logRead(channel: string): void;
   watch(gauges: GatewayGauges): void;
 }
 
@@ -67,6 +70,9 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
   const ignored = tally(registry, 'belfry_events_ignored_total', 'Events from the link that were not passed on', [
     'reason',
   ]);
+  const logReads = tally(registry, 'belfry_log_reads_total', 'Readings of channels’ logs, by kind of channel', [
+    'kind',
+  ]);
   const linkDowns = tally(registry, 'belfry_link_downs_total', 'Times the link to Redis was lost', []);
   const durations = new Histogram({
     name: 'websocket_message_duration_seconds',
@@ -103,6 +109,7 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
     connectionClosed: () => connections({ status: 'closed' }),
     connectionRefused: (reason) => connections({ status: `refused_${reason}` }),
     linkDown: () => linkDowns(NONE),
+    logRead: (channel) => logReads({ kind: parseChannel(channel)?.kind ?? 'unknown' }),
     watch: (gauges) => watch(registry, gauges),
   };
 }

@@ -1,0 +1,13 @@
+/** The log with its readings counted: a storm of clients that come back may not become a storm of readings. */
+import type { LogReader } from '@belfry/shared/log';
+
+/** @param onRead called with the channel before every reading */
+export function countedLog(log: LogReader, onRead: (channel: string) => void): LogReader {
+  return {
+    positions: log.positions,
+    read(channel, request) {
+      onRead(channel);
+      return log.read(channel, request);
+    },
+  };
+}
