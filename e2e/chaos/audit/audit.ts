@@ -30,6 +30,7 @@ export function audit({ chains, findings, next, recordFiles, startedAt }: AuditP
     findings,
     sighted: sightings.sighted,
     crossed: sightings.crossed,
+    gap: sightings.gap,
     now: () => now,
   });
   const clients: Map<number, Follower>[] = [];
@@ -81,7 +82,7 @@ export function audit({ chains, findings, next, recordFiles, startedAt }: AuditP
         return sightings.snapshot(snapshot.channel, snapshot);
       }
       case KIND.resync:
-        return rules.resync(client, channel, followerOf(client, channel));
+        return rules.resync(client, channel, followerOf(client, channel), a, b);
       case KIND.unsubscribed:
         followerOf(client, channel).following = false;
         return;

@@ -17,6 +17,8 @@ export interface Knowledge {
   readonly sighted: (channel: number, epoch: number, offset: number, change: number) => void;
   /** A client went from one position to another of a later epoch without being told of a gap: to be checked later. */
   readonly crossed: (channel: number, from: LogPosition, to: LogPosition, eventAtEnd: boolean) => void;
+  /** A client at `from` was told that there is a gap before `to`. */
+  readonly gap: (channel: number, from: LogPosition, to: LogPosition) => void;
   /** When the record was written, in milliseconds since the start. */
   readonly now: () => number;
 }
@@ -131,6 +133,7 @@ export function createRules(know: Knowledge) {
     }
     if (recovered !== RECOVERED) {
       findings.count('gaps signalled by recovered: false');
+      know.gap(channel, { epoch: afterEpoch, offset: afterOffset }, { epoch, offset });
       follower.awaitsState = true;
       return;
     }
@@ -164,8 +167,9 @@ export function createRules(know: Knowledge) {
     moveTo(follower, epoch, offset);
   }
 
-  function resync(client: number, channel: number, follower: Follower): void {
+  function resync(client: number, channel: number, follower: Follower, epoch: number, offset: number): void {
     findings.count('gaps signalled by RESYNC');
+    know.gap(channel, { epoch: follower.epoch, offset: follower.offset }, { epoch, offset });
     if (!follower.following)
       findings.violation('uninvited', () => `${where(client, channel)}: RESYNC without a subscription`);
     follower.awaitsState = true;

@@ -2,6 +2,8 @@
  * What was seen by anybody, each thing once: which change stood at which position, which snapshots were sent, who went
  * from one epoch to the next. Checked at the end, when the chains say what the log was.
  */
+
+import { MAX_EVENTS } from '../cluster/cluster.js';
 import { BULK, CANARY_PROPERTY, channelName, GLOBAL, nOfChange, propertyOfChange, VIOLATION_TYPES } from '../names.js';
 import type { Chain, LogPosition } from './chain.js';
 import type { Findings } from './findings.js';
@@ -17,6 +19,8 @@ export interface Sightings {
   sighted(channel: number, epoch: number, offset: number, change: number): void;
   crossed(channel: number, from: LogPosition, to: LogPosition, eventAtEnd: boolean): void;
   snapshot(channel: number, snapshot: Snapshot): void;
+  /** Somebody at `from` was told that there is a gap before `to`. */
+  gap(channel: number, from: LogPosition, to: LogPosition): void;
   /** Compares everything with the chains. @param next below these numbers, by property, changes were reported */
   check(chains: ReadonlyMap<number, Chain>, next: ArrayLike<number>): void;
 }
@@ -31,11 +35,14 @@ interface Crossing {
 
 /** Steps that are gone back over marks before a crossing is called a gap: several failovers without an event. */
 const MAX_MARKS = 100;
+/** Half of what the logs of a run keep: certainly still there, also where events came while the gateway answered. */
+const CERTAINLY_HELD = MAX_EVENTS / 2;
 
 export function createSightings(findings: Findings, startedAt: number): Sightings {
   /** By channel and epoch: changes by offset, plus one; 0 where none was seen. */
   const seen = new Map<string, number[]>();
   const crossings = new Map<string, Crossing>();
+  const gaps = new Map<string, { channel: number; from: LogPosition; to: LogPosition; count: number }>();
   const snapshots = new Map<string, { channel: number; snapshot: Snapshot; text: string }>();
   let lastKey = '';
   let lastList: number[] = [];
@@ -122,7 +129,8 @@ export function createSightings(findings: Findings, startedAt: number): Sighting
       if (event.epoch > epoch || (event.epoch === epoch && event.offset > offset))
         problem(`holds ${nameOf(channel, event)}, which comes later`);
     }
-    if (channel === BULK) return;
+    // Of what stands on `global` nothing goes into a snapshot.
+    if (channel === BULK || channel === GLOBAL) return;
     for (let at = 0; at <= offset; at += 1) {
       const known = list[at];
       if (known === undefined) continue;
@@ -134,8 +142,34 @@ export function createSightings(findings: Findings, startedAt: number): Sighting
     }
   }
 
+  /** A gap is signalled for nothing where the log still held everything behind the client's position. */
+  function countNeedless(chains: ReadonlyMap<number, Chain>): void {
+    const places = new Map<number, ReadonlyMap<string, number>>();
+    const placesOf = (channel: number): ReadonlyMap<string, number> => {
+      const known = places.get(channel);
+      if (known) return known;
+      const entries = chains.get(channel)?.entries ?? [];
+      const made = new Map(entries.map(({ epoch, offset }, index) => [`${epoch}-${offset}`, index]));
+      places.set(channel, made);
+      return made;
+    };
+    for (const { channel, count, from, to } of gaps.values()) {
+      const [start, end] = [from, to].map(({ epoch, offset }) =>
+        placesOf(channel).get(`${unpackEpoch(epoch, startedAt)}-${offset}`),
+      );
+      if (start !== undefined && end !== undefined && end - start < CERTAINLY_HELD)
+        findings.count('gaps signalled although the log still reached back', count);
+    }
+  }
+
   return {
     sighted,
+    gap(channel, from, to) {
+      const key = `${channel} ${from.epoch}-${from.offset} ${to.epoch}-${to.offset}`;
+      const known = gaps.get(key);
+      if (known) known.count += 1;
+      else gaps.set(key, { channel, from, to, count: 1 });
+    },
     crossed(channel, from, to, eventAtEnd) {
       const key = `${channel} ${from.epoch}-${from.offset} ${to.epoch}-${to.offset} ${eventAtEnd}`;
       const known = crossings.get(key);
@@ -162,6 +196,7 @@ export function createSightings(findings: Findings, startedAt: number): Sighting
       checkReported(next);
       for (const crossing of crossings.values()) checkCrossing(crossing, chains.get(crossing.channel));
       for (const { channel, snapshot } of snapshots.values()) checkSnapshot(channel, snapshot);
+      countNeedless(chains);
       findings.count(
         'different events seen',
         [...seen.values()].reduce((sum, list) => sum + list.filter(Boolean).length, 0),

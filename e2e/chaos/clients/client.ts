@@ -17,6 +17,8 @@ export interface ClientParts {
   readonly endpoint: (client: number) => { readonly gateway: number; readonly port: number } | undefined;
   readonly counts: Counts;
   readonly now: () => number;
+  /** Connected again, every channel answered and its replay complete. Milliseconds, since the loss and since trying. */
+  readonly onRecovered: (sinceLoss: number, sinceAttempt: number) => void;
 }
 
 /** What happened, for all clients of a process together. */
@@ -42,8 +44,12 @@ interface Followed {
   known: boolean;
   /** SUBSCRIBED has come on this connection. */
   following: boolean;
+  /** What SUBSCRIBED announced and has not come yet: events of the replay, or a STATE. */
+  owed: number;
   /** Asked for anew after something did not fit: until the answer, events of the old following do not count. */
   repairing: boolean;
+  /** UNSUBSCRIBE was sent and not yet answered: until then events may still move the position. */
+  leaving: boolean;
   wanted: boolean;
 }
 
@@ -66,6 +72,9 @@ export class Client {
   #failures = 0;
   #waiting: ReturnType<typeof setTimeout> | undefined;
   #ended = false;
+  #lostAt: number | undefined;
+  #attemptAt: number | undefined;
+  #holdMs = 0;
   readonly #channels = new Map<number, Followed>();
   readonly #parts: ClientParts;
 
@@ -77,7 +86,8 @@ export class Client {
 
   get live(): boolean {
     if (!this.#open) return false;
-    for (const followed of this.#channels.values()) if (followed.wanted && !followed.following) return false;
+    for (const followed of this.#channels.values())
+      if (followed.wanted && (!followed.following || followed.owed > 0)) return false;
     return true;
   }
 
@@ -90,6 +100,7 @@ export class Client {
       return;
     }
     this.#heardAt = parts.now();
+    this.#attemptAt ??= this.#heardAt;
     this.#wire = openWire(
       { port: to.port, token: parts.token(this.number) },
       {
@@ -100,8 +111,9 @@ export class Client {
     );
   }
 
-  /** Breaks the connection, as a network does. */
-  cut(): void {
+  /** Breaks the connection, as a network does that comes back after `holdMs`. */
+  cut(holdMs = 0): void {
+    this.#holdMs = holdMs;
     this.#wire?.reset();
   }
 
@@ -130,8 +142,7 @@ export class Client {
   follow(channel: number): void {
     const followed = this.#channels.get(channel) ?? this.#add(channel);
     if (followed.wanted) return;
-    // Not before UNSUBSCRIBED has come: until then events still move the position that is to be named.
-    if (followed.following && this.#open) return void setTimeout(() => this.follow(channel), CHURN_RETRY_MS);
+    if (followed.leaving) return void setTimeout(() => this.follow(channel), CHURN_RETRY_MS);
     followed.wanted = true;
     if (this.#open) this.#subscribe([followed]);
   }
@@ -141,7 +152,9 @@ export class Client {
     const followed = this.#channels.get(channel);
     if (!followed?.wanted) return;
     followed.wanted = false;
-    if (this.#open) this.#wire?.send(JSON.stringify({ type: 'UNSUBSCRIBE', channel: channelName(channel) }));
+    if (!this.#open) return;
+    followed.leaving = true;
+    this.#wire?.send(JSON.stringify({ type: 'UNSUBSCRIBE', channel: channelName(channel) }));
   }
 
   get channels(): Iterable<number> {
@@ -182,7 +195,9 @@ export class Client {
       offset: 0,
       known: false,
       following: false,
+      owed: 0,
       repairing: false,
+      leaving: false,
       wanted: channel !== BULK,
     };
     this.#channels.set(channel, followed);
@@ -223,6 +238,20 @@ export class Client {
     const next = epoch === followed.epoch ? offset === followed.offset + 1 : epoch > followed.epoch;
     if (next) this.#moveTo(followed, epoch, offset);
     else this.#doubt(followed);
+    if (followed.owed > 0) this.#got(followed, 1);
+  }
+
+  /** Part of what SUBSCRIBED announced has come. */
+  #got(followed: Followed, count: number): void {
+    followed.owed -= count;
+    this.#noteRecovery();
+  }
+
+  #noteRecovery(): void {
+    if (this.#lostAt === undefined || !this.live) return;
+    const now = this.#parts.now();
+    this.#parts.onRecovered(now - this.#lostAt, now - (this.#attemptAt ?? now));
+    this.#lostAt = undefined;
   }
 
   #moveTo(followed: Followed, epoch: number, offset: number): void {
@@ -254,7 +283,11 @@ export class Client {
         return this.#subscribed(message);
       case 'UNSUBSCRIBED': {
         const followed = this.#channels.get(channelNumber(message.channel) ?? -1);
-        if (followed) followed.following = false;
+        if (followed) {
+          followed.following = false;
+          followed.leaving = false;
+          followed.owed = 0;
+        }
         this.#record(KIND.unsubscribed, followed?.channel ?? 0, 0, 0, 0);
         return;
       }
@@ -288,6 +321,8 @@ export class Client {
     followed.repairing = false;
     // With a replay the position moves with each of its events; otherwise there is nothing behind this one.
     if (message.replay === 0) this.#moveTo(followed, at.epoch, at.offset);
+    followed.owed = recovered === false ? 1 : message.replay;
+    this.#noteRecovery();
   }
 
   #state(message: Extract<GatewayMessage, { type: 'STATE' }>): void {
@@ -304,7 +339,9 @@ export class Client {
       else this.#record(KIND.foreign, channel, 0, 0, 0);
     }
     const followed = this.#channels.get(channel);
-    if (followed) this.#moveTo(followed, at.epoch, at.offset);
+    if (!followed) return;
+    this.#moveTo(followed, at.epoch, at.offset);
+    if (followed.owed > 0) this.#got(followed, followed.owed);
   }
 
   #error(message: Extract<GatewayMessage, { type: 'ERROR' }>): void {
@@ -337,8 +374,12 @@ export class Client {
     for (const followed of this.#channels.values()) {
       followed.following = false;
       followed.repairing = false;
+      followed.leaving = false;
+      followed.owed = 0;
     }
+    this.#lostAt ??= now();
     if (wasOpen) {
+      this.#attemptAt = undefined;
       this.#record(KIND.closed, 0, code, 0, 0);
       counts.closes.set(code, (counts.closes.get(code) ?? 0) + 1);
     } else counts.failedConnects += 1;
@@ -355,7 +396,8 @@ export class Client {
     else if (this.#failures === 0) delay = random() * this.#advice.first_ms;
     else delay = random() * Math.min(this.#advice.max_ms, SPREAD_MS * 2 ** this.#failures);
     this.#failures += 1;
-    this.#waiting = setTimeout(() => this.connect(), delay);
+    this.#waiting = setTimeout(() => this.connect(), this.#holdMs + delay);
+    this.#holdMs = 0;
   }
 }
 

@@ -27,8 +27,10 @@ export type SwarmCommand =
   | { readonly do: 'start'; readonly plan: SwarmPlan }
   /** Which gateways a load balancer would send connections to. */
   | { readonly do: 'health'; readonly up: readonly boolean[] }
-  /** Breaks the connections of this share of the clients, all at once. */
-  | { readonly do: 'cut'; readonly share: number }
+  /** Breaks the connections of this share of the clients, all at once; they try again `holdMs` later at the earliest. */
+  | { readonly do: 'cut'; readonly share: number; readonly holdMs?: number }
+  /** How long did clients need to come back since this was asked last? The answer is `recoveries`. */
+  | { readonly do: 'recoveries' }
   /** So many clients follow the board of large events, and after `afterMs` stop reading for a while. */
   | { readonly do: 'stall'; readonly clients: number; readonly afterMs: number; readonly ms: number }
   /** This share of the clients leaves a channel and comes back to it after up to `ms`. */
@@ -38,6 +40,13 @@ export type SwarmCommand =
   /** Who is not at these ends? The answer is `behind`. */
   | { readonly do: 'compare'; readonly ends: readonly (readonly [channel: number, epoch: number, offset: number])[] }
   | { readonly do: 'finish' };
+
+/** One client that came back: all its channels answered, every replay complete. Milliseconds. */
+export interface Recovery {
+  readonly sinceLoss: number;
+  /** Since the first attempt to connect, which comes after the client's own reconnect delay. */
+  readonly sinceAttempt: number;
+}
 
 export interface SwarmStatus {
   readonly clients: number;
@@ -50,4 +59,5 @@ export interface SwarmStatus {
 export type SwarmReport =
   | { readonly say: 'status'; readonly status: SwarmStatus }
   | { readonly say: 'behind'; readonly count: number; readonly examples: readonly string[] }
+  | { readonly say: 'recoveries'; readonly list: readonly Recovery[] }
   | { readonly say: 'finished'; readonly status: SwarmStatus; readonly counts: Readonly<Record<string, number>> };

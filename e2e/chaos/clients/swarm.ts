@@ -4,7 +4,7 @@ import { KIND, openRecorder, type Recorder } from '../audit/record.js';
 import { BULK, GLOBAL, propertyId } from '../names.js';
 import { type Random, seededRandom } from '../random.js';
 import { Client, type Counts } from './client.js';
-import type { SwarmCommand, SwarmPlan, SwarmReport, SwarmStatus } from './plan.js';
+import type { Recovery, SwarmCommand, SwarmPlan, SwarmReport, SwarmStatus } from './plan.js';
 import { plantInto } from './planted.js';
 
 /** New clients in one go, so that the run's begin is no storm of its own. */
@@ -35,6 +35,7 @@ function startSwarm(plan: SwarmPlan): Swarm {
     terminal: 0,
     closes: new Map(),
   };
+  let recoveries: Recovery[] = [];
   let up: readonly boolean[] = plan.gateways.map(() => true);
   const tokens = new Map<number, string>();
 
@@ -67,6 +68,7 @@ function startSwarm(plan: SwarmPlan): Swarm {
     endpoint,
     counts,
     now: () => performance.now(),
+    onRecovered: (sinceLoss: number, sinceAttempt: number) => void recoveries.push({ sinceLoss, sinceAttempt }),
   };
   const clients = Array.from({ length: plan.clients }, (_, n) => {
     const number = plan.first + n;
@@ -107,7 +109,11 @@ function startSwarm(plan: SwarmPlan): Swarm {
           up = command.up;
           return;
         case 'cut':
-          for (const client of clients) if (random.chance(command.share)) client.cut();
+          for (const client of clients) if (random.chance(command.share)) client.cut(command.holdMs);
+          return;
+        case 'recoveries':
+          say({ say: 'recoveries', list: recoveries });
+          recoveries = [];
           return;
         case 'stall':
           return stall(clients, random, command);

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { deferred, within } from '@belfry/testkit';
-import type { SwarmCommand, SwarmPlan, SwarmReport, SwarmStatus } from './plan.js';
+import type { Recovery, SwarmCommand, SwarmPlan, SwarmReport, SwarmStatus } from './plan.js';
 
 export type SharedPlan = Omit<SwarmPlan, 'first' | 'clients' | 'recordFile'>;
 
@@ -12,6 +12,8 @@ export interface Swarms {
   status(): SwarmStatus;
   /** How many channels of clients are not at these ends; `examples` of them. */
   behind(ends: Extract<SwarmCommand, { do: 'compare' }>['ends']): Promise<{ count: number; examples: string[] }>;
+  /** How long clients needed to come back since this was asked last. */
+  recoveries(): Promise<readonly Recovery[]>;
   /** Closes the records; resolves with what was counted. */
   finish(): Promise<ReadonlyMap<string, number>>;
   stop(): void;
@@ -84,6 +86,7 @@ export function startSwarms(plan: SharedPlan, clients: number, recordFiles: read
         examples: answers.flatMap(({ examples }) => examples),
       };
     },
+    recoveries: async () => (await ask({ do: 'recoveries' }, 'recoveries', ANSWER_MS)).flatMap(({ list }) => list),
     async finish() {
       const answers = await ask({ do: 'finish' }, 'finished', FINISH_MS);
       const totals = new Map<string, number>();

@@ -18,7 +18,12 @@ export interface Accepted {
 
 export interface Load {
   /** Reports no new changes; resolves when every one that was begun is accepted. */
+  pause(): Promise<void>;
+  resume(): void;
+  /** The same, for good. */
   finish(): Promise<void>;
+  /** The next change of a property, for somebody else to report; it counts as reported, not as accepted. */
+  claim(property: number): { readonly property: number; readonly n: number };
   readonly accepted: readonly Accepted[];
   /** Below these numbers, by property, changes were reported, accepted or not. */
   readonly next: ArrayLike<number>;
@@ -59,6 +64,7 @@ export function startLoad(options: LoadOptions): Load {
   let generation = 0;
   let requests = 0;
   let owed = 0;
+  let paused = false;
   let last = performance.now();
 
   function take(count: number): { property: number; n: number }[] {
@@ -104,8 +110,16 @@ export function startLoad(options: LoadOptions): Load {
       ? reporter.overHttp(changes, key)
       : reporter.overStream(changes.map((change, index) => ({ change, key: `${key}:${index}` })));
 
+  const settled = async (): Promise<void> => {
+    while (running.size > 0) await Promise.all(running);
+  };
+
   const timer = setInterval(() => {
     const now = performance.now();
+    if (paused) {
+      last = now;
+      return;
+    }
     // What an outage held up is not made up for: a burst after each would be a load of its own.
     owed = Math.min(perSecond / 2, owed + ((now - last) * perSecond) / 1_000);
     last = now;
@@ -125,9 +139,21 @@ export function startLoad(options: LoadOptions): Load {
   }, TICK_MS);
 
   return {
-    async finish() {
+    pause() {
+      paused = true;
+      return settled();
+    },
+    resume() {
+      paused = false;
+    },
+    finish() {
       clearInterval(timer);
-      while (running.size > 0) await Promise.all(running);
+      return settled();
+    },
+    claim(property) {
+      const n = next[property] as number;
+      next[property] = n + 1;
+      return { property, n };
     },
     accepted,
     next,

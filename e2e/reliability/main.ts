@@ -1,0 +1,27 @@
+/**
+ * `npm run reliability -- gateway-kill | reconnect-storm | failover-loss`: one promise each, measured on real processes.
+ * Prints its figures beside their limits; exit code 1 where one was not kept.
+ */
+import { parseArgs } from 'node:util';
+import { failoverLoss } from './failover-loss.js';
+import { gatewayKill } from './gateway-kill.js';
+import { reconnectStorm } from './reconnect-storm.js';
+
+const MEASUREMENTS: Readonly<Record<string, (seed: number) => Promise<boolean>>> = {
+  'gateway-kill': gatewayKill,
+  'reconnect-storm': reconnectStorm,
+  'failover-loss': failoverLoss,
+};
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { seed: { type: 'string', default: '7' } },
+});
+const names = positionals.length > 0 ? positionals : Object.keys(MEASUREMENTS);
+let kept = true;
+for (const name of names) {
+  const measure = MEASUREMENTS[name];
+  if (!measure) throw new Error(`there is no ${name}; there are ${Object.keys(MEASUREMENTS).join(', ')}`);
+  kept = (await measure(Number(values.seed))) && kept;
+}
+process.exit(kept ? 0 : 1);
