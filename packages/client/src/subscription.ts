@@ -28,7 +28,6 @@ const ANSWER_MS = 10_000;
 /** Holes in a row, without a clean replay between them, after which a snapshot is asked for instead. */
 const HOLES = 3;
 const RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 30_000;
 /** A position that no log continues from: the gateway answers with the snapshot, and joins at it in the same step. */
 const FROM_SNAPSHOT = '0-0';
 /** What passes by itself. */
@@ -198,7 +197,7 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
       gap('hole', event.id);
       phase = 'pausing';
       fromSnapshot = ++holes > HOLES;
-      return askAgain(holes > 1 ? random() * Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** holes) : 0);
+      return askAgain(holes > 1 && !fromSnapshot ? random() * RETRY_MS * 2 ** holes : 0);
     }
     at = id;
     const replayed = !!replay;
@@ -212,6 +211,7 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
     if (comparePositions(id, replay.end) >= 0) {
       arrived(event.id, replay.resumed || undefined, replay.count);
       replay = undefined;
+      holes = 0;
     }
     settle();
   }
