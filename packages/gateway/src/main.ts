@@ -9,6 +9,7 @@ import {
   createRedisLog,
   retentionFrom,
 } from '@belfry/shared/log';
+import { createPreferenceStore } from '@belfry/shared/preferences';
 import {
   createLogger,
   createMetrics,
@@ -174,6 +175,7 @@ runProcess(async () => {
     trustedProxies: settings.TRUSTED_PROXIES,
     authenticationCookie: settings.AUTH_COOKIE,
     issueTicket: tickets.issue,
+    preferences: createPreferenceStore({ connection: redis, prefix: settings.KEY_PREFIX }),
     maxMessageBytes: settings.MAX_MESSAGE_BYTES,
     maxBackpressureBytes: settings.MAX_BACKPRESSURE_BYTES,
     logger,

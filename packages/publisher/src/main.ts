@@ -13,15 +13,19 @@ import {
   startOperatorServer,
   systemClock,
 } from '@belfry/shared/service';
+import { startAlerts } from './alerts/index.js';
 import { createIntakeDoor } from './intake/door.js';
 import { startHttpDoor } from './intake/http.js';
 import { startIntake } from './intake/intake.js';
 import { intakeRoutes } from './intake/routes.js';
+import { connectForJobs } from './jobs/connection.js';
+import { createJobMetrics } from './jobs/metrics.js';
 import { measuredLog } from './measured-log.js';
 import { createPublisherMetrics, intakeMetrics, watchLag } from './metrics.js';
 import { watchRedis } from './redis-watch.js';
 import { startReporting } from './reporting.js';
 import { checkPublisherSettings, publisherSettings } from './settings.js';
+import { startWhenPossible } from './start-when-possible.js';
 
 const VERSION = '0.1.0';
 /** EX_CONFIG of sysexits.h, as for every other wrong setting. */
@@ -67,13 +71,14 @@ runProcess(async () => {
   });
   shutdown.step('operators', operators.close);
 
+  const name = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
   const retention = retentionFrom(settings);
   const intake = startIntake({
     connection: connections.commands,
     readerConnection: connections.reader,
     log: measuredLog(createRedisLog({ connection: connections.commands, prefix, retention }), metrics),
     prefix,
-    name: `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`,
+    name,
     shares: settings.INTAKE_SHARES,
     leaseMs: settings.INTAKE_LEASE_MS,
     batchSize: settings.INTAKE_BATCH,
@@ -107,17 +112,20 @@ runProcess(async () => {
     replicas: settings.INTAKE_WAIT_REPLICAS,
     replicasMs: settings.INTAKE_WAIT_MS,
   });
-  const reporting = startReporting({
-    settings,
-    prefix,
-    redis: connections.commands,
-    door,
-    clock,
-    random: Math.random,
-    logger,
-    registry,
-  });
+  const jobs = {
+    connectForJobs: () =>
+      connectForJobs(settings.REDIS_URL, 'belfry-publisher-jobs', (error) =>
+        logger.debug({ err: error, connection: 'jobs' }, 'Redis connection error'),
+      ),
+    jobMetrics: createJobMetrics(registry, logger, clock.now),
+  };
+  const common = { settings, prefix, clock, random: Math.random, logger, registry, ...jobs };
+  const reporting = startReporting({ ...common, redis: connections.commands, door });
   shutdown.step('reporting', reporting.close);
+  const alerts = settings.ALERTS_ENABLED
+    ? startWhenPossible('alerts', () => startAlerts({ ...common, connection: connections.commands, name }), common)
+    : undefined;
+  shutdown.step('alerts', async () => (await alerts?.stop())?.close());
   const http = await startHttpDoor({
     host: settings.HTTP_HOST,
     port: settings.HTTP_PORT,

@@ -1,10 +1,10 @@
 /** What the publisher reports by itself: NYC Open Data and the demo feed, through the same door as everybody's changes. */
 import type { Connection } from '@belfry/shared/log';
-import { type Clock, createBackoff, type Logger, type Registry, type SettingValues } from '@belfry/shared/service';
+import type { Clock, Logger, Registry, SettingValues } from '@belfry/shared/service';
 import type { IntakeDoor } from './intake/door.js';
 import { HttpError, type Route } from './intake/http.js';
-import { connectForJobs } from './jobs/connection.js';
-import { createJobMetrics } from './jobs/metrics.js';
+import type { JobConnection } from './jobs/connection.js';
+import type { JobMetrics } from './jobs/metrics.js';
 import {
   type NycSources,
   type SourceState,
@@ -13,11 +13,14 @@ import {
   startDemoFeed,
   startNycSources,
 } from './sources/index.js';
+import { startWhenPossible } from './start-when-possible.js';
 
 export interface ReportingOptions {
-  readonly settings: SettingValues<typeof sourceSettings> & { readonly REDIS_URL: string };
+  readonly settings: SettingValues<typeof sourceSettings>;
   readonly prefix: string;
   readonly redis: Connection;
+  readonly connectForJobs: () => JobConnection;
+  readonly jobMetrics: JobMetrics;
   readonly door: IntakeDoor;
   readonly clock: Clock;
   readonly random: () => number;
@@ -32,9 +35,6 @@ export interface Reporting {
   close(): Promise<void>;
 }
 
-const RETRY_FIRST_MS = 200;
-const RETRY_MAX_MS = 5_000;
-
 /** Returns at once; the sources start as soon as Redis is there. */
 export function startReporting(options: ReportingOptions): Reporting {
   const { clock, door, logger, settings } = options;
@@ -42,9 +42,6 @@ export function startReporting(options: ReportingOptions): Reporting {
     await door.accept(changes.map((change, n) => ({ change, key: key && `${key}:${n}` })));
   };
   const demo = settings.DEMO_FEED ? startDemoFeed({ submit, clock, logger }) : undefined;
-  let closing = false;
-  let sources: NycSources | undefined;
-  let wake: (() => void) | undefined;
 
   /** For dashboards: "city data as of …". */
   function announce({ source, ...state }: SourceState): void {
@@ -54,33 +51,8 @@ export function startReporting(options: ReportingOptions): Reporting {
     });
   }
 
-  async function start(): Promise<void> {
-    const jobMetrics = createJobMetrics(options.registry, logger, clock.now);
-    const backoff = createBackoff(RETRY_FIRST_MS, RETRY_MAX_MS, options.random);
-    while (!closing && !sources) {
-      try {
-        sources = await startNycSources({
-          ...options,
-          connectForJobs: () =>
-            connectForJobs(settings.REDIS_URL, 'belfry-publisher-jobs', (error) => {
-              logger.debug({ err: error, connection: 'jobs' }, 'Redis connection error');
-            }),
-          submit,
-          fetch,
-          jobMetrics,
-          onSourceState: announce,
-        });
-      } catch (error) {
-        logger.warn({ err: error }, 'sources cannot be started; trying again');
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          clock.after(backoff.next(), resolve);
-        });
-      }
-    }
-  }
-
-  const starting = settings.SOURCES_ENABLED ? start() : Promise.resolve();
+  const start = (): Promise<NycSources> => startNycSources({ ...options, submit, fetch, onSourceState: announce });
+  const sources = settings.SOURCES_ENABLED ? startWhenPossible('sources', start, options) : undefined;
 
   return {
     routes: [
@@ -88,18 +60,14 @@ export function startReporting(options: ReportingOptions): Reporting {
         method: 'GET',
         path: '/v1/sources',
         handle: async () => {
-          if (settings.SOURCES_ENABLED && !sources)
-            throw new HttpError('unavailable', 'The sources are being started.');
-          return { status: 200, body: { sources: (await sources?.status()) ?? [] } };
+          if (sources && !sources.current()) throw new HttpError('unavailable', 'The sources are being started.');
+          return { status: 200, body: { sources: (await sources?.current()?.status()) ?? [] } };
         },
       },
     ],
     async close() {
-      closing = true;
-      wake?.();
       await demo?.close();
-      await starting;
-      await sources?.close();
+      await (await sources?.stop())?.close();
     },
   };
 }

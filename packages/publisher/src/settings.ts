@@ -1,6 +1,7 @@
 /** Everything of the publisher that can be set from the environment. The table in the README is written from here. */
 import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
 import { ConfigurationError, integer, logSettings, operatorSettings, secret, text } from '@belfry/shared/service';
+import { alertSettings } from './alerts/settings.js';
 import { sourceSettings } from './sources/index.js';
 
 export const publisherSettings = {
@@ -98,6 +99,7 @@ export const publisherSettings = {
     unit: 'milliseconds',
   }),
   ...sourceSettings,
+  ...alertSettings,
   ...operatorSettings(9770),
   ...logSettings,
 } as const;

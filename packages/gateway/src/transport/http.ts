@@ -8,6 +8,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { createHash } from 'node:crypto';
 import { type AccessPolicy, authorise, type Identity, type Verify } from '@belfry/shared/auth';
 import type { LogReader } from '@belfry/shared/log';
+import { type PreferenceStore, parsePreferences } from '@belfry/shared/preferences';
 import {
   type ErrorCode,
   formatPosition,
@@ -28,6 +29,7 @@ export interface HttpOptions {
   readonly log: LogReader;
   readonly originAllowed: OriginCheck;
   readonly cookie: CookieReader;
+  readonly preferences: PreferenceStore;
   /** A one-time ticket for the bearer of a token that was found good. */
   readonly issueTicket: (token: string) => Promise<string>;
   readonly retryAfterSeconds: () => number;
@@ -53,6 +55,8 @@ interface Asked {
   readonly lastEventId: string;
   readonly forwardedFor: string;
   readonly origin: string;
+  /** The body, for methods that have one. @throws Refusal */
+  readonly body: Promise<string>;
 }
 
 /** More than a dashboard shows at once; bounds what one request may cost. */
@@ -154,6 +158,24 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     return { status: '201 Created', headers: [JSON_TYPE, ['cache-control', 'no-store']], body: `${body}\n` };
   }
 
+  async function readPreferences(asked: Asked): Promise<Answer> {
+    const { identity } = await identify(asked);
+    const body = JSON.stringify(await options.preferences.read(identity.userId));
+    return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${body}\n` };
+  }
+
+  /** What a user may read now bounds what the rules speak of. */
+  async function writePreferences(asked: Asked): Promise<Answer> {
+    const { identity } = await identify(asked);
+    const parsed = parsePreferences(parseJson(await asked.body));
+    if ('error' in parsed) throw new Refusal('400 Bad Request', 'bad_message', parsed.error);
+    const anyProperty = { kind: 'property', id: '*', channel: 'property:*' } as const;
+    const all = authorise(identity, 'read', anyProperty, options.accessPolicy) || identity.properties === 'all';
+    const readable = all ? 'all' : [...(identity.properties as ReadonlySet<string>)];
+    await options.preferences.write(identity.userId, { preferences: parsed.preferences, readable });
+    return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${JSON.stringify(parsed.preferences)}\n` };
+  }
+
   async function stream(asked: Asked): Promise<StreamRequest> {
     const { identity, token } = await identify(asked);
     const channels = channelsOf(asked, identity);
@@ -171,7 +193,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     ];
   }
 
-  function asked(request: HttpRequest): Asked {
+  function asked(request: HttpRequest, body: Promise<string> = NO_BODY): Asked {
     const origin = request.getHeader('origin');
     if (!options.originAllowed(origin))
       throw new Refusal('403 Forbidden', 'forbidden_origin', 'this origin is not allowed');
@@ -183,6 +205,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
       lastEventId: request.getHeader('last-event-id'),
       forwardedFor: request.getHeader('x-forwarded-for'),
       origin,
+      body,
     };
   }
 
@@ -223,8 +246,9 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
         aborted = true;
       });
       const origin = request.getHeader('origin');
+      const body = request.getMethod() === 'put' ? readBody(response) : undefined;
       // Inside a promise from the first line: a handler that throws would end the process.
-      new Promise<T>((resolve) => resolve(handle(asked(request)))).then(
+      new Promise<T>((resolve) => resolve(handle(asked(request, body)))).then(
         (result) => {
           if (!aborted) answer(response, result, origin);
         },
@@ -240,6 +264,8 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
 
   app.get('/v1/state', answering(state, sendWithOrigin));
   app.get('/v1/events', answering(events, sendWithOrigin));
+  app.get('/v1/preferences', answering(readPreferences, sendWithOrigin));
+  app.put('/v1/preferences', answering(writePreferences, sendWithOrigin));
   app.post('/v1/tickets', answering(ticket, sendWithOrigin));
   app.get('/v1/stream', answering(stream, options.openStream));
   app.options('/v1/*', (response, request) => {
@@ -247,8 +273,8 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     const headers: [string, string][] = options.originAllowed(origin)
       ? [
           ...crossOrigin(origin),
-          ['access-control-allow-methods', 'GET, POST'],
-          ['access-control-allow-headers', 'authorization, if-none-match, last-event-id'],
+          ['access-control-allow-methods', 'GET, POST, PUT'],
+          ['access-control-allow-headers', 'authorization, content-type, if-none-match, last-event-id'],
           ['access-control-max-age', '600'],
         ]
       : [];
@@ -269,4 +295,33 @@ function tagOf(channels: readonly string[], positions: readonly (Position | unde
     hash.update(`${channels[index]} ${position && formatPosition(position)}\n`);
   });
   return `"${hash.digest('base64url').slice(0, 22)}"`;
+}
+
+const NO_BODY = Promise.resolve('');
+const MAX_BODY_BYTES = 1_048_576;
+
+/** Has to be called in the handler's first turn: uWebSockets.js throws away what nobody listens for. */
+function readBody(response: HttpResponse): Promise<string> {
+  const body = new Promise<string>((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    response.onData((chunk, isLast) => {
+      size += chunk.byteLength;
+      if (size > MAX_BODY_BYTES) reject(new Refusal('413 Payload Too Large', 'bad_message', 'a body may have 1 MB'));
+      // A copy: the chunk is taken away when this returns.
+      else chunks.push(Buffer.from(new Uint8Array(chunk)));
+      if (isLast) resolve(Buffer.concat(chunks).toString('utf8'));
+    });
+  });
+  // Refused requests never look at their body.
+  body.catch(() => undefined);
+  return body;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refusal('400 Bad Request', 'bad_message', 'the body is not JSON');
+  }
 }

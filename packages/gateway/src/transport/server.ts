@@ -15,6 +15,7 @@ import {
 } from 'uWebSockets.js';
 import type { AccessPolicy, Verify } from '@belfry/shared/auth';
 import type { LogReader } from '@belfry/shared/log';
+import type { PreferenceStore } from '@belfry/shared/preferences';
 import { CLOSE_CODES, type CloseCode } from '@belfry/shared/protocol';
 import type { Logger } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
@@ -41,6 +42,7 @@ export interface TransportOptions {
   /** Name of a cookie that may hold the token; empty for none. */
   readonly authenticationCookie: string;
   readonly issueTicket: (token: string) => Promise<string>;
+  readonly preferences: PreferenceStore;
   readonly maxMessageBytes: number;
   readonly maxBackpressureBytes: number;
   readonly logger: Logger;
@@ -265,6 +267,7 @@ export function createTransport(options: TransportOptions): Transport {
     originAllowed,
     cookie,
     issueTicket: options.issueTicket,
+    preferences: options.preferences,
     retryAfterSeconds: options.retryAfterSeconds,
     openStream,
     onFailure: (error) => logger.error({ err: error }, 'answering a request failed'),

@@ -3,7 +3,7 @@
  * limited number, a job whose process died is given to another one, and closing waits for the jobs that run.
  */
 import { type Logger, systemClock } from '@belfry/shared/service';
-import { type Job, type JobsOptions, Queue, Worker } from 'bullmq';
+import { DelayedError, type Job, type JobsOptions, Queue, Worker } from 'bullmq';
 import type { JobConnection } from './connection.js';
 import type { JobMetrics } from './metrics.js';
 
@@ -76,7 +76,8 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
       await options.run(job);
       finished('completed');
     } catch (error) {
-      finished('failed');
+      // Put off by the job itself: neither done nor failed.
+      if (!(error instanceof DelayedError)) finished('failed');
       throw error;
     }
   }

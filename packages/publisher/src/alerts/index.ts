@@ -1,0 +1,102 @@
+/** Alerts: events matched against users' rules, delivered by webhook, e-mail or SMS, at once or as digests. */
+import type { Connection } from '@belfry/shared/log';
+import { createPreferenceStore } from '@belfry/shared/preferences';
+import { type Clock, Counter, type Logger, type Registry, type SettingValues } from '@belfry/shared/service';
+import type { JobConnection } from '../jobs/connection.js';
+import type { JobMetrics } from '../jobs/metrics.js';
+import { createJobQueue } from '../jobs/queue.js';
+import { createDeliveries } from './deliveries.js';
+import { createDigests, DIGESTS, type Digest } from './digests.js';
+import { startMatcher } from './matcher.js';
+import { createMailSender, createSmsSender } from './messages.js';
+import type { alertSettings } from './settings.js';
+import { createWebhookSender } from './webhook.js';
+
+export interface AlertsOptions {
+  readonly settings: SettingValues<typeof alertSettings>;
+  readonly connection: Connection;
+  /** For BullMQ. */
+  readonly connectForJobs: () => JobConnection;
+  readonly prefix: string;
+  /** Unique among publishers. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly jobMetrics: JobMetrics;
+}
+
+export interface Alerts {
+  close(): Promise<void>;
+}
+
+/** Starts matching and delivering; several publishers share the work. */
+export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
+  const { clock, connection, logger, prefix, registry, settings } = options;
+  const deliveriesTotal = new Counter({
+    name: 'belfry_alert_deliveries_total',
+    help: 'Alerts by way and by what became of them; dead ones are kept in the queue of failed jobs',
+    labelNames: ['way', 'result'],
+    registers: [registry],
+  });
+  const missed = new Counter({
+    name: 'belfry_alert_gaps_total',
+    help: 'Times events had left the log before they were matched against rules',
+    registers: [registry],
+  });
+  const store = createPreferenceStore({ connection, prefix });
+  const timeoutMs = settings.DELIVERY_TIMEOUT_MS;
+  const mail = settings.SMTP_URL
+    ? createMailSender({ url: settings.SMTP_URL, from: settings.MAIL_FROM, timeoutMs })
+    : undefined;
+  const deliveries = createDeliveries({
+    prefix,
+    connect: options.connectForJobs,
+    metrics: options.jobMetrics,
+    logger,
+    clock,
+    store,
+    firstRetryMs: settings.DELIVERY_RETRY_MS,
+    carriers: {
+      webhook: createWebhookSender({ clock, fetch, allowPrivate: settings.ALLOW_PRIVATE_WEBHOOKS, timeoutMs }),
+      email: mail?.send,
+      sms: settings.SMS_URL
+        ? createSmsSender({ url: settings.SMS_URL, token: settings.SMS_TOKEN, timeoutMs, fetch })
+        : undefined,
+    },
+    onDelivered: ({ way }) => deliveriesTotal.inc({ way, result: 'delivered' }),
+    onDead: ({ way }) => deliveriesTotal.inc({ way, result: 'dead' }),
+  });
+  const digests = createDigests({ connection, prefix, clock, queue: deliveries.queue });
+  const flushing = createJobQueue<{ digest: Digest }>({
+    name: 'digests',
+    prefix,
+    connect: options.connectForJobs,
+    metrics: options.jobMetrics,
+    logger,
+    concurrency: 1,
+    run: ({ data }) => digests.flush(data.digest),
+  });
+  for (const digest of Object.keys(DIGESTS) as Digest[]) {
+    const everyMs = DIGESTS[digest];
+    await flushing.schedule(digest, everyMs, everyMs - (clock.now() % everyMs), 'flush', { digest });
+  }
+  const matcher = startMatcher({
+    connection,
+    prefix,
+    name: options.name,
+    store,
+    clock,
+    logger,
+    queue: deliveries.queue,
+    collect: digests.collect,
+    onMissed: () => missed.inc(),
+  });
+  return {
+    async close() {
+      await matcher.close();
+      await Promise.all([deliveries.close(), flushing.close()]);
+      mail?.close();
+    },
+  };
+}

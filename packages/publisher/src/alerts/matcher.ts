@@ -1,0 +1,134 @@
+/**
+ * Follows the log of `global`, on which every property's events meet, and makes deliveries of what users asked for. It
+ * goes on from a checkpoint that moves only once the deliveries are queued; a delivery's id keeps a repeated one from
+ * being queued twice. One publisher at a time does this: a lease spreads the work, the ids make it safe.
+ */
+import { type Connection, channelKeys } from '@belfry/shared/log';
+import { mayRead, type PreferenceStore } from '@belfry/shared/preferences';
+import { GLOBAL_CHANNEL, type ViolationUpdate } from '@belfry/shared/protocol';
+import { type Clock, createBackoff, type Logger } from '@belfry/shared/service';
+import type { Delivery } from './delivery.js';
+import { alertsFor } from './rules.js';
+
+export interface MatcherOptions {
+  readonly connection: Connection;
+  readonly prefix: string;
+  /** Unique among publishers. */
+  readonly name: string;
+  readonly store: PreferenceStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Queues a delivery; one with an id that was queued before changes nothing. */
+  readonly queue: (delivery: Delivery, delayMs: number) => Promise<void>;
+  /** Puts an alert aside for the next digest. */
+  readonly collect: (delivery: Delivery, digest: 'hourly' | 'daily') => Promise<void>;
+  /** Events that were gone from the log before they were looked at. */
+  readonly onMissed: () => void;
+}
+
+export interface Matcher {
+  close(): Promise<void>;
+}
+
+const LEASE_MS = 10_000;
+const POLL_MS = 250;
+const BATCH = 200;
+const NOTHING_YET = '0-0';
+
+export function startMatcher(options: MatcherOptions): Matcher {
+  const { clock, connection, logger, store } = options;
+  const log = channelKeys(options.prefix, GLOBAL_CHANNEL).log;
+  const checkpoint = `${options.prefix}:{alerts}:checkpoint`;
+  const lease = `${options.prefix}:{alerts}:lease`;
+  const backoff = createBackoff(200, 5_000);
+  let closing = false;
+  let held = false;
+
+  /** Takes the lease, or renews it. */
+  async function isOurs(): Promise<boolean> {
+    if ((await connection.set(lease, options.name, 'PX', LEASE_MS, 'NX')) === 'OK') return true;
+    if ((await connection.get(lease)) !== options.name) return false;
+    await connection.pexpire(lease, LEASE_MS);
+    return true;
+  }
+
+  /** Where to go on; a first start begins with what is to come. */
+  async function position(): Promise<string> {
+    const known = await connection.get(checkpoint);
+    if (known !== null) return known;
+    const [last] = await connection.xrevrange(log, '+', '-', 'COUNT', 1);
+    const start = last?.[0] ?? NOTHING_YET;
+    await connection.set(checkpoint, start);
+    return start;
+  }
+
+  async function step(): Promise<'worked' | 'idle'> {
+    held = await isOurs();
+    if (!held) return 'idle';
+    const from = await position();
+    const [first, ...others] = await connection.xrange(log, from, '+', 'COUNT', BATCH + 1);
+    if (!first) return 'idle';
+    // The log begins behind what was matched last: something was dropped unseen.
+    const continuous = first[0] === from;
+    if (!continuous && from !== NOTHING_YET) options.onMissed();
+    const rows = continuous ? others : [first, ...others];
+    if (rows.length === 0) return 'idle';
+    for (const [id, [field, body]] of rows) if (field === 'd' && body !== undefined) await match(id, body);
+    await connection.set(checkpoint, rows.at(-1)?.[0] ?? from);
+    return 'worked';
+  }
+
+  async function match(id: string, body: string): Promise<void> {
+    const event = readUpdate(id, body);
+    if (!event || event.new_violations === 0) return;
+    for (const [user, { preferences, readable }] of await store.concernedBy(event.property_id)) {
+      if (!mayRead(readable, event.property_id)) continue;
+      for (const alert of alertsFor(preferences, event, clock.now())) {
+        const delivery: Delivery = {
+          id: `${id}_${user}_${alert.way}`,
+          user,
+          rule: alert.rule,
+          way: alert.way,
+          events: [event],
+        };
+        if (alert.digest === 'none') await options.queue(delivery, alert.delayMs);
+        else await options.collect(delivery, alert.digest);
+      }
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!closing) {
+      let waitMs = POLL_MS;
+      try {
+        if ((await step()) === 'worked') waitMs = 0;
+        backoff.reset();
+      } catch (error) {
+        waitMs = backoff.next();
+        logger.warn({ err: error }, 'alerts cannot be matched at the moment');
+      }
+      if (waitMs > 0 && !closing) await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+    }
+    if (held) await connection.del(lease);
+  }
+
+  const ended = run().catch((error: unknown) => logger.debug({ err: error }, 'the lease of alerts runs out by itself'));
+  return {
+    async close() {
+      closing = true;
+      await ended;
+    },
+  };
+}
+
+/** Foreign entries are passed over: a wrong one must not stop the right ones behind it. */
+function readUpdate(id: string, body: string): ViolationUpdate | undefined {
+  try {
+    const event = JSON.parse(body) as Partial<ViolationUpdate>;
+    return event.type === 'VIOLATION_UPDATE' && typeof event.property_id === 'string'
+      ? ({ ...event, id } as ViolationUpdate)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

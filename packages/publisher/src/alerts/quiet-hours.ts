@@ -1,0 +1,27 @@
+/** Quiet hours: how long an alert has to wait, by the clock of the place where its reader sleeps. */
+import type { QuietHours } from '@belfry/shared/preferences';
+
+const MINUTE_MS = 60_000;
+const DAY_MINUTES = 24 * 60;
+
+/** Milliseconds until the quiet hours end; 0 outside of them. Hours that begin in the evening end the next morning. */
+export function quietForMs(hours: QuietHours, nowMs: number): number {
+  const now = minuteOfDay(nowMs, hours.time_zone);
+  const from = minutesOf(hours.from);
+  const to = minutesOf(hours.to);
+  if (from === to) return 0;
+  const quiet = from < to ? now >= from && now < to : now >= from || now < to;
+  if (!quiet) return 0;
+  const left = (to - now + DAY_MINUTES) % DAY_MINUTES;
+  return left * MINUTE_MS - (nowMs % MINUTE_MS);
+}
+
+function minutesOf(time: string): number {
+  const [hours = '0', minutes = '0'] = time.split(':');
+  return Number(hours) * 60 + Number(minutes);
+}
+
+function minuteOfDay(nowMs: number, timeZone: string): number {
+  const format = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  return minutesOf(format.format(nowMs));
+}
