@@ -87,6 +87,7 @@ export async function loadParts() {
   const { createPublisherMetrics, watchLag } = await built('publisher/dist/metrics.js');
   const { createJobMetrics } = await built('publisher/dist/jobs/metrics.js');
   const { createSourceMetrics } = await built('publisher/dist/sources/nyc/metrics.js');
+  const { createAlertMetrics } = await built('publisher/dist/alerts/metrics.js');
   const { HTTP_ERRORS } = await built('publisher/dist/intake/http.js');
   const { accessTable } = await built('shared/dist/auth/index.js');
   const { createOperatorRoutes } = await built('gateway/dist/admin/operations.js');
@@ -114,6 +115,7 @@ export async function loadParts() {
         registered(new Registry(), (r) => {
           createPublisherMetrics(r);
           watchLag(r, () => []);
+          createAlertMetrics(r);
           createJobMetrics(r, undefined, Date.now);
           createSourceMetrics(r, async () => []);
         }),

@@ -14,6 +14,7 @@ import {
   systemClock,
 } from '@belfry/shared/service';
 import { startAlerts } from './alerts/index.js';
+import { createAlertMetrics } from './alerts/metrics.js';
 import { createIntakeDoor } from './intake/door.js';
 import { startHttpDoor } from './intake/http.js';
 import { startIntake } from './intake/intake.js';
@@ -121,11 +122,18 @@ runProcess(async () => {
   };
   const common = { settings, prefix, clock, random: Math.random, logger, registry, ...jobs };
   const reporting = startReporting({ ...common, redis: connections.commands, door });
-  shutdown.step('reporting', reporting.close);
+  const alertMetrics = createAlertMetrics(registry);
   const alerts = settings.ALERTS_ENABLED
-    ? startWhenPossible('alerts', () => startAlerts({ ...common, connection: connections.commands, name }), common)
+    ? startWhenPossible(
+        'alerts',
+        () => startAlerts({ ...common, metrics: alertMetrics, connection: connections.commands, name }),
+        common,
+      )
     : undefined;
-  shutdown.step('alerts', async () => (await alerts?.stop())?.close());
+  // Side by side: each waits for its running jobs for some seconds.
+  shutdown.step('sources and alerts', async () => {
+    await Promise.all([reporting.close(), alerts?.stop().then((started) => started?.close())]);
+  });
   const http = await startHttpDoor({
     host: settings.HTTP_HOST,
     port: settings.HTTP_PORT,

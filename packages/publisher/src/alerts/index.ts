@@ -1,7 +1,7 @@
 /** Alerts: events matched against users' rules, delivered by webhook, e-mail or SMS, at once or as digests. */
 import type { Connection } from '@belfry/shared/log';
 import { createPreferenceStore } from '@belfry/shared/preferences';
-import { type Clock, Counter, type Logger, type Registry, type SettingValues } from '@belfry/shared/service';
+import type { Clock, Logger, SettingValues } from '@belfry/shared/service';
 import type { JobConnection } from '../jobs/connection.js';
 import type { JobMetrics } from '../jobs/metrics.js';
 import { createJobQueue } from '../jobs/queue.js';
@@ -9,6 +9,7 @@ import { createDeliveries } from './deliveries.js';
 import { createDigests, DIGESTS, type Digest } from './digests.js';
 import { startMatcher } from './matcher.js';
 import { createMailSender, createSmsSender } from './messages.js';
+import type { AlertMetrics } from './metrics.js';
 import type { alertSettings } from './settings.js';
 import { createWebhookSender } from './webhook.js';
 
@@ -22,7 +23,7 @@ export interface AlertsOptions {
   readonly name: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly registry: Registry;
+  readonly metrics: AlertMetrics;
   readonly jobMetrics: JobMetrics;
 }
 
@@ -32,18 +33,7 @@ export interface Alerts {
 
 /** Starts matching and delivering; several publishers share the work. */
 export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
-  const { clock, connection, logger, prefix, registry, settings } = options;
-  const deliveriesTotal = new Counter({
-    name: 'belfry_alert_deliveries_total',
-    help: 'Alerts by way and by what became of them; dead ones are kept in the queue of failed jobs',
-    labelNames: ['way', 'result'],
-    registers: [registry],
-  });
-  const missed = new Counter({
-    name: 'belfry_alert_gaps_total',
-    help: 'Times events had left the log before they were matched against rules',
-    registers: [registry],
-  });
+  const { clock, connection, logger, metrics, prefix, settings } = options;
   const store = createPreferenceStore({ connection, prefix });
   const timeoutMs = settings.DELIVERY_TIMEOUT_MS;
   const mail = settings.SMTP_URL
@@ -64,8 +54,8 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
         ? createSmsSender({ url: settings.SMS_URL, token: settings.SMS_TOKEN, timeoutMs, fetch })
         : undefined,
     },
-    onDelivered: ({ way }) => deliveriesTotal.inc({ way, result: 'delivered' }),
-    onDead: ({ way }) => deliveriesTotal.inc({ way, result: 'dead' }),
+    onDelivered: ({ way }) => metrics.deliveries.inc({ way, result: 'delivered' }),
+    onDead: ({ way }) => metrics.deliveries.inc({ way, result: 'dead' }),
   });
   const digests = createDigests({ connection, prefix, clock, queue: deliveries.queue });
   const flushing = createJobQueue<{ digest: Digest }>({
@@ -90,12 +80,11 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
     logger,
     queue: deliveries.queue,
     collect: digests.collect,
-    onMissed: () => missed.inc(),
+    onMissed: () => metrics.gaps.inc(),
   });
   return {
     async close() {
-      await matcher.close();
-      await Promise.all([deliveries.close(), flushing.close()]);
+      await Promise.all([matcher.close(), deliveries.close(), flushing.close()]);
       mail?.close();
     },
   };

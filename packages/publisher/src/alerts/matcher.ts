@@ -32,6 +32,7 @@ export interface Matcher {
 
 const LEASE_MS = 10_000;
 const POLL_MS = 250;
+const CLOSE_MS = 3_000;
 const BATCH = 200;
 const NOTHING_YET = '0-0';
 
@@ -116,7 +117,8 @@ export function startMatcher(options: MatcherOptions): Matcher {
   return {
     async close() {
       closing = true;
-      await ended;
+      // While Redis is away the step in hand does not end; what it has not finished is matched again.
+      await Promise.race([ended, new Promise<void>((resolve) => clock.after(CLOSE_MS, resolve))]);
     },
   };
 }

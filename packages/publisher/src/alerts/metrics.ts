@@ -1,0 +1,24 @@
+/** What operators see of alerts, beside the queues. */
+import { Counter, type Registry } from '@belfry/shared/service';
+
+export interface AlertMetrics {
+  readonly deliveries: Counter<'way' | 'result'>;
+  readonly gaps: Counter;
+}
+
+export function createAlertMetrics(registry: Registry): AlertMetrics {
+  const registers = [registry];
+  return {
+    deliveries: new Counter({
+      name: 'belfry_alert_deliveries_total',
+      help: 'Alerts by way and by what became of them; dead ones are kept in the queue of failed jobs',
+      labelNames: ['way', 'result'],
+      registers,
+    }),
+    gaps: new Counter({
+      name: 'belfry_alert_gaps_total',
+      help: 'Times events had left the log before they were matched against rules',
+      registers,
+    }),
+  };
+}
