@@ -1,4 +1,5 @@
 /** Tokens for tests: right ones, and every kind of wrong one. */
+import { createSecretKey } from 'node:crypto';
 import jwt, { type Algorithm } from 'jsonwebtoken';
 
 /** What `startGateway` uses unless told otherwise; long enough for production's rules. */
@@ -21,7 +22,8 @@ export function mintToken(claims: Readonly<Record<string, unknown>>, options: To
   const { secret = TEST_SECRET, expiresInSeconds = DEFAULT_LIFETIME_SECONDS, algorithm = 'HS256', keyId } = options;
   const now = Math.floor(Date.now() / 1000);
   const expiry = expiresInSeconds === null ? {} : { exp: now + expiresInSeconds };
-  return jwt.sign({ iat: now, ...expiry, ...claims }, algorithm === 'none' ? '' : secret, {
+  const key = algorithm.startsWith('HS') ? createSecretKey(Buffer.from(secret)) : secret;
+  return jwt.sign({ iat: now, ...expiry, ...claims }, algorithm === 'none' ? '' : key, {
     algorithm,
     ...(keyId === undefined ? {} : { keyid: keyId }),
     // Tests sign with keys that the library would refuse as too weak.
