@@ -1,0 +1,160 @@
+/**
+ * What the images promise. Building and running them takes minutes and root: only where it is asked for, with
+ * `IMAGES=1 npm test -- e2e/deploy-images`.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, mintToken, startRedis, TEST_SECRET, type TestRedis } from '@belfry/testkit';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { parse } from 'yaml';
+import { argument, build, missing, start } from '../deploy/verify/images.mjs';
+import { find } from '../deploy/verify/policies.mjs';
+import { K8S, render } from '../deploy/verify/render.mjs';
+import { findTool } from '../deploy/verify/tools.mjs';
+
+const ROOT = join(K8S, '..', '..');
+const dockerfile = readFileSync(join(ROOT, 'deploy', 'docker', 'Dockerfile'), 'utf8').replace(/^\s*#.*\n/gm, '');
+const compose = parse(readFileSync(join(ROOT, 'deploy', 'compose', 'docker-compose.yml'), 'utf8'), { merge: true });
+const kubectl = findTool('kubectl');
+
+/** A final stage's lines, by its name. */
+const stage = (name: string) =>
+  dockerfile.split(/^FROM /m).find((text) => text.split('\n')[0]?.endsWith(` AS ${name}`)) ?? '';
+
+describe('the Dockerfile', () => {
+  it('starts from exact versions', () => {
+    for (const name of ['NODE_IMAGE', 'DEBIAN_IMAGE', 'NGINX_IMAGE']) {
+      expect(argument(name)).toMatch(/^docker\.io\/library\/\w+:.*\d+[\w.-]*$/);
+    }
+    expect(dockerfile).not.toMatch(/:latest|npm ci\b/);
+  });
+
+  it.each(['gateway', 'publisher', 'canary', 'dashboard'])(
+    'ends %s as a user without a name and without npm',
+    (name) => {
+      const base = /^FROM node AS/m.test(`FROM ${stage(name)}`) ? stage('node') : stage(name);
+      expect(base).toMatch(/^USER 10001:10001$/m);
+      expect(stage(name)).not.toMatch(/npm/);
+      expect(stage(name)).toMatch(/^CMD \[/m);
+    },
+  );
+
+  it.skipIf(!kubectl)('has a target for every image that is deployed (needs kubectl)', async () => {
+    const objects = await render(kubectl ?? '', join(K8S, 'overlays', 'prod'));
+    const images = find(objects, 'Deployment').map(({ spec }) => spec.template.spec.containers[0].image as string);
+    expect(images).toHaveLength(4);
+    for (const image of images) expect(stage(/belfry\/(\w+):/.exec(image)?.[1] ?? ''), image).not.toBe('');
+  });
+});
+
+describe('the compose file', () => {
+  const services = Object.entries(compose.services as Record<string, Record<string, unknown>>);
+
+  it.each(services)('restricts %s as far as a pod is', (_name, service) => {
+    expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+    expect(service.mem_limit).toBeTruthy();
+    expect(service.restart).toBe('unless-stopped');
+    expect(JSON.stringify(service.environment ?? {})).not.toMatch(/(SECRET|TOKEN|REDIS_URL)":/);
+  });
+
+  it('gives gateways the time they need to go, and opens only the front door to the world', () => {
+    const seconds = (text: unknown) => Number.parseInt(String(text), 10);
+    for (const name of ['gateway-1', 'gateway-2']) {
+      const { environment, stop_grace_period: grace } = compose.services[name];
+      expect(seconds(grace)).toBeGreaterThanOrEqual(seconds(environment.SHUTDOWN_SECONDS) + 15 + 5);
+    }
+    const open = services.flatMap(([, { ports }]) => (ports as string[] | undefined) ?? []);
+    expect(open.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([expect.stringMatching(/:8080$/)]);
+  });
+
+  it('has secrets that its script makes, once, long enough and readable by nobody else', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'belfry-compose-'));
+    try {
+      execFileSync('cp', [join(ROOT, 'deploy', 'compose', 'secrets.sh'), folder]);
+      const make = () => execFileSync('sh', [join(folder, 'secrets.sh')], { encoding: 'utf8' });
+      make();
+      const read = () =>
+        readdirSync(join(folder, 'secrets')).map((name) => readFileSync(join(folder, 'secrets', name), 'utf8'));
+      const first = read();
+      make();
+      expect(read()).toEqual(first);
+      for (const { file } of Object.values(compose.secrets as Record<string, { file: string }>)) {
+        expect(existsSync(join(folder, file)), file).toBe(true);
+        expect(readFileSync(join(folder, file), 'utf8').length).toBeGreaterThan(32);
+      }
+      expect(execFileSync('stat', ['-c', '%a', join(folder, 'secrets')], { encoding: 'utf8' }).trim()).toBe('700');
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+const asked = process.env.IMAGES === '1';
+const lacking = missing();
+
+describe.skipIf(!asked || lacking)(
+  `the images (IMAGES=1; ${lacking ? `${lacking} is missing` : 'all tools are here'})`,
+  () => {
+    let redis: TestRedis;
+    const images = new Map<string, { image: string; bytes: number }>();
+    const secret = TEST_SECRET;
+
+    beforeAll(async () => {
+      redis = await startRedis();
+      for (const target of ['gateway', 'publisher', 'canary']) images.set(target, await build(target));
+    }, 1_800_000);
+    afterAll(async () => redis?.stop());
+
+    it('are small', () => {
+      for (const [target, { bytes }] of images) expect(bytes, target).toBeLessThan(320e6);
+    });
+
+    it('run as a pod runs them, together pass an event on, and end on SIGTERM by themselves', async () => {
+      const image = (target: string) => images.get(target)?.image ?? '';
+      const local = { OPERATOR_HOST: '127.0.0.1', REDIS_URL: redis.url, NODE_ENV: 'production' };
+      const token = 'a-token-of-the-publisher-that-is-long-enough';
+      const gateway = start(image('gateway'), {
+        ...local,
+        ...{ JWT_SECRET: secret, WEBSOCKET_HOST: '127.0.0.1', WEBSOCKET_PORT: '28765', OPERATOR_PORT: '29765' },
+      });
+      const publisher = start(image('publisher'), {
+        ...local,
+        ...{ PUBLISHER_TOKEN: token, HTTP_HOST: '127.0.0.1', HTTP_PORT: '28770', OPERATOR_PORT: '29770' },
+      });
+      const canary = start(image('canary'), {
+        ...{ OPERATOR_HOST: '127.0.0.1', OPERATOR_PORT: '29775', JWT_SECRET: secret, PUBLISHER_TOKEN: token },
+        ...{ GATEWAY_URL: 'ws://127.0.0.1:28765/ws', PUBLISHER_URL: 'http://127.0.0.1:28770', INTERVAL_MS: '50' },
+      });
+      try {
+        const ready = async (port: number) => (await fetch(`http://127.0.0.1:${port}/readyz`)).status;
+        for (const port of [29765, 29770, 29775]) {
+          await vi.waitFor(async () => expect(await ready(port)).toBe(200), { timeout: 120_000, interval: 500 });
+        }
+        const client = await connect('ws://127.0.0.1:28765/ws', { token: mintToken({ user_id: 'hr', role: 'HR' }) });
+        client.send({ type: 'SUBSCRIBE', property_id: '1012650001' });
+        await client.next('SUBSCRIBED');
+        const accepted = await fetch('http://127.0.0.1:28770/v1/events', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+          body: JSON.stringify({ type: 'inspection', channel: 'property:1012650001', floor: 3 }),
+        });
+        expect(accepted.status).toBe(202);
+        expect(await client.next('inspection')).toMatchObject({ floor: 3 });
+        const live = /^belfry_canary_deliveries_total\{outcome="live"\} (\d+)$/m;
+        await vi.waitFor(
+          async () => {
+            const metrics = await (await fetch('http://127.0.0.1:29775/metrics')).text();
+            expect(Number(live.exec(metrics)?.[1])).toBeGreaterThan(10);
+            expect(metrics).toContain('service="canary",version="0.1.0",node="v22.');
+          },
+          { timeout: 30_000, interval: 500 },
+        );
+      } finally {
+        const ends = await Promise.all([canary, publisher, gateway].map((container) => container.stop()));
+        expect(ends.map(({ code, output }) => (code === 0 ? 0 : output))).toEqual([0, 0, 0]);
+      }
+    }, 300_000);
+  },
+);
