@@ -38,9 +38,10 @@ export interface LineOptions {
   /** Splits topics into what one SSUBSCRIBE may name: all on a standalone Redis, those of a slot on a Cluster. */
   readonly commandsFor: (topics: readonly string[]) => readonly (readonly string[])[];
   readonly probe: {
-    readonly topic: string;
+    /** Asked for every attempt: on a Cluster, slots move. Undefined when this master serves none. */
+    readonly topic: () => string | undefined;
     /** Publishes to the topic, on another connection. */
-    readonly send: () => Promise<unknown>;
+    readonly send: (topic: string) => Promise<unknown>;
     readonly intervalMs: number;
     readonly timeoutMs: number;
   };
@@ -71,6 +72,7 @@ export function createLine(options: LineOptions): Line {
   interface Attempt {
     readonly redis: SubscriberConnection;
     readonly pending: Set<string>;
+    readonly probeTopic: string | undefined;
     readonly disposers: (() => void)[];
     connected: boolean;
     pumping: boolean;
@@ -84,6 +86,7 @@ export function createLine(options: LineOptions): Line {
     const current: Attempt = {
       redis,
       pending: new Set(wanted),
+      probeTopic: probe.topic(),
       disposers: [],
       connected: false,
       pumping: false,
@@ -95,7 +98,7 @@ export function createLine(options: LineOptions): Line {
     redis.on('end', () => lost(current, 'connection closed'));
     redis.on('moved', () => options.onMoved());
     redis.on('smessageBuffer', (topic: Buffer, frame: Buffer) => {
-      if (!current.over) receive(topic.toString('latin1'), frame);
+      if (!current.over) receive(current, topic.toString('latin1'), frame);
     });
     redis.connect().then(
       () => connected(current),
@@ -105,8 +108,9 @@ export function createLine(options: LineOptions): Line {
 
   function connected(current: Attempt): void {
     if (current.over) return;
+    if (current.probeTopic === undefined) return lost(current, 'the master serves no slot');
     current.redis
-      .ssubscribe(probe.topic)
+      .ssubscribe(current.probeTopic)
       .then(() => {
         current.connected = true;
         return pump(current);
@@ -124,7 +128,8 @@ export function createLine(options: LineOptions): Line {
         const commands = options.commandsFor(batch.map(topicOf));
         await Promise.all(commands.map((topics) => current.redis.ssubscribe(...topics)));
         if (current.over) return;
-        options.onSubscribed(batch.filter((channel) => wanted.has(channel)));
+        // One that was removed and added again meanwhile has been unsubscribed since, and is pending once more.
+        options.onSubscribed(batch.filter((channel) => wanted.has(channel) && !current.pending.has(channel)));
       }
     } finally {
       current.pumping = false;
@@ -145,7 +150,9 @@ export function createLine(options: LineOptions): Line {
         return;
       }
       // A failing publish needs no handling of its own: the probe will be missed.
-      probe.send().catch((error: Error) => logger.debug({ err: error, line: options.name }, 'probe not sent'));
+      probe
+        .send(current.probeTopic as string)
+        .catch((error: Error) => logger.debug({ err: error, line: options.name }, 'probe not sent'));
     };
     current.disposers.push(clock.every(probe.intervalMs, knock));
     knock();
@@ -153,8 +160,8 @@ export function createLine(options: LineOptions): Line {
   }
 
   let onProbe = (): void => undefined;
-  function receive(topic: string, frame: Buffer): void {
-    if (topic === probe.topic) onProbe();
+  function receive(current: Attempt, topic: string, frame: Buffer): void {
+    if (topic === current.probeTopic) onProbe();
     else options.onFrame(topic, frame);
   }
 

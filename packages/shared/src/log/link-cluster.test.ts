@@ -1,0 +1,102 @@
+import { eventually, startCluster, type TestCluster, type TestRedis } from '@belfry/testkit';
+import calculateSlot from 'cluster-key-slot';
+import type { Cluster } from 'ioredis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { channelNames, type LinkUnderTest, openLink, topicOf, unhandledDuring } from './link.test-support.js';
+
+const CHANNELS = channelNames(600);
+let cluster: TestCluster;
+let subject: LinkUnderTest;
+
+beforeAll(async () => {
+  cluster = await startCluster();
+  subject = openLink(`redis+cluster://${cluster.nodes.map(({ host, port }) => `${host}:${port}`).join(',')}`, 500);
+  await Promise.all(CHANNELS.map((channel) => subject.link.subscribe(channel)));
+}, 40_000);
+afterAll(async () => {
+  subject?.close();
+  await cluster?.stop();
+});
+
+const hearsEventually = () =>
+  eventually('hearing on all channels', () => subject.hearsAll(CHANNELS, 400).then(() => true), { deadlineMs: 20_000 });
+
+/** Moves the slots, keys and all, as an operator does. */
+async function migrate(slots: readonly number[], from: TestRedis, to: TestRedis): Promise<void> {
+  const [source, target] = [from.connect(), to.connect()];
+  const [fromId, toId] = [String(await source.call('CLUSTER', 'MYID')), String(await target.call('CLUSTER', 'MYID'))];
+  for (const slot of slots) {
+    await target.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId);
+    await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
+    for (const node of [target, source]) await node.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
+  }
+}
+
+async function slotsOf(master: TestRedis): Promise<number[]> {
+  const ranges = await master.connect().cluster('SLOTS');
+  const own = ranges.filter(([, , node]) => node?.[1] === master.port);
+  return own.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, n) => from + n));
+}
+
+it('hears every channel, whichever master serves it', async () => {
+  await subject.hearsAll(CHANNELS);
+  expect(subject.link.whole).toBe(true);
+});
+
+it('goes with slots that move to another master', async () => {
+  const [channel] = CHANNELS as [string];
+  const from = await cluster.masterOf(topicOf(channel));
+  const to = cluster.nodes.slice(0, 3).find((node) => node !== from) as TestRedis;
+  const moving = CHANNELS.map((name) => calculateSlot(topicOf(name)));
+  const owned = new Set(await slotsOf(from));
+  const slots = [...new Set(moving)].filter((slot) => owned.has(slot)).slice(0, 40);
+  subject.synced.clear();
+  const unhandled = await unhandledDuring(async () => {
+    await migrate(slots, from, to);
+    await hearsEventually();
+  });
+  expect(unhandled).toEqual([]);
+  // What moved was out of hearing for a moment: the hub is told to compare it with the log.
+  const moved = CHANNELS.filter((name) => slots.includes(calculateSlot(topicOf(name))));
+  expect(moved.length).toBeGreaterThan(20);
+  await eventually('checks of what moved', () => moved.every((name) => subject.synced.has(name)));
+  expect(subject.link.whole).toBe(true);
+});
+
+it('stays whole when the slot of its own probe moves', async () => {
+  const masters = cluster.nodes.slice(0, 3) as TestRedis[];
+  const probes = await Promise.all(masters.map((node) => node.connect().call('PUBSUB', 'SHARDCHANNELS', '*probe*')));
+  const n = probes.findIndex((topics) => (topics as string[]).length > 0);
+  const [topic] = probes[n] as [string];
+  const from = masters[n] as TestRedis;
+  await migrate([calculateSlot(topic)], from, masters[(n + 1) % 3] as TestRedis);
+  const newProbe = async () => {
+    const topics = (await from.connect().call('PUBSUB', 'SHARDCHANNELS', '*probe*')) as string[];
+    return topics.length > 0 && !topics.includes(topic);
+  };
+  await eventually('a probe in another slot', newProbe, { deadlineMs: 10_000 });
+  await eventually('whole link', () => subject.link.whole, { deadlineMs: 10_000 });
+  await hearsEventually();
+});
+
+it('survives connections that are cut on all masters', async () => {
+  const unhandled = await unhandledDuring(async () => {
+    for (let round = 0; round < 3; round += 1) {
+      for (const node of cluster.nodes) await node.connect().call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await hearsEventually();
+    }
+  });
+  expect(unhandled).toEqual([]);
+});
+
+it('goes on with the replica of a master that is killed', async () => {
+  const [channel] = CHANNELS as [string];
+  const former = await cluster.masterOf(topicOf(channel));
+  const unhandled = await unhandledDuring(async () => {
+    await former.kill();
+    await cluster.failedOver(topicOf(channel), former);
+    await hearsEventually();
+  });
+  expect(unhandled).toEqual([]);
+  expect((subject.commands as Cluster).status).toBe('ready');
+}, 30_000);
