@@ -103,7 +103,6 @@ runProcess(async () => {
     },
   });
   watchLag(registry, intake.lag);
-  shutdown.step('intake', intake.stop);
 
   const door = createIntakeDoor({
     connection: connections.door,
@@ -130,9 +129,9 @@ runProcess(async () => {
         common,
       )
     : undefined;
-  // Side by side: each waits for its running jobs for some seconds.
-  shutdown.step('sources and alerts', async () => {
-    await Promise.all([reporting.close(), alerts?.stop().then((started) => started?.close())]);
+  // Side by side: each waits some seconds for what it has in hand.
+  shutdown.step('sources, alerts and intake', async () => {
+    await Promise.all([reporting.close(), alerts?.stop().then((started) => started?.close()), intake.stop()]);
   });
   const http = await startHttpDoor({
     host: settings.HTTP_HOST,

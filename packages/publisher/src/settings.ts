@@ -93,7 +93,7 @@ export const publisherSettings = {
   }),
   SHUTDOWN_DEADLINE_MS: integer({
     text: 'How long an orderly end may take',
-    default: '15000',
+    default: '30000',
     min: 1_000,
     max: 600_000,
     unit: 'milliseconds',
