@@ -113,9 +113,11 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
     async close() {
       unwatch();
       const orderly = worker.close().then(() => queue.close());
+      // Without Redis there is nothing to wait for: running jobs are given to another process as stalled.
+      const reachable = connections.every(({ status }) => status === 'ready');
       await Promise.race([
         orderly.catch(onError),
-        new Promise<void>((resolve) => systemClock.after(CLOSE_MS, resolve)),
+        new Promise<void>((resolve) => systemClock.after(reachable ? CLOSE_MS : 0, resolve)),
       ]);
       // Without Redis nothing would ever end in order: commands wait for it to come back.
       for (const connection of connections) connection.disconnect();
