@@ -28,16 +28,19 @@ const mangled = JSON.parse(await readFile(here('mangled.json'), 'utf8'));
  * @throws where others know one of them, or it is used as text too: texts are not renamed
  */
 async function checkNames(names) {
-  const read = (/** @type {string} */ path) => readFile(here(path), 'utf8');
-  const files = (await readdir(here('src'))).filter((file) => file.endsWith('.ts') && !file.includes('.test'));
-  const own = (await Promise.all(files.map((file) => read(`src/${file}`)))).join('\n');
-  const known = (
-    await Promise.all(
-      ['../shared/src/protocol/messages.ts', '../shared/src/protocol/events.ts', 'src/api.ts'].map(read),
-    )
-  ).join('\n');
+  const read = async (/** @type {string} */ folder, /** @type {(file: string) => boolean} */ which) => {
+    const files = (await readdir(here(folder))).filter((file) => /(?<!\.test|-support)\.ts$/.test(file) && which(file));
+    return (await Promise.all(files.map((file) => readFile(here(`${folder}/${file}`), 'utf8')))).join('\n');
+  };
+  const own = await read('src', () => true);
+  const known = [
+    await read('../shared/src/protocol', (file) => file === 'messages.ts' || file === 'events.ts'),
+    await read('src', (file) => file === 'api.ts'),
+    await read('src/react', () => true),
+  ].join('\n');
   const wrong = names.filter(
-    (name) => new RegExp(`\\b${name}\\b\\??[:(<]`).test(known) || new RegExp(`['"]${name}['"]`).test(own),
+    (name) =>
+      new RegExp(`^  (readonly )?${name}\\b\\??[:(<]`, 'm').test(known) || new RegExp(`['"]${name}['"]`).test(own),
   );
   if (wrong.length > 0) throw new Error(`mangled.json must not name ${wrong.join(', ')}`);
 }
@@ -45,7 +48,7 @@ async function checkNames(names) {
 await checkNames(mangled);
 const bundled = await build({
   absWorkingDir: here('.'),
-  entryPoints: { index: 'src/index.ts' },
+  entryPoints: { index: 'src/index.ts', react: 'src/react/index.ts' },
   outdir: 'dist',
   bundle: true,
   splitting: true,
