@@ -214,8 +214,15 @@ async function settle(parts: {
   let missing = Number.NaN;
   let behind: { count: number; examples: readonly string[] } = { count: Number.NaN, examples: [] };
   while (performance.now() - started < SETTLE_MS) {
-    await truth.read();
-    const intake = await readIntake(redis, stream);
+    let intake: ReadonlySet<number>;
+    try {
+      await truth.read();
+      intake = await readIntake(redis, stream);
+    } catch {
+      // Redis is not back yet.
+      await sleep(250);
+      continue;
+    }
     const appended = new Set<number>();
     for (const chain of truth.chains.values())
       for (const { change } of chain.entries) if (change !== undefined) appended.add(change);

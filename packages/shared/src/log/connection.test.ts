@@ -52,6 +52,38 @@ it('gives up a half-open connection, on which nothing is answered any more, and 
   }
 });
 
+it('comes back also when it was interrupted while it looked for the master, where ioredis gives up for ever', async () => {
+  const connection = connect({ url: redis.url, name: 'interrupted', onError: () => undefined });
+  try {
+    await connection.ping();
+    let ends = 0;
+    connection.on('end', () => {
+      ends += 1;
+    });
+    // What ioredis' detector of failovers does, at the moment at which it does harm.
+    const { connector } = connection as unknown as { connector: { disconnect(): void } };
+    connection.once('connecting', () => connector.disconnect());
+    connection.disconnect(true);
+    await eventually('end of the connection', () => ends === 1);
+    await eventually('answer', async () => (await connection.ping()) === 'PONG');
+    expect(ends).toBe(1);
+  } finally {
+    connection.disconnect();
+  }
+});
+
+it('ends when its owner says so', async () => {
+  const connection = connect({ url: redis.url, name: 'ended', onError: () => undefined });
+  await connection.ping();
+  const ended = once(connection, 'end');
+  connection.disconnect();
+  await ended;
+  await expect(connection.ping()).rejects.toThrow();
+  // Longer than a connection needs to be revived: there is no event for what must not happen.
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(connection.status).toBe('end');
+});
+
 describe('REDIS_URL', () => {
   it.each([
     ['redis://127.0.0.1:6379/2', 'standalone', 1],

@@ -88,8 +88,32 @@ export function connect(options: ConnectionOptions): Connection {
   };
   const connection = open(address, common);
   connection.on('error', options.onError);
+  neverEnd(connection, options.onError);
   return connection;
 }
+
+const REVIVE_MS = 200;
+
+/**
+ * ioredis gives a connection up for ever when it is interrupted while it looks for the master: as by the news of a
+ * failover, which comes at that very moment. Here it ends only when its owner says so.
+ */
+function neverEnd(connection: Connection, onError: (error: Error) => void): void {
+  const disconnect = connection.disconnect.bind(connection);
+  let wanted = true;
+  connection.disconnect = (reconnect = false) => {
+    if (!reconnect) wanted = false;
+    disconnect(reconnect);
+  };
+  connection.on('end', () => {
+    setTimeout(() => {
+      if (wanted && connection.status === 'end') connection.connect().catch(onError);
+    }, REVIVE_MS);
+  });
+}
+
+/** A sentinel that does not answer in this time is passed over for the next. */
+export const SENTINEL_MS = 2_000;
 
 function open(address: RedisAddress, options: RedisOptions): Connection {
   const [first] = address.nodes;
@@ -101,6 +125,7 @@ function open(address: RedisAddress, options: RedisOptions): Connection {
         ...options,
         sentinels: [...address.nodes],
         name: address.master ?? 'mymaster',
+        sentinelCommandTimeout: SENTINEL_MS,
         sentinelRetryStrategy: (attempt: number) => Math.min(1_000, 50 * attempt),
         failoverDetector: true,
       });

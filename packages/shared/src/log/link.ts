@@ -6,7 +6,7 @@
 import calculateSlot from 'cluster-key-slot';
 import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import { type Clock, createBackoff, type Logger } from '../service/index.js';
-import { parseRedisUrl, type RedisAddress } from './connection.js';
+import { parseRedisUrl, type RedisAddress, SENTINEL_MS } from './connection.js';
 import { channelKeys, channelOfTopic } from './keys.js';
 import { createLine, type Line, type SubscriberConnection } from './line.js';
 import { type ClusterMaster, type ClusterTopology, followClusterTopology } from './topology.js';
@@ -210,7 +210,12 @@ function subscriberOptions(address: RedisAddress, node: string): RedisOptions {
   return {
     ...address.options,
     ...(address.kind === 'sentinel'
-      ? { sentinels: [...address.nodes], name: address.master ?? 'mymaster', sentinelRetryStrategy: () => null }
+      ? {
+          sentinels: [...address.nodes],
+          name: address.master ?? 'mymaster',
+          sentinelCommandTimeout: SENTINEL_MS,
+          sentinelRetryStrategy: () => null,
+        }
       : first),
     connectionName: `${node}:link`,
     lazyConnect: true,
