@@ -1,15 +1,17 @@
 /**
- * `npm run reliability -- gateway-kill | reconnect-storm | failover-loss`: one promise each, measured on real processes.
+ * `npm run reliability -- gateway-kill | reconnect-storm | rolling-restart | failover-loss`: one promise each, measured on real processes.
  * Prints its figures beside their limits; exit code 1 where one was not kept.
  */
 import { parseArgs } from 'node:util';
 import { failoverLoss } from './failover-loss.js';
 import { gatewayKill } from './gateway-kill.js';
 import { reconnectStorm } from './reconnect-storm.js';
+import { rollingRestart } from './rolling-restart.js';
 
 const MEASUREMENTS: Readonly<Record<string, (seed: number) => Promise<boolean>>> = {
   'gateway-kill': gatewayKill,
   'reconnect-storm': reconnectStorm,
+  'rolling-restart': rollingRestart,
   'failover-loss': failoverLoss,
 };
 
