@@ -6,6 +6,7 @@ import {
   startGateway,
   startPublisher,
   startRedis,
+  TEST_SECRET,
   type TestClient,
   type TestGateway,
   type TestProcess,
@@ -25,7 +26,7 @@ beforeAll(async () => {
   [a, b, publisher] = await Promise.all([
     startGateway({ ...env, NODE_NAME: 'a' }),
     startGateway({ ...env, NODE_NAME: 'b' }),
-    startPublisher({ REDIS_URL: redis.url }),
+    startPublisher({ REDIS_URL: redis.url, JWT_SECRET: TEST_SECRET }),
   ]);
   await vi.waitFor(async () => expect((await json(a, '/ws/nodes')).nodes).toHaveLength(2), { timeout: 10_000 });
 });
@@ -219,6 +220,49 @@ describe('acting on the cluster', () => {
     const lines = [...a.logs(), ...b.logs()].filter(({ audit }) => audit === true);
     expect(lines.length).toBeGreaterThan(5);
     expect(lines.every(({ operator, call }) => operator === 'operator' && !String(call).startsWith('GET'))).toBe(true);
+  });
+});
+
+describe('the publisher’s operators’ port', () => {
+  const ask = (path: string, options: RequestInit = {}) =>
+    fetch(`${publisher.operatorUrl}${path}`, {
+      ...options,
+      headers: { authorization: `Bearer ${mintOperatorToken('operator')}` },
+    });
+
+  it('shows the queues, and is refused without an operator’s token', async () => {
+    expect((await fetch(`${publisher.operatorUrl}/jobs`)).status).toBe(401);
+    const { queues } = (await (await ask('/jobs')).json()) as { queues: Record<string, unknown> };
+    expect(Object.keys(queues)).toEqual(['sources', 'deliveries', 'digests']);
+    expect((await ask('/jobs/nothing/failed')).status).toBe(404);
+    expect(await (await ask('/jobs/deliveries/failed')).json()).toEqual({ failed: [] });
+  });
+
+  it('shows dead letters, and sends one that was mended to the intake', async () => {
+    const client = await signedIn(a, 'landlord-1');
+    client.send({ type: 'SUBSCRIBE', property_id: '1' });
+    await client.next('SUBSCRIBED');
+    const connection = redis.connect();
+    await connection.xadd('belfry:intake', '*', 'change', '{"property_id":"1","violation_type":"HPD","count":-1}');
+    let letters: { id: string; reason: string; fields: Record<string, string> }[] = [];
+    await vi.waitFor(
+      async () => {
+        letters = ((await (await ask('/dead-letters')).json()) as { entries: typeof letters }).entries;
+        expect(letters).toHaveLength(1);
+      },
+      { timeout: 10_000 },
+    );
+    expect(letters[0]).toMatchObject({
+      reason: expect.stringContaining('count'),
+      fields: { change: expect.any(String) },
+    });
+    const fields = { change: '{"property_id":"1","violation_type":"HPD","count":1}' };
+    expect(
+      (await ask(`/dead-letters/${letters[0]?.id}/resend`, { method: 'POST', body: JSON.stringify({ fields }) }))
+        .status,
+    ).toBe(200);
+    expect(await client.next('VIOLATION_UPDATE')).toMatchObject({ count: 1 });
+    expect(await (await ask('/dead-letters')).json()).toMatchObject({ total: 0 });
   });
 });
 

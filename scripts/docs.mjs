@@ -88,6 +88,8 @@ export async function loadParts() {
   const { createJobMetrics } = await built('publisher/dist/jobs/metrics.js');
   const { createSourceMetrics } = await built('publisher/dist/sources/nyc/metrics.js');
   const { createAlertMetrics } = await built('publisher/dist/alerts/metrics.js');
+  const { createJobRoutes } = await built('publisher/dist/operators/jobs.js');
+  const { createDeadLetterRoutes } = await built('publisher/dist/operators/dead-letters.js');
   const { HTTP_ERRORS } = await built('publisher/dist/intake/http.js');
   const { accessTable } = await built('shared/dist/auth/index.js');
   const { createOperatorRoutes } = await built('gateway/dist/admin/operations.js');
@@ -96,6 +98,8 @@ export async function loadParts() {
     'access-authenticated': () => accessTableOf(accessTable('authenticated')),
     // Only their descriptions are read: no part of a gateway is needed for that.
     'operator-calls': () => operatorCallsTable(createOperatorRoutes({})),
+    'publisher-operator-calls': () =>
+      operatorCallsTable([...createJobRoutes({}).routes, ...createDeadLetterRoutes({ prefix: '' })]),
     'client-messages': () => messagesTable(protocol.CLIENT_MESSAGES),
     'gateway-messages': () => messagesTable(protocol.GATEWAY_MESSAGES),
     'message-fields': () => fieldsTable(protocol.MESSAGE_FIELDS),

@@ -134,7 +134,13 @@ async function main() {
         // In a real cluster clients are sent away slowly, to the other gateways: here all of them stop at once.
         SHUTDOWN_SECONDS: process.env.SHUTDOWN_SECONDS || '1',
       },
-      { ...shared, HTTP_HOST: HOST, HTTP_PORT: `${ports.publisher}`, ...(demo ? { DEMO_FEED: 'true' } : {}) },
+      {
+        ...shared,
+        JWT_SECRET: secret,
+        HTTP_HOST: HOST,
+        HTTP_PORT: `${ports.publisher}`,
+        ...(demo ? { DEMO_FEED: 'true' } : {}),
+      },
     );
     const died = Promise.race([redis.died, ...services.map((service) => service.died)]);
     died.catch(() => undefined);

@@ -1,6 +1,12 @@
 #!/usr/bin/env node
 /** The gateway's composition root: settings in, parts wired, started; stopped in order. */
-import { accessPolicyFrom, checkKeys, createVerifier } from '@belfry/shared/auth';
+import {
+  accessPolicyFrom,
+  checkKeys,
+  createOperatorCheck,
+  createVerifier,
+  OPERATOR_AUDIENCE,
+} from '@belfry/shared/auth';
 import {
   CLUSTER_TOPIC_NAME,
   clusterKeys,
@@ -14,6 +20,7 @@ import {
   createLogger,
   createMetrics,
   createShutdown,
+  operatorRoutes,
   readSettings,
   runProcess,
   shutdownOnSignals,
@@ -22,8 +29,6 @@ import {
 } from '@belfry/shared/service';
 import { createMessageSender } from './admin/messages.js';
 import { commandHandlers, createOperatorRoutes, endRevoked } from './admin/operations.js';
-import { createOperatorCheck, OPERATOR_AUDIENCE } from './admin/operator-auth.js';
-import { operatorRoutes } from './admin/routes.js';
 import { countFollowers, subscriptionsByKind } from './admin/stats.js';
 import { createTraces } from './admin/trace.js';
 import { createHub } from './channels/hub.js';

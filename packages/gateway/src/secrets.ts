@@ -1,12 +1,11 @@
 /** The secrets that tokens are signed with, followed while they are rotated. */
-import { authSettings, checkSecret } from '@belfry/shared/auth';
+import { authSettings, checkSecret, operatorAuthSettings } from '@belfry/shared/auth';
 import { type Clock, type Logger, type SettingValues, watchSecretFiles } from '@belfry/shared/service';
-import { gatewaySettings } from './settings.js';
 
 const followed = {
   JWT_SECRET: authSettings.JWT_SECRET,
   JWT_PREVIOUS_SECRET: authSettings.JWT_PREVIOUS_SECRET,
-  OPERATOR_SECRET: gatewaySettings.OPERATOR_SECRET,
+  ...operatorAuthSettings,
 };
 type Secrets = SettingValues<typeof followed>;
 

@@ -1,8 +1,8 @@
 /** Every setting of a gateway. The README's table is written from here. */
 import { hostname } from 'node:os';
-import { authSettings } from '@belfry/shared/auth';
+import { authSettings, operatorAuthSettings } from '@belfry/shared/auth';
 import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
-import { integer, logSettings, operatorSettings, secret, text } from '@belfry/shared/service';
+import { integer, logSettings, operatorSettings, text } from '@belfry/shared/service';
 import { sessionSettings } from './session/settings.js';
 import { transportSettings } from './transport/settings.js';
 
@@ -55,10 +55,7 @@ export const gatewaySettings = {
     max: 3_600,
     unit: 'seconds',
   }),
-  OPERATOR_SECRET: secret({
-    text: 'Secret that operators’ tokens (HS256, "aud": "belfry-operators") are signed with; the clients’ keys where empty',
-    default: '',
-  }),
+  ...operatorAuthSettings,
   DRAIN_PER_SECOND: integer({
     text: 'How many connections are closed per second after SIGTERM; more where SHUTDOWN_SECONDS would not suffice',
     default: '200',

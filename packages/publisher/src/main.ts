@@ -2,11 +2,13 @@
 /** The publisher's composition root: settings in, parts wired, started, and ended in order. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { createOperatorCheck, createVerifier, OPERATOR_AUDIENCE } from '@belfry/shared/auth';
 import { connect, createRedisLog, retentionFrom } from '@belfry/shared/log';
 import {
   createLogger,
   createMetrics,
   createShutdown,
+  operatorRoutes,
   readSettings,
   runProcess,
   shutdownOnSignals,
@@ -23,6 +25,8 @@ import { connectForJobs } from './jobs/connection.js';
 import { createJobMetrics } from './jobs/metrics.js';
 import { measuredLog } from './measured-log.js';
 import { createPublisherMetrics, intakeMetrics, watchLag } from './metrics.js';
+import { createDeadLetterRoutes } from './operators/dead-letters.js';
+import { createJobRoutes } from './operators/jobs.js';
 import { watchRedis } from './redis-watch.js';
 import { startReporting } from './reporting.js';
 import { checkPublisherSettings, publisherSettings } from './settings.js';
@@ -63,12 +67,39 @@ runProcess(async () => {
   const redis = watchRedis({ connection: connections.commands, clock, graceMs: settings.READY_GRACE_MS, logger });
   shutdown.step('redis watch', redis.close);
 
+  const jobs = {
+    connectForJobs: () =>
+      connectForJobs(settings.REDIS_URL, 'belfry-publisher-jobs', (error) =>
+        logger.debug({ err: error, connection: 'jobs' }, 'Redis connection error'),
+      ),
+    jobMetrics: createJobMetrics(registry, logger, clock.now),
+  };
+  const jobRoutes = createJobRoutes({ connect: jobs.connectForJobs, prefix });
+  shutdown.step('job routes', jobRoutes.close);
+  const operatorSecrets = [settings.OPERATOR_SECRET || settings.JWT_SECRET].filter((secret) => secret !== '');
   const operators = await startOperatorServer({
     host: settings.OPERATOR_HOST,
     port: settings.OPERATOR_PORT,
     registry,
     logger,
     readiness: [redis.readiness],
+    handlers: [
+      operatorRoutes({
+        routes: [...jobRoutes.routes, ...createDeadLetterRoutes({ connection: connections.commands, prefix })],
+        check: createOperatorCheck(
+          createVerifier({
+            secrets: () => operatorSecrets,
+            keySetUrl: '',
+            algorithms: [],
+            issuer: undefined,
+            audience: OPERATOR_AUDIENCE,
+            clock,
+            logger,
+          }),
+        ),
+        logger,
+      }),
+    ],
   });
   shutdown.step('operators', operators.close);
 
@@ -112,13 +143,6 @@ runProcess(async () => {
     replicas: settings.INTAKE_WAIT_REPLICAS,
     replicasMs: settings.INTAKE_WAIT_MS,
   });
-  const jobs = {
-    connectForJobs: () =>
-      connectForJobs(settings.REDIS_URL, 'belfry-publisher-jobs', (error) =>
-        logger.debug({ err: error, connection: 'jobs' }, 'Redis connection error'),
-      ),
-    jobMetrics: createJobMetrics(registry, logger, clock.now),
-  };
   const common = { settings, prefix, clock, random: Math.random, logger, registry, ...jobs };
   const reporting = startReporting({ ...common, redis: connections.commands, door });
   const alertMetrics = createAlertMetrics(registry);

@@ -1,4 +1,6 @@
 /** Everything of the publisher that can be set from the environment. The table in the README is written from here. */
+
+import { operatorAuthSettings } from '@belfry/shared/auth';
 import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
 import { ConfigurationError, integer, logSettings, operatorSettings, secret, text } from '@belfry/shared/service';
 import { alertSettings } from './alerts/settings.js';
@@ -101,6 +103,8 @@ export const publisherSettings = {
   ...sourceSettings,
   ...alertSettings,
   ...operatorSettings(9770),
+  ...operatorAuthSettings,
+  JWT_SECRET: secret({ text: 'For operators’ tokens where OPERATOR_SECRET is empty', default: '' }),
   ...logSettings,
 } as const;
 

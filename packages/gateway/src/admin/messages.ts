@@ -1,7 +1,7 @@
 /** Messages of operators to people: events like any other, through the intake, kept in the log and recovered. */
 import { type Connection, intakeKey } from '@belfry/shared/log';
 import { EVERYONE_CHANNEL, parseChannel, SEVERITIES, userChannel } from '@belfry/shared/protocol';
-import { type OperatorCall, OperatorError } from './routes.js';
+import { type OperatorCall, OperatorError } from '@belfry/shared/service';
 
 export interface MessageSender {
   /** Resolves to the intake id once Redis holds it. */

@@ -1,6 +1,6 @@
 /** Everything operators can ask and do: each on the whole cluster, whichever gateway they ask. */
 import { CLOSE_CODES } from '@belfry/shared/protocol';
-import type { Clock } from '@belfry/shared/service';
+import { type Clock, numberIn, OperatorError, type OperatorRoute, requiredText } from '@belfry/shared/service';
 import type { Channel } from '../channels/channel.js';
 import type { CommandHandler, Commands } from '../cluster/commands.js';
 import type { NodeInfo, Nodes } from '../cluster/nodes.js';
@@ -10,7 +10,6 @@ import type { Sessions } from '../session/sessions.js';
 import { connectionsHere, disconnectUserHere, endWhere, findHere, mergeConnections, sumOf } from './connections.js';
 import { channelOfBroadcast, channelOfUser, type MessageSender } from './messages.js';
 import { mergeRooms, roomsHere } from './rooms.js';
-import { numberIn, OperatorError, type OperatorRoute, requiredText } from './routes.js';
 import { clusterStats } from './stats.js';
 import { MAX_TRACE_SECONDS, type Traces } from './trace.js';
 

@@ -39,6 +39,9 @@ export interface JobQueueOptions<Data> {
   readonly logger: Logger;
 }
 
+/** One hash tag for every queue: BullMQ's keys have to share a slot on a Cluster. */
+export const jobsPrefix = (prefix: string): string => `{${prefix}:jobs}`;
+
 const KEEP_COMPLETED = { age: 3_600, count: 1_000 };
 const KEEP_FAILED = { age: 7 * 86_400, count: 1_000 };
 /** How long closing waits for running jobs and for Redis; what is cut off is given to another process as stalled. */
@@ -50,7 +53,7 @@ const MAX_STALLED = 3;
 
 export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<Data> {
   const { name, metrics, logger } = options;
-  const prefix = `{${options.prefix}:jobs}`;
+  const prefix = jobsPrefix(options.prefix);
   const connections = [options.connect(), options.connect()] as const;
   const defaultJobOptions = { removeOnComplete: KEEP_COMPLETED, removeOnFail: KEEP_FAILED };
   const queue = new Queue<Data, void, string, Data, void, string>(name, {

@@ -3,6 +3,7 @@ export * from './access-table.js';
 export * from './authorise.js';
 export * from './board-readers.js';
 export * from './identity.js';
+export * from './operator-check.js';
 export * from './settings.js';
 export * from './verification.js';
 export * from './verifier.js';

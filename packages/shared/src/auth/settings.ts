@@ -62,6 +62,14 @@ export const accessPolicyFrom = (settings: {
   boardReaders: parseBoardReaders(settings.BOARD_READERS),
 });
 
+/** Who may act as an operator. */
+export const operatorAuthSettings = {
+  OPERATOR_SECRET: secret({
+    text: 'Secret that operators’ tokens (HS256, "aud": "belfry-operators") are signed with; JWT_SECRET where empty',
+    default: '',
+  }),
+} as const;
+
 /** @throws ConfigurationError when there is no key, or when the process runs in production with one that can be guessed */
 export function checkKeys(
   settings: { readonly JWT_SECRET: string; readonly JWT_JWKS_URL: string },

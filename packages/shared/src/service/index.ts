@@ -3,6 +3,7 @@ export * from './backoff.js';
 export * from './clock.js';
 export * from './logger.js';
 export * from './metrics.js';
+export * from './operator-routes.js';
 export * from './operator-server.js';
 export * from './process.js';
 export * from './secret-files.js';

@@ -1,7 +1,12 @@
 /** The operators' calls as a table: method, path, what it does. Every one needs a token, every change leaves an audit line. */
 import type { IncomingMessage } from 'node:http';
-import { type Logger, type OperatorHandler, sendJson } from '@belfry/shared/service';
-import type { OperatorCheck } from './operator-auth.js';
+import type { Logger } from './logger.js';
+import { type OperatorHandler, sendJson } from './operator-server.js';
+
+/** Who calls, or why not. */
+export type OperatorCheck = (
+  request: IncomingMessage,
+) => Promise<{ readonly operator: string } | { readonly error: string }>;
 
 /** An operator's mistake: answered with 400 or 404, a code and a sentence. */
 export class OperatorError extends Error {

@@ -2,15 +2,11 @@
  * Operators: their tokens are signed like clients', and meant for another audience. What a client's token may do on the
  * operators' port is nothing.
  */
-import type { IncomingMessage } from 'node:http';
-import type { Verify } from '@belfry/shared/auth';
+import type { OperatorCheck } from '../service/index.js';
+import type { Verify } from './verification.js';
 
 /** The claim `aud` of operators' tokens. */
 export const OPERATOR_AUDIENCE = 'belfry-operators';
-
-export type OperatorCheck = (
-  request: IncomingMessage,
-) => Promise<{ readonly operator: string } | { readonly error: string }>;
 
 /** @param verify accepts tokens for `OPERATOR_AUDIENCE` only */
 export function createOperatorCheck(verify: Verify): OperatorCheck {
