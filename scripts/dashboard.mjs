@@ -1,7 +1,11 @@
 // @ts-check
-/** Serves the built dashboard in `npm start`. In production any static file server does this. */
+/**
+ * Serves the built dashboard in `npm start`. In production any static file server does this. Tells the page where the
+ * gateways are, and passes operators' calls on, so that the operators' port needs to be open to no browser: only those
+ * that carry a token, never health or metrics.
+ */
 import { createReadStream, existsSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { request as ask, createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
 /** @type {Readonly<Record<string, string>>} */
@@ -36,15 +40,58 @@ export function fileFor(folder, url) {
   return !file.includes('\0') && existsSync(file) && statSync(file).isFile() ? file : page;
 }
 
+/** Where the operators' calls are on this server. */
+const OPERATORS = '/operators';
+
+/**
+ * @param {string | undefined} operators
+ * @param {import('node:http').IncomingMessage} request
+ * @param {import('node:http').ServerResponse} response
+ */
+function passOn(operators, request, response) {
+  const { authorization, 'content-type': type } = request.headers;
+  const path = (request.url ?? '').slice(OPERATORS.length);
+  const target = operators && URL.canParse(operators + path) ? new URL(operators + path) : undefined;
+  // Judged after `..` is resolved, for that is what is asked for.
+  if (!operators || target?.origin !== new URL(operators).origin || !target.pathname.startsWith('/ws/')) {
+    return void response.writeHead(404).end();
+  }
+  if (!authorization) return void response.writeHead(401).end();
+  const headers = { authorization, ...(type ? { 'content-type': type } : {}) };
+  const passed = ask(target, { method: request.method ?? 'GET', headers }, (answer) => {
+    const { 'content-type': contentType = 'application/json' } = answer.headers;
+    response.writeHead(answer.statusCode ?? 502, { 'content-type': contentType, 'cache-control': 'no-store' });
+    answer.pipe(response);
+  });
+  passed.on('error', () => {
+    if (response.headersSent) return void response.destroy();
+    response.writeHead(502, { 'content-type': 'application/json' });
+    response.end('{"code":"unavailable","message":"no gateway answers operators at the moment"}\n');
+  });
+  response.on('close', () => passed.destroy());
+  request.pipe(passed);
+}
+
 /**
  * @param {string} folder
- * @param {{ host: string, port: number }} address
- * @returns {Promise<{ close(): void }>}
+ * @param {object} options
+ * @param {string} options.host
+ * @param {number} options.port
+ * @param {readonly string[]} [options.gateways] WebSocket addresses for the page; default: what the build says
+ * @param {string} [options.operators] base address of the operators' port; default: calls are not passed on
+ * @returns {Promise<{ port: number, close(): void }>}
  */
-export function serveDashboard(folder, { host, port }) {
+export function serveDashboard(folder, { host, port, gateways, operators }) {
+  const config = gateways && JSON.stringify({ gateways, operators: operators ? OPERATORS : '' });
   const server = createServer((request, response) => {
+    const url = request.url ?? '/';
+    if (url.startsWith(`${OPERATORS}/`)) return passOn(operators, request, response);
     if (request.method !== 'GET' && request.method !== 'HEAD') return void response.writeHead(405).end();
-    const file = fileFor(folder, request.url ?? '/');
+    if (config && url.split('?')[0] === '/config.json') {
+      response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+      return void response.end(config);
+    }
+    const file = fileFor(folder, url);
     const type = CONTENT_TYPES[extname(file)] ?? 'application/octet-stream';
     response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache' });
     if (request.method === 'HEAD') return void response.end();
@@ -55,7 +102,9 @@ export function serveDashboard(folder, { host, port }) {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
+      const address = server.address();
       resolve({
+        port: typeof address === 'object' && address ? address.port : port,
         close() {
           server.close();
           server.closeAllConnections();

@@ -1,5 +1,9 @@
 /** The dashboard's file server hands out its own folder and nothing else. */
+
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -38,5 +42,52 @@ it('serves a file with its type', async () => {
     'export {}',
   ]);
   expect((await fetch(`http://127.0.0.1:${port}/`, { method: 'POST' })).status).toBe(405);
+  server.close();
+});
+
+it('tells the page where the gateways are, and only then offers operators’ calls', async () => {
+  const gateways = ['ws://127.0.0.1:1/ws'];
+  const server = await serveDashboard(folder, { host: '127.0.0.1', port: 0, gateways });
+  const base = `http://127.0.0.1:${server.port}`;
+  expect(await (await fetch(`${base}/config.json`)).json()).toEqual({ gateways, operators: '' });
+  expect((await fetch(`${base}/operators/ws/nodes`, { headers: { authorization: 'Bearer x' } })).status).toBe(404);
+  server.close();
+});
+
+it('passes operators’ calls on with their token, and nothing else', async () => {
+  /** @type {string[]} */
+  const seen = [];
+  const gateway = createServer((request, response) => {
+    seen.push(`${request.method} ${request.url} ${request.headers.authorization} ${request.headers.cookie}`);
+    response.writeHead(418, { 'content-type': 'application/json' });
+    request.pipe(response);
+  });
+  await new Promise((resolve) => gateway.listen(0, '127.0.0.1', () => resolve(undefined)));
+  const address = /** @type {import('node:net').AddressInfo} */ (gateway.address());
+  const operators = `http://127.0.0.1:${address.port}`;
+  const server = await serveDashboard(folder, { host: '127.0.0.1', port: 0, gateways: [], operators });
+  const call = (/** @type {string} */ path, /** @type {RequestInit} */ init = {}) =>
+    fetch(`http://127.0.0.1:${server.port}/operators${path}`, init);
+  const headers = { authorization: 'Bearer x', cookie: 'secret=1' };
+  const answer = await call('/ws/broadcast?a=1', { method: 'POST', body: '{"message":"hello"}', headers });
+  expect([answer.status, await answer.json()]).toEqual([418, { message: 'hello' }]);
+  expect(seen).toEqual(['POST /ws/broadcast?a=1 Bearer x undefined']);
+  expect((await call('/ws/nodes')).status).toBe(401);
+  expect((await call('/metrics', { headers })).status).toBe(404);
+  const raw = [
+    'GET /operators/ws/../metrics HTTP/1.1',
+    'Host: x',
+    'Authorization: Bearer x',
+    'Connection: close',
+    '',
+    '',
+  ];
+  const socket = connect(server.port, '127.0.0.1').end(raw.join('\r\n'));
+  const [reply] = await once(socket, 'data');
+  expect(String(reply)).toMatch(/^HTTP\/1.1 404/);
+  expect(seen).toHaveLength(1);
+  gateway.closeAllConnections();
+  await new Promise((resolve) => gateway.close(resolve));
+  expect((await call('/ws/nodes', { headers })).status).toBe(502);
   server.close();
 });

@@ -150,7 +150,12 @@ async function main() {
 
     const dashboard = existsSync(DASHBOARD);
     if (dashboard) {
-      const server = await serveDashboard(DASHBOARD, { host: HOST, port: ports.dashboard });
+      const server = await serveDashboard(DASHBOARD, {
+        host: HOST,
+        port: ports.dashboard,
+        gateways: [ports.gateway1, ports.gateway2].map((port) => `ws://${HOST}:${port}/ws`),
+        operators: `http://${HOST}:${ports.gateway1Operators}`,
+      });
       doors.push({ stop: async () => server.close(), kill: server.close });
     }
     // The secret decides who gets in; the role lets a newcomer see everything.

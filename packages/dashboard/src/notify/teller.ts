@@ -1,0 +1,181 @@
+/**
+ * Tells people of news: toasts for five seconds, critical ones until they are dismissed, many at once as one. What came
+ * while the tab was hidden, or while we were away, is summed up.
+ */
+import { toast } from 'sonner';
+import { linkTo } from '../parts/route.js';
+import type { Activity } from '../state/activity.js';
+import { placeOf } from '../state/bbl.js';
+import { rank } from '../state/severity.js';
+import { createStore, type Store } from '../state/store.js';
+import type { NoticeSettings } from './notices.js';
+import { ringOnce } from './sound.js';
+
+const TOAST_MS = 5_000;
+const BURST_MS = 2_000;
+/** More than these within `BURST_MS` are folded into one. */
+const BURST = 3;
+/** Critical ones that wait to be dismissed; more are counted in one. */
+const CRITICAL_TOASTS = 4;
+/** Screen readers hear a summary this often at most. */
+const ANNOUNCE_MS = 5_000;
+
+export interface Announcement {
+  readonly polite: string;
+  readonly urgent: string;
+}
+
+export interface Teller {
+  readonly announcement: Store<Announcement>;
+  /** Critical events since the page was last looked at. */
+  readonly unseen: Store<number>;
+  tell(news: readonly Activity[]): void;
+  dispose(): void;
+}
+
+const titleOf = ({ channel, label, property }: Activity): string =>
+  property ? `${placeOf(property).title} · ${label}` : channel.startsWith('user:') ? 'For you' : 'Announcement';
+
+const opening = ({ property }: Activity) =>
+  property ? { action: { label: 'Open', onClick: () => location.assign(linkTo('property', property)) } } : {};
+
+export function createTeller(notices: Store<NoticeSettings>): Teller {
+  const announcement = createStore<Announcement>({ polite: '', urgent: '' });
+  const unseen = createStore(0);
+  let shown: number[] = [];
+  let folded: Activity[] = [];
+  let away: Activity[] = [];
+  const undismissed = new Set<string>();
+  let moreCritical = 0;
+  let unannounced = 0;
+  let announceTimer: ReturnType<typeof setTimeout> | undefined;
+  let announcedAt = 0;
+
+  /** The same property and type: the newer one takes the older one's place. */
+  function show(entry: Activity): void {
+    const { channel, label, message, property, severity, type } = entry;
+    toast(titleOf(entry), {
+      id: property ? `${property}|${label}` : `${channel}|${type}`,
+      description: message,
+      duration: TOAST_MS,
+      closeButton: true,
+      className: `toast toast-${severity}`,
+      ...opening(entry),
+    });
+  }
+
+  function showCritical(entry: Activity): void {
+    if (undismissed.size >= CRITICAL_TOASTS) {
+      moreCritical += 1;
+      toast.error(`${moreCritical} more critical`, {
+        id: 'more-critical',
+        description: 'See the activity list.',
+        duration: Number.POSITIVE_INFINITY,
+        closeButton: true,
+        className: 'toast toast-critical',
+        onDismiss: () => {
+          moreCritical = 0;
+        },
+      });
+      return;
+    }
+    undismissed.add(entry.key);
+    toast.error(`Critical: ${titleOf(entry)}`, {
+      id: entry.key,
+      description: entry.message,
+      duration: Number.POSITIVE_INFINITY,
+      closeButton: true,
+      className: 'toast toast-critical',
+      onDismiss: () => undismissed.delete(entry.key),
+      ...opening(entry),
+    });
+  }
+
+  /** @param id of the toast: the digest grows in place */
+  function showDigest(entries: readonly Activity[], id: string, title: (count: number) => string): void {
+    const places = new Set(entries.map(({ property, channel }) => property ?? channel));
+    toast(title(entries.length), {
+      id,
+      description: `${places.size === 1 ? 'At one property' : `At ${places.size} properties`}. See the activity list.`,
+      duration: TOAST_MS,
+      closeButton: true,
+      className: 'toast toast-digest',
+      onAutoClose: () => {
+        folded = [];
+      },
+      onDismiss: () => {
+        folded = [];
+      },
+    });
+  }
+
+  function announce(): void {
+    announceTimer = undefined;
+    announcedAt = Date.now();
+    const count = unannounced;
+    unannounced = 0;
+    announcement.set((was) => ({ ...was, polite: count === 1 ? '1 update' : `${count} updates` }));
+  }
+
+  function desktopNotice(entry: Activity): void {
+    if (!notices.get().desktop || globalThis.Notification?.permission !== 'granted') return;
+    new Notification(`Critical: ${titleOf(entry)}`, { body: entry.message, tag: entry.property ?? entry.channel });
+  }
+
+  function tell(news: readonly Activity[]): void {
+    const { minSeverity, sound, toasts, volume } = notices.get();
+    const missed = news.filter(({ origin }) => origin === 'replay');
+    const fresh = news.filter(({ origin, severity }) => origin !== 'replay' && rank(severity) >= rank(minSeverity));
+    const critical = [...fresh, ...missed].filter(({ severity }) => severity === 'critical');
+    const hidden = document.visibilityState === 'hidden';
+
+    if (missed.length > 0 && toasts) {
+      showDigest(missed, 'missed', (n) => `${n === 1 ? '1 change' : `${n} changes`} while you were away`);
+    }
+    if (critical.length > 0) {
+      if (sound) ringOnce(volume);
+      const last = critical.at(0) as Activity;
+      announcement.set((was) => ({ ...was, urgent: `Critical: ${titleOf(last)}. ${last.message}` }));
+      if (hidden) {
+        unseen.set((was) => was + critical.length);
+        critical.forEach(desktopNotice);
+      }
+    }
+    unannounced += fresh.length;
+    if (fresh.length > 0) announceTimer ??= setTimeout(announce, Math.max(0, announcedAt + ANNOUNCE_MS - Date.now()));
+    if (!toasts) return;
+    for (const entry of critical) showCritical(entry);
+    const others = fresh.filter(({ severity }) => severity !== 'critical');
+    if (hidden) {
+      away = [...away, ...others].slice(-1_000);
+      return;
+    }
+    const now = Date.now();
+    shown = shown.filter((at) => at > now - BURST_MS);
+    for (const entry of others.toReversed()) {
+      if (shown.length < BURST && folded.length === 0) show(entry);
+      else folded.push(entry);
+      shown.push(now);
+    }
+    if (folded.length > 0) showDigest(folded, 'burst', (n) => `${n} more updates`);
+  }
+
+  function onVisible(): void {
+    if (document.visibilityState !== 'visible') return;
+    unseen.set(0);
+    const count = away.length;
+    if (count > 0) showDigest(away, 'away', () => `${count} updates while this tab was hidden`);
+    away = [];
+  }
+  document.addEventListener('visibilitychange', onVisible);
+
+  return {
+    announcement,
+    unseen,
+    tell,
+    dispose: () => {
+      clearTimeout(announceTimer);
+      document.removeEventListener('visibilitychange', onVisible);
+    },
+  };
+}

@@ -1,0 +1,35 @@
+/** The first page: the portfolio in numbers, its properties, what happened last, and charts. */
+
+import { Charts } from '../charts/charts.js';
+import { ActivityList } from '../parts/activity-list.js';
+import { useSigned } from '../parts/context.js';
+import { linkTo } from '../parts/route.js';
+import { useStore } from '../state/store.js';
+import { Kpis } from './kpis.js';
+import { PropertyList } from './property-list.js';
+
+const FEED_LENGTH = 10;
+
+export function PortfolioPage() {
+  const { session } = useSigned();
+  const activity = useStore(session.live.view, ({ activity }) => activity);
+  return (
+    <>
+      <h1 className="hidden">Portfolio</h1>
+      <Kpis />
+      <div className="columns">
+        <PropertyList />
+        <div className="side">
+          <section className="card" aria-labelledby="feed-title">
+            <div className="card-head">
+              <h2 id="feed-title">Latest activity</h2>
+              <a href={linkTo('activity')}>All activity</a>
+            </div>
+            <ActivityList entries={activity.slice(0, FEED_LENGTH)} />
+          </section>
+          <Charts />
+        </div>
+      </div>
+    </>
+  );
+}

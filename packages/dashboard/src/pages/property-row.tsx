@@ -1,0 +1,56 @@
+/** One property: where it is, how many violations of which type, how grave, and since when. */
+import { memo } from 'react';
+import { linkTo } from '../parts/route.js';
+import { SeverityMark } from '../parts/severity-mark.js';
+import { TimeAgo } from '../parts/time-ago.js';
+import { placeOf } from '../state/bbl.js';
+import type { Property } from '../state/properties.js';
+
+interface PropertyRowProps {
+  readonly property: Property;
+  readonly onRemove: (id: string) => void;
+}
+
+export const PropertyRow = memo(function PropertyRow({ onRemove, property }: PropertyRowProps) {
+  const { changes, error, id, open, phase, severity, types, updatedAt } = property;
+  const { detail, title } = placeOf(id);
+  return (
+    <li className="property-row" data-property={id} data-phase={phase}>
+      <SeverityMark severity={severity ?? 'info'} />
+      <div className="property-name">
+        <a href={linkTo('property', id)}>{title}</a>
+        <span className="quiet">{detail}</span>
+      </div>
+      <div className="badges">
+        {[...types.values()].map(({ count, severity: grave, violation_type: type }) => (
+          <span key={type} className={`badge ${count > 0 ? `badge-${grave}` : 'badge-none'}`}>
+            {type} <b>{count}</b>
+          </span>
+        ))}
+      </div>
+      <div className="property-open">
+        {/* A new key is a new element: its animation runs once for every change. */}
+        <b key={changes} className={changes > 0 ? 'flash' : undefined} data-open={open}>
+          {phase === 'ready' ? open : '–'}
+        </b>
+        <span className="quiet">open</span>
+      </div>
+      <span className="property-updated quiet">
+        {phase === 'refused' ? (
+          <span className="error">{error}</span>
+        ) : updatedAt ? (
+          <TimeAgo seconds={updatedAt} />
+        ) : phase === 'loading' ? (
+          'Loading'
+        ) : (
+          'No changes yet'
+        )}
+      </span>
+      <button type="button" className="icon-button" aria-label={`Remove ${title}`} onClick={() => onRemove(id)}>
+        <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+          <path d="M4 4l8 8M12 4l-8 8" stroke="currentColor" strokeWidth="1.600" strokeLinecap="round" />
+        </svg>
+      </button>
+    </li>
+  );
+});

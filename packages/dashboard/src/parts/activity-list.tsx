@@ -1,0 +1,51 @@
+/** Events as a plain list: what, where, how grave, how long ago. */
+import { memo } from 'react';
+import type { Activity } from '../state/activity.js';
+import { placeOf } from '../state/bbl.js';
+import { linkTo } from './route.js';
+import { SeverityMark } from './severity-mark.js';
+import { TimeAgo } from './time-ago.js';
+
+function sourceOf({ channel, property }: Activity): string {
+  if (property) return placeOf(property).title;
+  return channel.startsWith('user:') ? 'For you' : 'Announcement';
+}
+
+const Entry = memo(function Entry({ entry }: { readonly entry: Activity }) {
+  return (
+    <li
+      className={`activity${entry.severity === 'critical' ? ' activity-critical' : ''}`}
+      data-key={entry.key}
+      data-origin={entry.origin}
+    >
+      <SeverityMark severity={entry.severity} />
+      <div className="activity-body">
+        <p className="activity-head">
+          {entry.property ? (
+            <a href={linkTo('property', entry.property)}>{sourceOf(entry)}</a>
+          ) : (
+            <span>{sourceOf(entry)}</span>
+          )}
+          <span className="tag">{entry.label}</span>
+          {entry.severity === 'critical' && <span className="tag tag-critical">Critical</span>}
+          {entry.origin === 'replay' && <span className="tag tag-missed">While away</span>}
+        </p>
+        <p className="activity-text">{entry.message}</p>
+      </div>
+      <span className="activity-time">
+        <TimeAgo seconds={entry.timestamp} />
+      </span>
+    </li>
+  );
+});
+
+export function ActivityList({ entries }: { readonly entries: readonly Activity[] }) {
+  if (entries.length === 0) return <p className="empty">Nothing has happened yet. It will show here by itself.</p>;
+  return (
+    <ol className="activities">
+      {entries.map((entry) => (
+        <Entry key={entry.key} entry={entry} />
+      ))}
+    </ol>
+  );
+}

@@ -1,0 +1,124 @@
+/** One user's stay: the SDK's client with the token that was pasted, what it shows, and what the browser keeps. */
+import { type Client, createClient } from '@belfry/client';
+import { createLive, type Live } from '../state/live.js';
+import { createStore, type Store } from '../state/store.js';
+import { createFrameLog, type FrameLog } from './frame-log.js';
+import { createSaved, type Saved } from './saved.js';
+import { readToken, type TokenClaims } from './token.js';
+
+export interface Session {
+  readonly client: Client;
+  readonly live: Live;
+  readonly saved: Saved;
+  readonly frames: FrameLog;
+  readonly claims: TokenClaims;
+  readonly gateways: readonly string[];
+  /** Ids of the properties that are monitored, in the order in which they were added. */
+  readonly portfolio: Store<readonly string[]>;
+  /** `asked`: the token ends soon; `ended`: it has. */
+  readonly renewal: Store<'none' | 'asked' | 'ended'>;
+  readonly token: () => string;
+  /** @returns what is wrong with the new token, for people */
+  renew(token: string): string | undefined;
+  add(id: string): void;
+  remove(id: string): void;
+  dispose(): void;
+}
+
+export interface SessionParts {
+  readonly token: string;
+  readonly claims: TokenClaims;
+  readonly gateways: readonly string[];
+  readonly storage: Storage;
+  readonly onToken: (token: string) => void;
+}
+
+const isOver = (claims: TokenClaims): boolean => claims.expiresAt !== undefined && claims.expiresAt <= Date.now();
+
+export function openSession(parts: SessionParts): Session {
+  const { gateways, storage } = parts;
+  let { claims, token } = parts;
+  const scope = `${new URL(gateways[0] ?? '').host}:${claims.userId}`;
+  const saved = createSaved(storage, scope);
+  const renewal = createStore<'none' | 'asked' | 'ended'>('none');
+  /** A gateway does not take it, whatever it says of itself: revoked, or its clock is another. */
+  let refused = false;
+  /** Waits for a newer token, until this one ends. */
+  let waiting: ((token: string | null) => void) | undefined;
+
+  const client = createClient({
+    url: [...gateways],
+    storage: saved.positions,
+    share: `belfry-dashboard:${scope}`,
+    getToken: (reason) => {
+      if (refused || isOver(claims)) {
+        renewal.set('ended');
+        return null;
+      }
+      if (reason === 'connect') return token;
+      renewal.set('asked');
+      return new Promise((resolve) => {
+        const timer = setTimeout(() => settle(null), Math.max(0, (claims.expiresAt ?? 0) - Date.now()));
+        const settle = (next: string | null): void => {
+          clearTimeout(timer);
+          waiting = undefined;
+          if (next === null) renewal.set('ended');
+          resolve(next);
+        };
+        waiting = settle;
+      });
+    },
+  });
+  client.on('error', ({ code }) => {
+    if (code === 'token_invalid' || code === 'token_expired') refused = true;
+  });
+  const frames = createFrameLog(client);
+  const portfolio = createStore<readonly string[]>(saved.read('portfolio', claims.properties));
+  const live = createLive({ client, saved, properties: portfolio.get(), now: Date.now });
+
+  function setPortfolio(next: readonly string[]): void {
+    portfolio.set(next);
+    saved.write('portfolio', next);
+  }
+
+  return {
+    client,
+    live,
+    saved,
+    frames,
+    claims,
+    gateways,
+    portfolio,
+    renewal,
+    token: () => token,
+    renew: (text) => {
+      const next = readToken(text);
+      if (!next) return 'This is no token: it has three parts, divided by dots.';
+      if (next.userId !== claims.userId) return `This token is of another user: ${next.userId}.`;
+      if (isOver(next)) return 'This token has expired already.';
+      token = text.trim();
+      claims = next;
+      refused = false;
+      renewal.set('none');
+      parts.onToken(token);
+      if (waiting) waiting(token);
+      else client.connect();
+      return undefined;
+    },
+    add: (id) => {
+      if (portfolio.get().includes(id)) return;
+      setPortfolio([...portfolio.get(), id]);
+      live.add(id);
+    },
+    remove: (id) => {
+      setPortfolio(portfolio.get().filter((other) => other !== id));
+      live.remove(id);
+    },
+    dispose: () => {
+      waiting?.(null);
+      live.dispose();
+      frames.dispose();
+      client.dispose();
+    },
+  };
+}

@@ -1,0 +1,114 @@
+/** What is around every page: navigation, the state of the connection, the pause switch, toasts, announcements. */
+import { useEffect, useState } from 'react';
+import { Toaster } from 'sonner';
+import { createTeller, type Teller } from './notify/teller.js';
+import { OperationsPage } from './operations/operations.js';
+import { ActivityPage } from './pages/activity.js';
+import { AlertsPage } from './pages/alerts.js';
+import { DebugPanel } from './pages/debug-panel.js';
+import { PortfolioPage } from './pages/portfolio.js';
+import { PropertyPage } from './pages/property.js';
+import { SettingsPage } from './pages/settings.js';
+import { CityData } from './parts/city-data.js';
+import { useSigned } from './parts/context.js';
+import { LiveSwitch } from './parts/live-switch.js';
+import { Logo } from './parts/logo.js';
+import { OutageBanner } from './parts/outage-banner.js';
+import { RenewalDialog } from './parts/renewal-dialog.js';
+import { linkTo, useRoute } from './parts/route.js';
+import { StatusChip } from './parts/status-chip.js';
+import { useStore } from './state/store.js';
+
+const PAGES = [
+  ['', 'Portfolio'],
+  ['activity', 'Activity'],
+  ['alerts', 'Alerts'],
+  ['settings', 'Settings'],
+] as const;
+
+export function Shell() {
+  const { notices, session, theme } = useSigned();
+  const route = useRoute();
+  const [teller, setTeller] = useState<Teller>();
+  const role = useStore(session.live.status, ({ user }) => user?.role) ?? session.claims.role;
+  const operator = role === 'ADMIN' || role === 'HR';
+  const themeNow = useStore(theme);
+  const debug = useStore(session.frames.on);
+
+  useEffect(() => {
+    const created = createTeller(notices);
+    const stop = session.live.onNews(created.tell);
+    setTeller(created);
+    return () => {
+      stop();
+      created.dispose();
+    };
+  }, [notices, session]);
+
+  const [page = '', id = ''] = route;
+  const current = page === 'property' ? '' : page;
+  const pages = operator ? [...PAGES, ['operations', 'Operations'] as const] : PAGES;
+  return (
+    <>
+      <button type="button" className="skip" onClick={focusMain}>
+        Skip to content
+      </button>
+      <header className="top">
+        <a className="home" href={linkTo()} aria-label="Belfry, portfolio">
+          <Logo />
+        </a>
+        <nav className="tabs" aria-label="Pages">
+          {pages.map(([path, name]) => (
+            <a key={path} href={linkTo(path)} aria-current={path === current ? 'page' : undefined}>
+              {name}
+            </a>
+          ))}
+        </nav>
+        <div className="top-end">
+          <CityData />
+          <LiveSwitch />
+          <StatusChip />
+        </div>
+      </header>
+      <OutageBanner />
+      <main id="main" tabIndex={-1}>
+        {page === '' && <PortfolioPage />}
+        {page === 'property' && <PropertyPage key={id} id={id} />}
+        {page === 'activity' && <ActivityPage />}
+        {page === 'alerts' && <AlertsPage />}
+        {page === 'settings' && <SettingsPage />}
+        {page === 'operations' && operator && <OperationsPage tab={id || 'cluster'} />}
+      </main>
+      {debug && <DebugPanel />}
+      <RenewalDialog />
+      {teller && <Announcer teller={teller} />}
+      <Toaster
+        position="top-right"
+        theme={themeNow}
+        visibleToasts={5}
+        offset={{ top: 72, right: 16 }}
+        mobileOffset={{ top: 64 }}
+        containerAriaLabel="Notifications"
+      />
+    </>
+  );
+}
+
+/** A link would change the fragment, which is the page's address. */
+function focusMain(): void {
+  document.getElementById('main')?.focus();
+}
+
+function Announcer({ teller }: { readonly teller: Teller }) {
+  const { polite, urgent } = useStore(teller.announcement);
+  const unseen = useStore(teller.unseen);
+  useEffect(() => {
+    document.title = unseen > 0 ? `(${unseen}) Belfry` : 'Belfry';
+  }, [unseen]);
+  return (
+    <div className="hidden">
+      <div aria-live="polite">{polite}</div>
+      <div role="alert">{urgent}</div>
+    </div>
+  );
+}

@@ -1,0 +1,97 @@
+/** What happened, newest first: each event once, however often and by whichever way it arrives. */
+import type { EventMessage, Severity } from '@belfry/client';
+import { isViolationUpdate } from './properties.js';
+import { severityOf } from './severity.js';
+
+/**
+ * How it came: with the first snapshot, as it happened, after an absence, by polling, or kept from an earlier page.
+ */
+export type Origin = 'snapshot' | 'live' | 'replay' | 'polled' | 'kept';
+
+export interface Activity {
+  /** Channel and position. */
+  readonly key: string;
+  readonly channel: string;
+  readonly type: string;
+  readonly property: string | undefined;
+  readonly label: string;
+  readonly message: string;
+  readonly severity: Severity;
+  /** Seconds since 1970. */
+  readonly timestamp: number;
+  readonly added: number;
+  readonly resolved: number;
+  readonly origin: Origin;
+}
+
+/** What the activity page shows, and what is kept for the next visit. */
+export const ACTIVITY_LIMIT = 300;
+
+export function activityOf(event: EventMessage, origin: Origin): Activity {
+  const text = typeof event.message === 'string' ? event.message : event.type;
+  return {
+    key: `${event.channel}|${event.id}`,
+    channel: event.channel,
+    type: event.type,
+    property: typeof event.property_id === 'string' ? event.property_id : undefined,
+    label: isViolationUpdate(event) ? event.violation_type : event.type,
+    message: text,
+    severity: severityOf(event.severity),
+    timestamp: event.timestamp,
+    added: isViolationUpdate(event) ? event.new_violations : 0,
+    resolved: isViolationUpdate(event) ? event.resolved : 0,
+    origin,
+  };
+}
+
+interface Merged {
+  readonly list: readonly Activity[];
+  readonly news: readonly Activity[];
+  readonly unseen: readonly Activity[];
+}
+
+/**
+ * Puts `incoming` into `list`. What is there already stays as it is, unless it was only part of a snapshot: then the
+ * event itself says more.
+ * @returns the new list, what was news in it, and what of that was not even part of a snapshot before
+ */
+export function merge(list: readonly Activity[], incoming: readonly Activity[]): Merged {
+  const known = new Map(list.map((entry) => [entry.key, entry]));
+  const news: Activity[] = [];
+  const unseen: Activity[] = [];
+  for (const entry of incoming) {
+    const before = known.get(entry.key);
+    if (before && (before.origin !== 'snapshot' || entry.origin === 'snapshot')) continue;
+    known.set(entry.key, entry);
+    news.push(entry);
+    if (!before) unseen.push(entry);
+  }
+  if (news.length === 0) return { list, news, unseen };
+  const merged = [...known.values()].sort((a, b) => b.timestamp - a.timestamp || (a.key < b.key ? 1 : -1));
+  return { list: merged.slice(0, ACTIVITY_LIMIT), news, unseen };
+}
+
+export interface Bucket {
+  /** Milliseconds since 1970 at which it begins. */
+  readonly at: number;
+  readonly added: number;
+  readonly resolved: number;
+}
+
+/** New and resolved violations per bucket, for the last `count` buckets of `widthMs`. */
+export function overTime(minutes: ReadonlyMap<number, Bucket>, now: number, count: number, widthMs: number): Bucket[] {
+  const last = Math.floor(now / widthMs) * widthMs;
+  const buckets = Array.from({ length: count }, (_, index) => ({
+    at: last - (count - 1 - index) * widthMs,
+    added: 0,
+    resolved: 0,
+  }));
+  const first = buckets[0]?.at ?? 0;
+  for (const { at, added, resolved } of minutes.values()) {
+    const bucket = buckets[Math.floor((at - first) / widthMs)];
+    if (!bucket) continue;
+    bucket.added += added;
+    bucket.resolved += resolved;
+  }
+  return buckets;
+}
