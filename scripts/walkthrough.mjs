@@ -54,7 +54,7 @@ Belfry is ready.
   publisher   ${http(ports.publisher)}
   operators   ${http(ports.gateway1Operators)}   ${http(ports.gateway2Operators)}   ${http(ports.publisherOperators)}
   Redis       ${redisUrl}
-${dashboard ? `  dashboard   ${http(ports.dashboard)}\n` : ''}  logs        ${logFolder}
+${dashboard ? `  dashboard   ${http(ports.dashboard)}/#token=${token}&operator=${operatorToken}\n` : ''}  logs        ${logFolder}
   token       ${token}
   operator's  ${operatorToken}
 
