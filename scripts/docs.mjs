@@ -104,6 +104,7 @@ export async function loadParts() {
     'gateway-messages': () => messagesTable(protocol.GATEWAY_MESSAGES),
     'message-fields': () => fieldsTable(protocol.MESSAGE_FIELDS),
     'violation-update-fields': () => fieldsTable(protocol.VIOLATION_UPDATE_FIELDS),
+    'state-update-fields': () => fieldsTable(protocol.STATE_UPDATE_FIELDS),
     'error-codes': () => errorCodesTable(protocol.ERROR_CODES),
     'close-codes': () => closeCodesTable(protocol.CLOSE_CODES),
     limits: () => limitsTable(gatewaySettings, LIMITS),

@@ -92,7 +92,7 @@ export interface SubscriptionParts {
 
 export function createSubscription(parts: SubscriptionParts): Subscription {
   const { channel, handlers, clock, random, poke, report } = parts;
-  // A board sends the newest value of each key, at most one in an interval: offsets are left out on purpose.
+  // A board sends the newest value of each key, at most one in an interval: positions skip, and rise per key only.
   const conflated = channel.startsWith('state:');
   const from = handlers.after ?? (handlers.rewind ? undefined : parts.stored);
   const beside = handlers.after || handlers.rewind ? undefined : parts.beside;
@@ -174,7 +174,8 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
   function subscribed({ ref, id, recovered, replay: count }: SubscribedMessage, end: Position): void {
     if (phase !== 'asked' || ref !== joinRef) return;
     const resumed = !!at && !fromSnapshot;
-    if (resumed && !recovered) gap('history', id);
+    // A board is joined with its state, whatever was known of it.
+    if (resumed && !recovered && !conflated) gap('history', id);
     base ??= end;
     fromSnapshot = false;
     if (recovered === false) phase = 'state';
@@ -191,7 +192,7 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
   }
 
   function happened(event: EventMessage, id: Position): void {
-    const verdict = conflated && at && comparePositions(id, at) > 0 ? 'next' : judge(at, id);
+    const verdict = conflated ? 'next' : judge(at, id);
     if (verdict === 'known') return;
     if (verdict === 'hole') {
       gap('hole', event.id);
@@ -199,7 +200,7 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
       fromSnapshot = ++holes > HOLES;
       return askAgain(holes > 1 && !fromSnapshot ? random() * RETRY_MS * 2 ** holes : 0);
     }
-    at = id;
+    if (!conflated || !at || comparePositions(id, at) > 0) at = id;
     const replayed = !!replay;
     delivery.push(event.id, () =>
       handlers.onEvent?.(event, { replayed, covered: !!stateAt && comparePositions(id, stateAt) <= 0 }),

@@ -31,6 +31,7 @@ import { createMessageSender } from './admin/messages.js';
 import { commandHandlers, createOperatorRoutes, endRevoked } from './admin/operations.js';
 import { countFollowers, subscriptionsByKind } from './admin/stats.js';
 import { createTraces } from './admin/trace.js';
+import { parseBoardIntervals } from './channels/board-settings.js';
 import { createHub } from './channels/hub.js';
 import { createCommands } from './cluster/commands.js';
 import { createCredentialCheck } from './cluster/credentials.js';
@@ -115,6 +116,7 @@ runProcess(async () => {
     tailBytes: settings.TAIL_BYTES,
     lingerMs: settings.LINGER_SECONDS * 1000,
     spotCheckMs: settings.SPOT_CHECK_SECONDS * 1000,
+    boards: { intervalMs: parseBoardIntervals(settings.BOARD_INTERVALS_MS), observer: metrics.boards },
   });
   shutdown.step('hub', () => hub.close());
 

@@ -4,6 +4,7 @@
  */
 import { parseChannel } from '@belfry/shared/protocol';
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Registry } from '@belfry/shared/service';
+import type { BoardObserver } from './channels/board-settings.js';
 import type { ChannelObserver } from './channels/channel.js';
 import type { SessionMetrics } from './session/context.js';
 
@@ -21,6 +22,7 @@ export interface GatewayGauges {
 export interface GatewayMetrics {
   readonly session: SessionMetrics;
   readonly channels: ChannelObserver;
+  readonly boards: BoardObserver;
   connectionOpened(): void;
   connectionClosed(): void;
   connectionRefused(reason: string): void;
@@ -73,6 +75,19 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
   const logReads = tally(registry, 'belfry_log_reads_total', 'Readings of channels’ logs, by kind of channel', [
     'kind',
   ]);
+  const pushes = tally(registry, 'belfry_board_pushes_total', 'Values that boards sent to their followers', ['form']);
+  const conflated = tally(
+    registry,
+    'belfry_board_conflated_total',
+    'Values that a newer one of their key replaced before they were sent',
+    [],
+  );
+  const deferred = tally(
+    registry,
+    'belfry_board_deferred_total',
+    'Values not sent to a follower who still had bytes to read; it gets the newest later',
+    [],
+  );
   const linkDowns = tally(registry, 'belfry_link_downs_total', 'Times the link to Redis was lost', []);
   const durations = new Histogram({
     name: 'websocket_message_duration_seconds',
@@ -104,6 +119,15 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
         deliveries(NONE, followers);
         deliveredBytes(NONE, followers * bytes);
       },
+    },
+    boards: {
+      pushed: (form, followers, bytes) => {
+        pushes({ form });
+        deliveries(NONE, followers);
+        deliveredBytes(NONE, followers * bytes);
+      },
+      conflated: () => conflated(NONE),
+      deferred: () => deferred(NONE),
     },
     connectionOpened: () => connections({ status: 'opened' }),
     connectionClosed: () => connections({ status: 'closed' }),

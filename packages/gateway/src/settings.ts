@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { authSettings, operatorAuthSettings } from '@belfry/shared/auth';
 import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
 import { integer, logSettings, operatorSettings, text } from '@belfry/shared/service';
+import { boardSettings } from './channels/board-settings.js';
 import { sessionSettings } from './session/settings.js';
 import { transportSettings } from './transport/settings.js';
 
@@ -19,6 +20,7 @@ export const gatewaySettings = {
     check: (name) => (/^[\w.-]{1,64}$/.test(name) ? undefined : 'must be 1 to 64 letters, digits, "_", "-" or "."'),
   }),
   ...sessionSettings,
+  ...boardSettings,
   ...retentionSettings,
   TAIL_BYTES: integer({
     text: 'Memory for recent events of all channels together; beyond it the oldest are read from Redis when needed',

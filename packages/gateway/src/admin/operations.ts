@@ -1,7 +1,7 @@
 /** Everything operators can ask and do: each on the whole cluster, whichever gateway they ask. */
 import { CLOSE_CODES } from '@belfry/shared/protocol';
 import { type Clock, numberIn, OperatorError, type OperatorRoute, requiredText } from '@belfry/shared/service';
-import type { Channel } from '../channels/channel.js';
+import type { HubChannel } from '../channels/hub-channel.js';
 import type { CommandHandler, Commands } from '../cluster/commands.js';
 import type { NodeInfo, Nodes } from '../cluster/nodes.js';
 import type { Revocations } from '../cluster/revocations.js';
@@ -15,7 +15,7 @@ import { MAX_TRACE_SECONDS, type Traces } from './trace.js';
 
 export interface OperationsParts {
   readonly sessions: Sessions;
-  readonly channels: ReadonlyMap<string, Channel>;
+  readonly channels: ReadonlyMap<string, HubChannel>;
   readonly revocations: Revocations;
   readonly traces: Traces;
   readonly clock: Clock;

@@ -1,5 +1,5 @@
 /** Rooms: channels by how many follow them, on this gateway and on all of them. */
-import type { Channel } from '../channels/channel.js';
+import type { HubChannel } from '../channels/hub-channel.js';
 import type { CommandOutcome } from '../cluster/commands.js';
 
 export interface Room {
@@ -10,7 +10,7 @@ export interface Room {
 /** Each gateway names more than it is asked for, so that a channel that is nowhere among the first is still found. */
 const MARGIN = 10;
 
-export function roomsHere(channels: ReadonlyMap<string, Channel>, top: number): { total: number; rooms: Room[] } {
+export function roomsHere(channels: ReadonlyMap<string, HubChannel>, top: number): { total: number; rooms: Room[] } {
   const rooms: Room[] = [];
   for (const { name, followers } of channels.values()) if (followers > 0) rooms.push({ channel: name, followers });
   return { total: rooms.length, rooms: sorted(rooms).slice(0, top * MARGIN) };

@@ -1,10 +1,10 @@
 /** This gateway in numbers, and all of them together. */
 import { parseChannel } from '@belfry/shared/protocol';
-import type { Channel } from '../channels/channel.js';
+import type { HubChannel } from '../channels/hub-channel.js';
 import type { NodeInfo } from '../cluster/nodes.js';
 
 /** Followers by kind of channel. */
-export function subscriptionsByKind(channels: ReadonlyMap<string, Channel>): Map<string, number> {
+export function subscriptionsByKind(channels: ReadonlyMap<string, HubChannel>): Map<string, number> {
   const counts = new Map<string, number>();
   for (const channel of channels.values()) {
     const kind = parseChannel(channel.name)?.kind ?? 'other';
@@ -14,7 +14,7 @@ export function subscriptionsByKind(channels: ReadonlyMap<string, Channel>): Map
 }
 
 /** How many follow any channel, and how many properties are followed. */
-export function countFollowers(channels: ReadonlyMap<string, Channel>) {
+export function countFollowers(channels: ReadonlyMap<string, HubChannel>) {
   let total = 0;
   let properties = 0;
   for (const channel of channels.values()) {

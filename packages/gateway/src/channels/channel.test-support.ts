@@ -9,8 +9,9 @@ import {
 } from '@belfry/shared/log/memory';
 import { formatPosition, type Position, parsePosition } from '@belfry/shared/protocol';
 import { createBackoff } from '@belfry/shared/service';
-import { Channel, type JoinRequest } from './channel.js';
+import { Channel } from './channel.js';
 import { positionInFrame } from './event-position.js';
+import type { JoinRequest } from './hub-channel.js';
 import type { Frame } from './subscriber.js';
 import { createTailBudget } from './tail.js';
 
@@ -171,12 +172,13 @@ export function createStage(options: StageOptions = {}): Stage {
           subscriber: {
             send: (frame) => void follower.got.push(inShort(frame)),
             follow: () => void followers.add(follower),
+            together: (block) => block(),
+            bufferedBytes: 0,
           },
           after,
           rewind,
           ref,
           announced: true,
-          together: (block) => block(),
           onJoined: () => {
             follower.joined = true;
           },

@@ -12,13 +12,12 @@
  */
 
 import type { ChannelReading, LogReader, ReadRequest } from '@belfry/shared/log';
-import { comparePositions, isNext, type Position, type Ref } from '@belfry/shared/protocol';
+import { comparePositions, isNext, type Position } from '@belfry/shared/protocol';
 import type { Backoff, Clock } from '@belfry/shared/service';
 import { resyncFrame, stateFrame, subscribedFrame } from './frames.js';
-import type { Frame, PublishToFollowers, Subscriber } from './subscriber.js';
+import type { ChannelState, HubChannel, JoinRequest } from './hub-channel.js';
+import type { Frame, PublishToFollowers } from './subscriber.js';
 import { createTail, type Tail, type TailBudget } from './tail.js';
-
-export type ChannelState = 'opening' | 'live' | 'repairing' | 'closed';
 
 /** Why a channel reads its log again. */
 export type RepairCause = 'hole' | 'epoch' | 'check';
@@ -44,20 +43,6 @@ export interface ChannelOptions {
   readonly maxHeld: number;
 }
 
-export interface JoinRequest {
-  readonly subscriber: Subscriber;
-  readonly after: Position | undefined;
-  /** The last n events. */
-  readonly rewind: number | undefined;
-  readonly ref: Ref | undefined;
-  /** Whether SUBSCRIBED is sent; not for channels that are joined without having been asked for. */
-  readonly announced: boolean;
-  /** Runs the block in which the subscriber joins, so that it leaves in one piece. */
-  readonly together: (block: () => void) => void;
-  /** Called in that block, once the subscriber follows the channel. */
-  readonly onJoined: (channel: Channel) => void;
-}
-
 /** More events than any log keeps. */
 const WHOLE_LOG = 1_000_000;
 
@@ -66,7 +51,7 @@ interface Held {
   readonly frame: Frame;
 }
 
-export class Channel {
+export class Channel implements HubChannel {
   readonly name: string;
   /** How many follow the channel. */
   followers = 0;
@@ -141,6 +126,11 @@ export class Channel {
 
   leave(): void {
     this.followers -= 1;
+  }
+
+  /** What waits for a follower is in the transport's hands: an event is never left out. */
+  drained(): void {
+    // Nothing to send.
   }
 
   /** The link missed something, perhaps: compares with the log's end, which is undefined where there is no log. */
@@ -360,7 +350,7 @@ export class Channel {
     state: string | undefined,
   ) {
     const { subscriber } = request;
-    request.together(() => {
+    subscriber.together(() => {
       if (request.announced) {
         const replay = state === undefined ? frames.length : 0;
         subscriber.send(subscribedFrame(this.name, at, replay, recovered, request.ref));

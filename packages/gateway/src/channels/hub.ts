@@ -3,10 +3,13 @@
  * its last one has gone, so that a client that comes right back finds its tail and Redis is spared the churn.
  */
 import type { ChannelReading, Link, LogReader, OpenLink } from '@belfry/shared/log';
-import { comparePositions, type Position } from '@belfry/shared/protocol';
+import { comparePositions, isBoard, type Position } from '@belfry/shared/protocol';
 import { type Clock, createBackoff, type Logger } from '@belfry/shared/service';
-import { Channel, type ChannelObserver, type ChannelOptions, type JoinRequest } from './channel.js';
+import { Board } from './board.js';
+import { type BoardSettings, DEFAULT_BOARD_SETTINGS } from './board-settings.js';
+import { Channel, type ChannelObserver, type ChannelOptions } from './channel.js';
 import { positionInFrame } from './event-position.js';
+import type { HubChannel, JoinRequest } from './hub-channel.js';
 import type { PublishToFollowers } from './subscriber.js';
 import { createTailBudget } from './tail.js';
 
@@ -24,15 +27,21 @@ export interface HubOptions {
   readonly lingerMs: number;
   /** Milliseconds in which each quiet channel is compared with its log once. */
   readonly spotCheckMs: number;
+  /** Default: two seconds for every board. */
+  readonly boards?: BoardSettings;
 }
+
+export type ChannelSnapshot = Pick<ChannelReading, 'position' | 'snapshot'>;
 
 export interface Hub {
   /** @returns the channel, and whether the request was answered at once; otherwise `channel.withdraw` takes it back */
-  join(name: string, request: JoinRequest): { readonly channel: Channel; readonly joined: boolean };
+  join(name: string, request: JoinRequest): { readonly channel: HubChannel; readonly joined: boolean };
   /** The channel's snapshot with the position it is true for: one reading however many ask at once. */
-  state(name: string): Promise<ChannelReading>;
+  state(name: string): Promise<ChannelSnapshot>;
+  /** The same for somebody who follows the channel: what comes next has to fit to it. */
+  stateForFollower(name: string): Promise<ChannelSnapshot>;
   readonly link: Link;
-  readonly channels: ReadonlyMap<string, Channel>;
+  readonly channels: ReadonlyMap<string, HubChannel>;
   readonly tailBytes: number;
   close(): void;
 }
@@ -43,9 +52,9 @@ const MAX_HELD = 1_000;
 
 export function createHub(options: HubOptions): Hub {
   const { clock, log, logger } = options;
-  const channels = new Map<string, Channel>();
+  const channels = new Map<string, HubChannel>();
   /** Channels without subscribers, and since when. */
-  const idle = new Map<Channel, number>();
+  const idle = new Map<HubChannel, number>();
   const states = new Map<string, Promise<ChannelReading>>();
   const budget = createTailBudget(options.tailBytes);
   let closed = false;
@@ -59,6 +68,7 @@ export function createHub(options: HubOptions): Hub {
     tailEvents: options.tailEvents,
     maxHeld: MAX_HELD,
   };
+  const boardOptions = { ...channelOptions, settings: options.boards ?? DEFAULT_BOARD_SETTINGS };
 
   const link = options.openLink({
     onFrame: (name, frame) => {
@@ -115,7 +125,7 @@ export function createHub(options: HubOptions): Hub {
   }
 
   /** An event may be on its way: it gets one sweep's time before the channel is repaired. */
-  function settleThenCheck(channel: Channel, known: Position, end: Position | undefined): void {
+  function settleThenCheck(channel: HubChannel, known: Position, end: Position | undefined): void {
     clock.after(SWEEP_MS, () => {
       if (channels.get(channel.name) === channel && comparePositions(channel.position, known) === 0) channel.check(end);
     });
@@ -131,20 +141,28 @@ export function createHub(options: HubOptions): Hub {
     spotCheck().catch((error: unknown) => logger.debug({ err: error }, 'spot check not made'));
   }
 
-  function remove(channel: Channel): void {
+  function remove(channel: HubChannel): void {
     idle.delete(channel);
     channels.delete(channel.name);
     link.unsubscribe(channel.name);
     channel.close();
   }
 
-  function open(name: string): Channel {
-    const channel = new Channel(name, channelOptions);
+  function open(name: string): HubChannel {
+    const channel = isBoard(name) ? new Board(name, boardOptions) : new Channel(name, channelOptions);
     channels.set(name, channel);
     link.subscribe(name).then(() => {
       if (channels.get(name) === channel) channel.open();
     });
     return channel;
+  }
+
+  function readState(name: string): Promise<ChannelReading> {
+    const running = states.get(name);
+    if (running) return running;
+    const reading = log.read(name, { from: undefined, last: 0, snapshot: 'always' }).finally(() => states.delete(name));
+    states.set(name, reading);
+    return reading;
   }
 
   const stopSweep = clock.every(SWEEP_MS, sweep);
@@ -154,14 +172,11 @@ export function createHub(options: HubOptions): Hub {
       const channel = channels.get(name) ?? open(name);
       return { channel, joined: channel.join(request) };
     },
-    state(name) {
-      const running = states.get(name);
-      if (running) return running;
-      const reading = log
-        .read(name, { from: undefined, last: 0, snapshot: 'always' })
-        .finally(() => states.delete(name));
-      states.set(name, reading);
-      return reading;
+    state: readState,
+    stateForFollower(name) {
+      const channel = channels.get(name);
+      const state = channel instanceof Board ? channel.stateForFollower() : undefined;
+      return state ? Promise.resolve(state) : readState(name);
     },
     link,
     channels,

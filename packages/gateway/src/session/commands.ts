@@ -89,7 +89,9 @@ export function getState(session: CommandSession, identity: Identity, frame: Cha
       answered();
       continue;
     }
-    const reading = session.context.hub.state(channel.channel);
+    const { hub } = session.context;
+    const follows = session.subscriptions.has(channel.channel);
+    const reading = follows ? hub.stateForFollower(channel.channel) : hub.state(channel.channel);
     reading
       .then(
         ({ position, snapshot }) => {

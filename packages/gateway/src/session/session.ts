@@ -244,6 +244,11 @@ export class Session implements CommandSession {
     if (this.#chokedChecks > maxChecks) this.poison();
   }
 
+  /** The client has read what waited for it. */
+  drained(): void {
+    if (this.#state === 'authenticated') this.subscriptions.drained();
+  }
+
   /** The connection is gone. */
   closed(): void {
     this.#state = 'closed';

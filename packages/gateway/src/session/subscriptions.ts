@@ -1,9 +1,9 @@
 /** The channels of one session: those it follows, and those it waits to join. */
 import { formatPosition, type ParsedChannel, type Position, type Ref } from '@belfry/shared/protocol';
 import type { Clock } from '@belfry/shared/service';
-import type { Channel, JoinRequest } from '../channels/channel.js';
 import type { Hub } from '../channels/hub.js';
-import type { Frame } from '../channels/subscriber.js';
+import type { HubChannel, JoinRequest } from '../channels/hub-channel.js';
+import type { Frame, Subscriber } from '../channels/subscriber.js';
 import type { Socket } from './socket.js';
 
 export interface JoinOptions {
@@ -28,9 +28,9 @@ export interface Sender {
 
 const NOTHING: readonly never[] = [];
 
-export class Subscriptions {
+export class Subscriptions implements Subscriber {
   /** Arrays, not sets: most sessions have a handful of channels, and ten thousand sessions have ten thousand of these. */
-  #followed: readonly Channel[] = NOTHING;
+  #followed: readonly HubChannel[] = NOTHING;
   #waiting: readonly Waiting[] = NOTHING;
   readonly #socket: Socket;
   readonly #sender: Sender;
@@ -42,6 +42,24 @@ export class Subscriptions {
 
   get size(): number {
     return this.#followed.length + this.#waiting.length;
+  }
+
+  send(frame: Frame): void {
+    this.#sender.sendFrame(frame);
+  }
+  together(block: () => void): void {
+    this.#socket.together(block);
+  }
+  follow(channel: string): void {
+    this.#socket.follow(channel);
+  }
+  get bufferedBytes(): number {
+    return this.#socket.bufferedBytes;
+  }
+
+  /** The client has read what waited for it. */
+  drained(): void {
+    for (const channel of this.#followed) channel.drained(this);
   }
 
   names(): string[] {
@@ -69,7 +87,7 @@ export class Subscriptions {
   ): void {
     const name = channel.channel;
     this.leave(name);
-    let joinedChannel: Channel | undefined;
+    let joinedChannel: HubChannel | undefined;
     let settled = false;
     let cancelTimer: (() => void) | undefined;
     const settle = (outcome: JoinOutcome): void => {
@@ -86,11 +104,7 @@ export class Subscriptions {
       },
     };
     const request: JoinRequest = {
-      subscriber: {
-        send: (frame) => this.#sender.sendFrame(frame),
-        follow: (followed) => this.#socket.follow(followed),
-      },
-      together: (sends) => this.#socket.together(sends),
+      subscriber: this,
       after: options.after,
       rewind: options.rewind,
       ref: options.ref,
@@ -115,7 +129,7 @@ export class Subscriptions {
     if (!channel) return waiting !== undefined;
     this.#followed = this.#followed.filter((followed) => followed !== channel);
     this.#socket.unfollow(name);
-    channel.leave();
+    channel.leave(this);
     return true;
   }
 
@@ -128,7 +142,7 @@ export class Subscriptions {
   /** The connection is gone: lets go of everything, and touches the socket no more. */
   forget(): void {
     for (const waiting of this.#waiting) waiting.giveUp('withdrawn');
-    for (const channel of this.#followed) channel.leave();
+    for (const channel of this.#followed) channel.leave(this);
     this.#followed = NOTHING;
     this.#waiting = NOTHING;
   }

@@ -202,6 +202,7 @@ export function createTransport(options: TransportOptions): Transport {
       },
       onUnfollow: (channel, follower) => forgetStream(channel, follower),
       onAlive: () => session?.receive('{"type":"PONG"}'),
+      onDrained: () => session?.drained(),
       onClosed: () => {
         for (const [channel] of streams) forgetStream(channel, stream);
         discount(address);
@@ -256,6 +257,7 @@ export function createTransport(options: TransportOptions): Transport {
         else session?.receive(Buffer.from(message).toString('utf8'));
       }),
       dropped: guarded((ws: Ws) => ws.getUserData().session?.poison()),
+      drain: guarded((ws: Ws) => ws.getUserData().session?.drained()),
       close: guarded((ws: Ws, code: number) => closed(ws, code)),
     });
   }

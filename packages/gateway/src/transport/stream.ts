@@ -30,6 +30,8 @@ export interface EventStreamOptions {
   readonly onUnfollow: (channel: string, stream: EventStream) => void;
   /** The client has been sent a PING and its connection took it: as good as a PONG, which it cannot send. */
   readonly onAlive: () => void;
+  /** The client has read what waited for it. */
+  readonly onDrained: () => void;
   readonly onClosed: () => void;
 }
 
@@ -68,6 +70,7 @@ export function openEventStream(options: EventStreamOptions): EventStream {
   response.onAborted(finish);
   response.onWritable(() => {
     waiting = 0;
+    options.onDrained();
     return true;
   });
   response.cork(() => {

@@ -29,6 +29,16 @@ describe('an event of a service', () => {
     ['a type that the gateway uses', { channel: 'user:1', type: 'RESYNC' }, /gateway/],
     ['a time in words', { channel: 'user:1', type: 'a', timestamp: 'now' }, /^timestamp:/],
     ['an empty key', { channel: 'user:1', type: 'a', key: '' }, /^key:/],
+    ['a board’s event elsewhere', { channel: 'user:1', type: 'STATE_UPDATE', key: 'a', document: {} }, /boards/],
+    ['a board’s event without a key', { channel: 'state:a', type: 'STATE_UPDATE', document: {} }, /^key:/],
+    ['nothing for a board', { channel: 'state:a', type: 'STATE_UPDATE', key: 'a' }, /one of document, patch/],
+    [
+      'two things for a board',
+      { channel: 'state:a', type: 'STATE_UPDATE', key: 'a', document: {}, patch: {} },
+      /one of document, patch/,
+    ],
+    ['a document that is none', { channel: 'state:a', type: 'STATE_UPDATE', key: 'a', document: [] }, /^document:/],
+    ['a removal that is none', { channel: 'state:a', type: 'STATE_UPDATE', key: 'a', removed: false }, /^removed:/],
     ['too much data', { channel: 'user:1', type: 'a', data: 'x'.repeat(20_000) }, /longer than/],
   ])('is refused with %s', (_, input, error) => {
     expect(parseEvent(input)).toEqual({ error: expect.stringMatching(error) });

@@ -1,5 +1,6 @@
 /** Events that services publish as they are, to any channel: checked for form and size, never for meaning. */
-import { GATEWAY_MESSAGES, parseChannel } from '@belfry/shared/protocol';
+import { GATEWAY_MESSAGES, isBoard, keyOf, parseChannel, STATE_UPDATE } from '@belfry/shared/protocol';
+import { wrongInStateUpdate } from './board.js';
 
 /** What a service publishes: `channel`, `type`, optionally `timestamp` and `key`, and its own data. */
 export interface ServiceEvent {
@@ -38,6 +39,8 @@ export function parseEvent(input: unknown): ParsedEvent {
   if (key !== undefined && !(typeof key === 'string' && key !== '' && key.length <= MAX_KEY_LENGTH)) {
     return { error: `key: must be text of 1 to ${MAX_KEY_LENGTH} characters` };
   }
+  const wrong = type === STATE_UPDATE ? wrongInStateUpdate(parsed, key, data) : undefined;
+  if (wrong) return { error: wrong };
   const event: ServiceEvent = {
     channel: parsed.channel,
     type,
@@ -58,6 +61,6 @@ export function serviceEventBody({ channel, type, timestamp, ...data }: ServiceE
 
 /** A board's events replace each other whether or not they name a key. */
 export function snapshotKeyOf({ channel, key, type }: ServiceEvent): string | undefined {
-  if (key !== undefined) return `event:${key}`;
-  return channel.startsWith('state:') ? `event:${type}` : undefined;
+  if (isBoard(channel)) return `event:${keyOf({ key, type })}`;
+  return key === undefined ? undefined : `event:${key}`;
 }

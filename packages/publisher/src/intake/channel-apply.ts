@@ -1,5 +1,7 @@
 /** Applies entries to one channel: facts, plan, append; again from the facts when somebody else was faster. */
 import type { AppendRequest, LogWriter } from '@belfry/shared/log';
+import { isPatch } from '../changes/board.js';
+import { snapshotKeyOf } from '../changes/event.js';
 import { decodeFacts, type Facts } from '../changes/facts.js';
 import type { FactsCache, KnownFacts } from './facts-cache.js';
 import { type ChannelState, type ChannelWork, planChannel } from './plan.js';
@@ -39,6 +41,7 @@ export function createChannelApply(options: ChannelApplyOptions): ChannelApply {
   const { cache, generations, lane, log, persist } = options;
 
   async function stateOf(channel: string, needs: Needs): Promise<ChannelState> {
+    if (needs.patched.length > 0) return boardStateOf(channel, needs);
     const cached = cache.get(channel);
     if (needs.keys.length === 0) {
       if (needs.types.length === 0) return { applied: undefined, byType: NO_FACTS, seen: NONE_SEEN };
@@ -54,6 +57,19 @@ export function createChannelApply(options: ChannelApplyOptions): ChannelApply {
     const byType = new Map(cached?.byType);
     for (const [n, type] of missing.entries()) byType.set(type, decodeFacts(read.values[n]));
     return { applied: read.applied, byType, seen: new Set(needs.keys.filter((_, n) => read.seen[n])) };
+  }
+
+  /** What patches apply to lies in the snapshot. A board has nothing to detect, and nothing in the cache. */
+  async function boardStateOf(channel: string, { keys, patched }: Needs): Promise<ChannelState> {
+    const read = await persist(() =>
+      log.facts({ channel, lane, fields: patched, from: 'snapshot', idempotencyKeys: keys }),
+    );
+    return {
+      applied: read.applied,
+      byType: NO_FACTS,
+      snapshot: new Map(patched.map((key, n) => [key, read.values[n]])),
+      seen: new Set(keys.filter((_, n) => read.seen[n])),
+    };
   }
 
   async function append(request: AppendRequest): Promise<readonly (readonly string[] | undefined)[] | 'conflict'> {
@@ -94,16 +110,22 @@ export function createChannelApply(options: ChannelApplyOptions): ChannelApply {
 interface Needs {
   readonly types: readonly string[];
   readonly keys: readonly string[];
+  /** Snapshot keys of the documents that are patched. */
+  readonly patched: readonly string[];
 }
 
 function needsOf(works: readonly ChannelWork[]): Needs {
   const types = new Set<string>();
   const keys = new Set<string>();
+  const patched = new Set<string>();
   for (const { items, key } of works) {
     if (key !== undefined) keys.add(key);
-    for (const item of items) if (item.kind === 'change') types.add(item.change.violation_type);
+    for (const item of items) {
+      if (item.kind === 'change') types.add(item.change.violation_type);
+      else if (isPatch(item.event)) patched.add(snapshotKeyOf(item.event) ?? '');
+    }
   }
-  return { types: [...types], keys: [...keys] };
+  return { types: [...types], keys: [...keys], patched: [...patched] };
 }
 
 /** Where nothing of detection was touched the lane's position has moved on all the same. */

@@ -3,8 +3,9 @@
  * same entries give the same events, whoever works them out.
  */
 import type { AppendEntry, NewEvent } from '@belfry/shared/log';
+import { applyPatch, documentIn, isPatch, isRemoval } from '../changes/board.js';
 import { detect } from '../changes/detect.js';
-import { serviceEventBody, snapshotKeyOf } from '../changes/event.js';
+import { MAX_EVENT_LENGTH, type ServiceEvent, serviceEventBody, snapshotKeyOf } from '../changes/event.js';
 import { encodeFacts, type Facts } from '../changes/facts.js';
 import { violationUpdateBody } from '../changes/update.js';
 import type { IntakeItem } from './entry.js';
@@ -22,6 +23,8 @@ export interface ChannelState {
   /** The lane's position in the channel; undefined where it is not known and not needed. */
   readonly applied: string | undefined;
   readonly byType: ReadonlyMap<string, Facts | undefined>;
+  /** Entries of the snapshot that patches apply to. */
+  readonly snapshot?: ReadonlyMap<string, string | undefined>;
   /** The idempotency keys that were seen before. */
   readonly seen: ReadonlySet<string>;
 }
@@ -40,6 +43,7 @@ export function planChannel(state: ChannelState, works: readonly ChannelWork[]):
   const repeated: string[] = [];
   const byType = new Map(state.byType);
   const seen = new Set(state.seen);
+  const eventOf = createEvents(state.snapshot);
   for (const work of works) {
     if (applied !== undefined && compareIds(work.id, applied) <= 0) {
       repeated.push(work.id);
@@ -52,7 +56,7 @@ export function planChannel(state: ChannelState, works: readonly ChannelWork[]):
       continue;
     }
     if (key !== undefined) seen.add(key);
-    entries.push({ intakeId: id, idempotencyKey: key, ...effectOf(work, byType) });
+    entries.push({ intakeId: id, idempotencyKey: key, ...effectOf(work, byType, eventOf) });
   }
   return { entries, repeated, byType };
 }
@@ -60,6 +64,7 @@ export function planChannel(state: ChannelState, works: readonly ChannelWork[]):
 function effectOf(
   { id, items }: ChannelWork,
   byType: Map<string, Facts | undefined>,
+  eventOf: (event: ServiceEvent, at: number) => NewEvent,
 ): { events: NewEvent[]; facts: Record<string, string> } {
   const at = millisecondsOf(id) / 1000;
   const events: NewEvent[] = [];
@@ -67,7 +72,7 @@ function effectOf(
   const facts: Record<string, string> = Object.create(null);
   for (const item of items) {
     if (item.kind === 'event') {
-      events.push({ key: snapshotKeyOf(item.event), body: serviceEventBody(item.event, at) });
+      events.push(eventOf(item.event, at));
       continue;
     }
     const { change } = item;
@@ -83,4 +88,19 @@ function effectOf(
     }
   }
   return { events, facts };
+}
+
+/** Makes events of services' events, one after the other: patches apply to what the ones before left. */
+function createEvents(snapshot: ReadonlyMap<string, string | undefined> = new Map()) {
+  const bodies = new Map(snapshot);
+  return (given: ServiceEvent, at: number): NewEvent => {
+    const key = snapshotKeyOf(given);
+    const event =
+      key !== undefined && isPatch(given) ? applyPatch(given, documentIn(bodies.get(key)), MAX_EVENT_LENGTH) : given;
+    const body = serviceEventBody(event, at);
+    if (key === undefined) return { key, body };
+    const removes = isRemoval(event);
+    bodies.set(key, removes ? undefined : body);
+    return { key, body, ...(removes ? { removes } : {}) };
+  };
 }

@@ -132,6 +132,18 @@ export function describeLog(name: string, start: () => Promise<LogUnderTest>): v
       expect((await read('user:7', undefined, 0, 'always')).snapshot).toEqual([]);
     });
 
+    it('takes an entry out of the snapshot for an event that removes its key, and leaves the others', async () => {
+      await append(P, entry(1, 'HPD'), entry(1, 'DOB'));
+      const removal = entry(1, 'HPD');
+      await append(P, { ...removal, events: removal.events.map((event) => ({ ...event, removes: true })) });
+      const { entries, snapshot } = await read(P, undefined, 10, 'always');
+      expect(entries).toHaveLength(3);
+      expect(snapshot).toEqual([entries[1]?.frame]);
+      const facts = { channel: P, lane: 0, idempotencyKeys: [], fields: ['HPD', 'DOB'] };
+      expect((await subject.log.facts({ ...facts, from: 'snapshot' })).values).toEqual([undefined, entries[1]?.frame]);
+      expect((await subject.log.facts(facts)).values).toEqual([undefined, undefined]);
+    });
+
     it('keeps more of `global`', async () => {
       await append('global', entry(10));
       expect((await read('global', undefined, 100)).entries).toHaveLength(8);

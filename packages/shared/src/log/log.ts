@@ -46,6 +46,8 @@ export interface LogReader {
 export interface NewEvent {
   /** Which snapshot entry it replaces: the violation type, the document's key …; undefined for none. */
   readonly key: string | undefined;
+  /** The snapshot entry of its key is taken away instead: what it spoke of is gone. */
+  readonly removes?: boolean;
   /** The event as JSON, an object with at least one field and without `id`. */
   readonly body: string;
 }
@@ -101,6 +103,8 @@ export interface ChannelFacts {
   readonly seen: readonly boolean[];
 }
 
+export type FactsSource = 'facts' | 'snapshot';
+
 /** What a publisher needs of the log. */
 export interface LogWriter {
   append(request: AppendRequest): Promise<AppendOutcome>;
@@ -108,6 +112,8 @@ export interface LogWriter {
     readonly channel: string;
     readonly lane: number;
     readonly fields: readonly string[];
+    /** Where the fields are looked up: among the facts, or in the snapshot, by key. Default: `facts`. */
+    readonly from?: FactsSource;
     readonly idempotencyKeys: readonly string[];
   }): Promise<ChannelFacts>;
   /** The frames that an intake entry brought to a channel before, as long as the log holds them. */

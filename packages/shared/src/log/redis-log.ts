@@ -11,6 +11,7 @@ import {
   type LogReader,
   LogUnavailable,
   type LogWriter,
+  type NewEvent,
   type ReadRequest,
 } from './log.js';
 import { type Retention, snapshotTtlSeconds } from './retention.js';
@@ -75,7 +76,7 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
     for (const entry of request.entries) {
       const facts = Object.entries(entry.facts ?? {});
       args.push(entry.intakeId, entry.idempotencyKey ? 1 : 0, entry.events.length, facts.length);
-      for (const event of entry.events) args.push(event.key ?? '', event.body);
+      for (const event of entry.events) args.push(snapshotChange(event), event.body);
       for (const [field, value] of facts) args.push(field, value);
       if (entry.idempotencyKey) idempotent.push(idempotencyKey(prefix, request.channel, entry.idempotencyKey));
     }
@@ -83,9 +84,9 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
     return outcomeOf(await unavailableOnFailure(() => redis.belfryAppend(all.length, ...all, ...args)));
   }
 
-  const facts: LogWriter['facts'] = async ({ channel, lane, fields, idempotencyKeys }) => {
+  const facts: LogWriter['facts'] = async ({ channel, lane, fields, from = 'facts', idempotencyKeys }) => {
     const keys = channelKeys(prefix, channel);
-    const all = [keys.meta, keys.facts, ...idempotencyKeys.map((key) => idempotencyKey(prefix, channel, key))];
+    const all = [keys.meta, keys[from], ...idempotencyKeys.map((key) => idempotencyKey(prefix, channel, key))];
     const reply = await unavailableOnFailure(() => redis.belfryFacts(all.length, ...all, lane, ...fields));
     return factsOf(reply);
   };
@@ -106,6 +107,9 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
 
   return { read, positions, append, facts, applied };
 }
+
+/** As the script reads it. */
+const snapshotChange = ({ key, removes }: NewEvent): string => (key ? `${removes ? '-' : '+'}${key}` : '');
 
 async function unavailableOnFailure<T>(call: () => Promise<T>): Promise<T> {
   try {

@@ -2,6 +2,7 @@
  * What each field of the wire means, once. PROTOCOL.md's tables are written from here; a field of the registry or of an
  * event that has no text here does not compile.
  */
+import type { StateUpdate } from './board.js';
 import type { ViolationUpdate } from './events.js';
 import type { CLIENT_MESSAGES, GATEWAY_MESSAGES } from './messages.js';
 
@@ -82,3 +83,19 @@ export const VIOLATION_UPDATE_FIELDS = {
     text: 'What is known of single violations: `number`, `date`, `class`, `severity`, `description`.',
   },
 } as const satisfies Record<Named<ViolationUpdate>, FieldDescription>;
+
+/** Fields of the event that tells what becomes of one key of a board. */
+export const STATE_UPDATE_FIELDS = {
+  id: { type: 'position', text: 'The position of the change. On a board positions skip, and count per key only.' },
+  channel: { type: 'text', text: 'The board, `state:<name>`.' },
+  type: { type: 'text', text: '`STATE_UPDATE`.' },
+  key: { type: 'text', text: 'Which document of the board.' },
+  timestamp: { type: 'seconds', text: 'When the change happened, or was reported.' },
+  document: { type: 'object, optional', text: 'The whole document, which replaces the one before.' },
+  base: { type: 'position, with `patch`', text: 'The `id` of the document that the patch applies to.' },
+  patch: {
+    type: 'object, optional',
+    text: 'Members of the document at `base` to set, each whole; null takes a member away.',
+  },
+  removed: { type: 'true, optional', text: 'The key is gone.' },
+} as const satisfies Record<Named<StateUpdate>, FieldDescription>;

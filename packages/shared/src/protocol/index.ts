@@ -1,4 +1,6 @@
 /** The wire, version 1: pure, runs in a browser, imports nothing of Node. */
+export * from './board.js';
+export * from './board-view.js';
 export * from './channels.js';
 export * from './codes.js';
 export * from './events.js';

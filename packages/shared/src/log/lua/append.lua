@@ -6,7 +6,8 @@
 -- ARGV  max events, log ttl s, snapshot ttl s (0: kept), idempotency ttl s, lane, expected ("" or "ms-seq"), entry count,
 --       generations the caller knows ("" does not check them),
 --       then per entry: intake id, has idempotency key (0|1), event count, fact count,
---                       per event: snapshot key ("" for none), body; per fact: field, value ("" deletes it)
+--                       per event: "" or what it does to the snapshot ("+key" sets an
+--                        entry, "-key" takes it away), body; per fact: field, value ("" deletes it)
 -- Returns {"ok", epoch changed (0|1), result per entry: "" where it had been applied before, "-" where it brought no
 --          event, else the ids joined by ","}
 --      or {"conflict", the lane's position}: somebody else moved the channel on since the caller read it
@@ -73,7 +74,10 @@ for n = 1, entries do
       at = at + 2
       local position = redis.call('XADD', log, 'MAXLEN', '=', max_events, epoch .. '-*', 'd', body, 'i', id)
       local frame = '{"id":"' .. position .. '",' .. string.sub(body, 2)
-      if key ~= '' then redis.call('HSET', snapshot, key, frame) end
+      if key ~= '' then
+        local entry = string.sub(key, 2)
+        if string.byte(key) == 43 then redis.call('HSET', snapshot, entry, frame) else redis.call('HDEL', snapshot, entry) end
+      end
       redis.call('SPUBLISH', topic, frame)
       ids[e] = position
     end

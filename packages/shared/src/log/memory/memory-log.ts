@@ -43,8 +43,8 @@ export function createMemoryLog(options: MemoryLogOptions): LogReader & LogWrite
     read: (channel, request) => call(() => store.read(channel, request)),
     positions: (channels) => call(() => channels.map((channel) => store.position(channel))),
     append: (request) => call(() => store.append(request)),
-    facts: ({ channel, lane, fields, idempotencyKeys }) =>
-      call(() => store.facts(channel, lane, fields, idempotencyKeys)),
+    facts: ({ channel, lane, fields, from, idempotencyKeys }) =>
+      call(() => store.facts(channel, lane, fields, idempotencyKeys, from)),
     applied: (channel, intakeIds) => call(() => store.applied(channel, intakeIds)),
   };
 }

@@ -3,7 +3,16 @@
  * `facts.lua`. It answers at once; the conformance suite holds it against real Redis.
  */
 import { comparePositions, formatPosition, frameOf, GLOBAL_CHANNEL, type Position } from '../../protocol/index.js';
-import type { AppendEntry, AppendOutcome, AppendRequest, ChannelFacts, ChannelReading, ReadRequest } from '../log.js';
+import type {
+  AppendEntry,
+  AppendOutcome,
+  AppendRequest,
+  ChannelFacts,
+  ChannelReading,
+  FactsSource,
+  NewEvent,
+  ReadRequest,
+} from '../log.js';
 import { type Retention, snapshotTtlSeconds } from '../retention.js';
 
 /** What befalls a Redis. */
@@ -11,7 +20,13 @@ export interface MemoryStore {
   read(channel: string, request: ReadRequest): ChannelReading;
   position(channel: string): Position | undefined;
   append(request: AppendRequest): AppendOutcome;
-  facts(channel: string, lane: number, fields: readonly string[], idempotencyKeys: readonly string[]): ChannelFacts;
+  facts(
+    channel: string,
+    lane: number,
+    fields: readonly string[],
+    idempotencyKeys: readonly string[],
+    from?: FactsSource,
+  ): ChannelFacts;
   applied(channel: string, intakeIds: readonly string[]): ReadonlyMap<string, readonly string[]>;
   /** Restart, failover or promotion: another replication id, and the last `lostWrites` writes never were. */
   restart(lostWrites?: number): void;
@@ -205,14 +220,15 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       return newEpoch(start);
     }
 
-    function add(entry: AppendEntry, key: string | undefined, body: string): string {
+    function add(entry: AppendEntry, { body, key, removes }: NewEvent): string {
       if (!appended) epoch = takeEpoch();
       appended = true;
       const previous = log.at(-1)?.position;
       const position = nextPosition(current(), epoch as number);
       const frame = frameOf(formatPosition(position), body);
       log = [...log, { position, body, intakeId: entry.intakeId }].slice(-maxEvents);
-      if (key) snapshot.set(key, frame);
+      if (key && removes) snapshot.delete(key);
+      else if (key) snapshot.set(key, frame);
       const state = [...snapshot.values()];
       written.push(() => {
         options.onWritten?.(channel, { position, frame, previous, snapshot: state });
@@ -229,7 +245,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
         return epochChanged;
       },
       apply(entry: AppendEntry): string[] {
-        const ids = entry.events.map(({ key, body }) => add(entry, key, body));
+        const ids = entry.events.map((event) => add(entry, event));
         for (const [field, value] of Object.entries(entry.facts ?? {})) {
           if (value === '') facts.delete(field);
           else facts.set(field, value);
@@ -261,11 +277,12 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     read,
     append,
     position: (channel) => endOf(keysOf(channel)),
-    facts(channel, lane, fields, idempotencyKeys) {
-      const { meta, facts, seen } = keysOf(channel);
+    facts(channel, lane, fields, idempotencyKeys, from = 'facts') {
+      const { meta, facts, seen, snapshot } = keysOf(channel);
+      const source = from === 'facts' ? facts : snapshot?.value;
       return {
         applied: meta?.value.lanes.get(lane) ?? '0-0',
-        values: fields.map((field) => facts.get(field)),
+        values: fields.map((field) => source?.get(field)),
         seen: idempotencyKeys.map((key) => (seen.get(key) ?? 0) > now()),
       };
     },

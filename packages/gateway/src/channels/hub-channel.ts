@@ -1,0 +1,41 @@
+/** What the hub and sessions know of a channel, whatever its kind: `Channel`, for streams of events, or `Board`. */
+import type { Position, Ref } from '@belfry/shared/protocol';
+import type { Subscriber } from './subscriber.js';
+
+export type ChannelState = 'opening' | 'live' | 'repairing' | 'closed';
+
+export interface HubChannel {
+  readonly name: string;
+  readonly state: ChannelState;
+  readonly position: Position;
+  /** How many follow the channel. */
+  readonly followers: number;
+  /** True when nobody follows and nobody waits to. */
+  readonly idle: boolean;
+  /** The link has confirmed the subscription: read where the channel stands. */
+  open(): void;
+  close(): void;
+  /** An event came in over the link. `frame` is copied where it is kept. */
+  receive(position: Position, frame: Buffer): void;
+  /** @returns false when the request has to wait; `withdraw` takes it back */
+  join(request: JoinRequest): boolean;
+  /** Takes a waiting request back; false when it is not waiting any more. */
+  withdraw(request: JoinRequest): boolean;
+  leave(subscriber: Subscriber): void;
+  /** The link missed something, perhaps: compares with the log's end, which is undefined where there is no log. */
+  check(end: Position | undefined): void;
+  /** A follower has read what waited for it. */
+  drained(subscriber: Subscriber): void;
+}
+
+export interface JoinRequest {
+  readonly subscriber: Subscriber;
+  readonly after: Position | undefined;
+  /** The last n events. */
+  readonly rewind: number | undefined;
+  readonly ref: Ref | undefined;
+  /** Whether SUBSCRIBED is sent; not for channels that are joined without having been asked for. */
+  readonly announced: boolean;
+  /** Called in the block in which the subscriber joins, once it follows the channel. */
+  readonly onJoined: (channel: HubChannel) => void;
+}
