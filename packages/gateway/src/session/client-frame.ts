@@ -158,6 +158,9 @@ function readChannels(fields: Fields, positionOf: PositionOf): NamedChannel[] | 
 
 /** Property ids that look like numbers are sent as numbers by some clients. */
 const textOf = (id: unknown): unknown => (Number.isSafeInteger(id) ? String(id) : id);
-const propertyName = (id: unknown): string => propertyChannel(String(textOf(id)));
+const propertyName = (id: unknown): unknown => {
+  const text = textOf(id);
+  return typeof text === 'string' ? propertyChannel(text) : undefined;
+};
 
 const bad = (message: string, ref?: Ref): BadFrame => ({ error: 'bad_message', message, ref });
