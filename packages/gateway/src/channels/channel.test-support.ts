@@ -48,6 +48,8 @@ export interface Stage {
   join(options?: { after?: Position | undefined; rewind?: number; ref?: string }): Follower;
   /** The next reading that was asked for and not answered. */
   answer(failure?: Error): Promise<void>;
+  /** Whether there is one. */
+  pending(): boolean;
   /** Opened, its first reading answered. */
   open(): Promise<void>;
   /** A position as tests name it: epochs counted from 0. */
@@ -187,6 +189,7 @@ export function createStage(options: StageOptions = {}): Stage {
       channel.join(follower.request);
       return follower;
     },
+    pending: () => answered < reads.length,
     async answer(failure) {
       const read = reads[answered];
       if (!read) throw new Error(`no reading has been asked for since the ${answered}th`);

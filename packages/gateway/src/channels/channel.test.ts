@@ -252,6 +252,38 @@ describe('order', () => {
     expect(client.got).toEqual([`SUBSCRIBED ${stage.short(last(events))} +0`]);
   });
 
+  it('what arrives behind the answer to a reading follows it at once', async () => {
+    const stage = createStage();
+    await stage.open();
+    const client = stage.join();
+    const hole = stage.append(2);
+    stage.lose(1);
+    stage.arrive();
+    // The answer is made, and on its way; what is published now is not in it.
+    const reading = stage.answer();
+    const later = stage.append(2);
+    stage.arrive();
+    await reading;
+    expect(client.got.slice(1)).toEqual(shown(stage, [...hole, ...later]));
+    expect(stage.reads).toHaveLength(1);
+  });
+
+  it('a check during a reading is not forgotten: the answer may have been made before the loss', async () => {
+    const stage = createStage();
+    await stage.open();
+    const client = stage.join();
+    const hole = stage.append(2);
+    stage.lose(1);
+    stage.arrive();
+    const reading = stage.answer();
+    const missed = stage.append(1);
+    stage.lose(1);
+    stage.channel.check(last(missed));
+    await reading;
+    await stage.answer();
+    expect(client.got.slice(1)).toEqual(shown(stage, [...hole, ...missed]));
+  });
+
   it('what was held and then lost by Redis is neither shown nor waited for', async () => {
     const stage = createStage();
     const kept = stage.append(1);

@@ -1,0 +1,275 @@
+import { describe, expect, it } from 'vitest';
+import { createStage } from './session.test-support.js';
+
+describe('first frames', () => {
+  it('sent all at once are answered in their order', () => {
+    const stage = createStage();
+    stage.identities.set('good', {});
+    const [first] = stage.append('property:1', 3) as [string];
+    const client = stage.connect();
+    client.send({ type: 'AUTHENTICATE', token: 'good', ref: 1 });
+    client.send({ type: 'SUBSCRIBE', property_id: '1', after: first, ref: 2 });
+    client.send({ type: 'PING', ref: 3 });
+    client.send({ type: 'GET_STATUS', ref: 4 });
+    // The property is nobody's without a role: nothing has to be waited for.
+    expect(client.types()).toEqual(['WELCOME', 'AUTHENTICATED', 'ERROR forbidden', 'PONG', 'STATUS']);
+    expect(stage.hub.channels.has('property:1')).toBe(false);
+  });
+
+  it('are answered with the replay between SUBSCRIBED and what was asked after it', async () => {
+    const stage = createStage();
+    stage.identities.set('good', { role: 'LANDLORD' });
+    const [first] = stage.append('property:1', 3) as [string];
+    const client = stage.connect('good');
+    client.send({ type: 'SUBSCRIBE', property_id: '1', after: first, ref: 2 });
+    client.send({ type: 'PING' });
+    client.send({ type: 'GET_STATUS' });
+    expect(client.types()).toEqual(['WELCOME', 'AUTHENTICATED']);
+    await stage.clock.advance(100);
+    expect(client.types()).toEqual(['SUBSCRIBED true', 'EVENT', 'EVENT', 'PONG', 'STATUS']);
+  });
+
+  it('before AUTHENTICATE get nothing but the word to send it', () => {
+    const client = createStage().connect();
+    for (const type of ['SUBSCRIBE', 'UNSUBSCRIBE', 'GET_STATE']) client.send({ type, channel: 'global' });
+    client.send({ type: 'PING' });
+    expect(client.types()).toEqual(['WELCOME', ...Array(3).fill('ERROR not_authenticated'), 'PONG']);
+  });
+});
+
+describe('a token', () => {
+  it('that is wrong three times ends the connection, and one that came along with it at once', () => {
+    const stage = createStage();
+    const client = stage.connect();
+    for (let n = 0; n < 3; n += 1) client.send({ type: 'AUTHENTICATE', token: 'wrong' });
+    expect(client.types()).toEqual(['WELCOME', ...Array(3).fill('ERROR token_invalid')]);
+    expect(client.closedWith).toBe(4103);
+    expect(stage.connect('wrong').closedWith).toBe(4103);
+    stage.identities.set('old', 'token_expired');
+    expect(stage.connect('old').closedWith).toBe(4101);
+    expect(stage.sessions.count).toBe(0);
+  });
+
+  it('has to come in time', async () => {
+    const stage = createStage();
+    const [silent, talking] = [stage.connect(), stage.connect()];
+    await stage.clock.advance(9_000);
+    // Frames do not count, a token does.
+    talking.send({ type: 'PING' });
+    await stage.clock.advance(2_500);
+    expect([silent.closedWith, talking.closedWith]).toEqual([4100, 4100]);
+  });
+
+  it('is announced to expire, and ends the connection when it does', async () => {
+    const stage = createStage();
+    const client = await stage.client({ expiresAt: stage.clock.now() / 1000 + 300 });
+    const live = async (seconds: number) => {
+      for (let n = 0; n < seconds; n += 1) {
+        client.send({ type: 'PONG' });
+        await stage.clock.advance(1_000);
+      }
+    };
+    await live(238);
+    expect(client.types()).not.toContain('TOKEN_EXPIRING');
+    await live(4);
+    expect(client.types()).toContain('TOKEN_EXPIRING');
+    await live(56);
+    expect(client.closedWith).toBeUndefined();
+    await live(4);
+    expect(client.closedWith).toBe(4101);
+  });
+
+  it('that is newer puts the end off', async () => {
+    const stage = createStage();
+    const client = await stage.client({ expiresAt: stage.clock.now() / 1000 + 100 });
+    await stage.clock.advance(60_000);
+    stage.identities.set('newer', { expiresAt: stage.clock.now() / 1000 + 3_600 });
+    client.send({ type: 'AUTHENTICATE', token: 'newer' });
+    await stage.clock.advance(60_000);
+    expect(client.closedWith).toBeUndefined();
+  });
+
+  it('of somebody else is refused, and changes nothing', async () => {
+    const stage = createStage();
+    const client = await stage.client();
+    stage.identities.set('other', { userId: 'landlord-8', role: 'ADMIN' });
+    client.send({ type: 'AUTHENTICATE', token: 'other' });
+    expect(client.types()).toEqual(['ERROR forbidden']);
+    expect(client.session.identity?.userId).toBe('landlord-7');
+  });
+
+  it('that allows less takes channels away at once, also those still waited for', async () => {
+    const stage = createStage();
+    stage.redis.away = true;
+    stage.identities.set('manager', { role: 'MANAGER' });
+    stage.identities.set('nobody', {});
+    const waiting = stage.connect('manager');
+    waiting.send({ type: 'AUTHENTICATE', token: 'nobody' });
+    expect(waiting.types()).toEqual(['WELCOME', 'AUTHENTICATED', 'AUTHENTICATED', 'UNSUBSCRIBED']);
+    stage.redis.away = false;
+    const client = await stage.client({ role: 'MANAGER' });
+    await stage.clock.advance(10_000);
+    client.send({ type: 'SUBSCRIBE', property_ids: ['1', '2'] });
+    await stage.clock.advance(100);
+    stage.identities.set('less', { role: 'MANAGER', properties: new Set(['2']) });
+    client.send({ type: 'AUTHENTICATE', token: 'less' });
+    client.take();
+    waiting.take();
+    stage.append('role:manager');
+    stage.append('property:1');
+    stage.append('property:2');
+    await stage.clock.advance(100);
+    expect(waiting.types()).toEqual([]);
+    expect(client.take().map(({ channel }) => channel)).toEqual(['role:manager', 'property:2']);
+  });
+
+  it('that brings another role joins what it promises', async () => {
+    const stage = createStage();
+    const client = await stage.client();
+    stage.identities.set('promoted', { role: 'MANAGER' });
+    client.send({ type: 'AUTHENTICATE', token: 'promoted' });
+    expect(client.take()).toMatchObject([{ channels: expect.arrayContaining(['role:manager']) }]);
+    await stage.clock.advance(100);
+    stage.append('role:manager');
+    await stage.clock.advance(100);
+    expect(client.types()).toEqual(['EVENT']);
+  });
+
+  it('admits a user only so many times', async () => {
+    const stage = createStage();
+    const clients = [await stage.client(), await stage.client(), await stage.client()];
+    const fourth = await stage.client();
+    expect(fourth.closedWith).toBe(4203);
+    stage.sessions.closed(clients[0]?.session as never);
+    expect((await stage.client()).closedWith).toBeUndefined();
+  });
+});
+
+describe('limits', () => {
+  it('a client over its rate is told when to go on, and closed when it does not listen', async () => {
+    const stage = createStage();
+    const client = stage.connect();
+    for (let n = 0; n < 103; n += 1) client.send({ type: 'PING' });
+    const frames = client.take();
+    expect(frames.filter(({ type }) => type === 'PONG')).toHaveLength(100);
+    expect(frames.at(-1)).toMatchObject({ type: 'ERROR', code: 'rate_limited', retry_after_ms: 100 });
+    await stage.clock.advance(1_000);
+    client.send({ type: 'PING' });
+    expect(client.types()).toContain('PONG');
+    for (let n = 0; n < 200; n += 1) client.send({ type: 'PING' });
+    expect(client.closedWith).toBe(4202);
+  });
+
+  it('a client holds only so many channels, and may ask for one that it has again', async () => {
+    const stage = createStage();
+    const client = await stage.client({ role: 'ADMIN' });
+    client.send({ type: 'SUBSCRIBE', property_ids: Array.from({ length: 12 }, (_, n) => `${n}`) });
+    await stage.clock.advance(100);
+    const outcomes = client.types();
+    const free = 10 - stage.hub.channels.size + outcomes.filter((type) => type === 'SUBSCRIBED').length;
+    expect(outcomes.filter((type) => type === 'SUBSCRIBED')).toHaveLength(free);
+    expect(outcomes).toContain('ERROR too_many_subscriptions');
+    client.send({ type: 'SUBSCRIBE', property_id: '0' });
+    await stage.clock.advance(100);
+    expect(client.types()).toEqual(['SUBSCRIBED']);
+  });
+
+  it('a client that never answers is closed after two and a half heartbeats, one that answers is not', async () => {
+    const stage = createStage({ authenticationDeadlineMs: 1e9 });
+    const [silent, lively] = [stage.connect(), stage.connect()];
+    for (let n = 0; n < 12; n += 1) {
+      await stage.clock.advance(10_000);
+      if (lively.take().some(({ type }) => type === 'PING')) lively.send({ type: 'PONG' });
+    }
+    expect(silent.closedWith).toBe(4205);
+    expect(lively.closedWith).toBeUndefined();
+  });
+});
+
+describe('a client that is too slow', () => {
+  it('gets nothing more from the first drop on, is closed with 4201, and only after the present turn', async () => {
+    const stage = createStage();
+    const client = await stage.client({ role: 'ADMIN' });
+    client.send({ type: 'SUBSCRIBE', property_id: '1' });
+    await stage.clock.advance(100);
+    client.take();
+    client.choke(2);
+    stage.append('property:1', 5);
+    expect(client.closedWith).toBeUndefined();
+    await stage.clock.advance(0);
+    client.choke(100);
+    stage.append('property:1', 5);
+    await stage.clock.advance(100);
+    expect(client.take()).toHaveLength(2);
+    expect(client.closedWith).toBe(4201);
+    expect(stage.sessions.count).toBe(0);
+  });
+
+  it('is found when bytes wait for it all the time, however few', async () => {
+    const stage = createStage();
+    const [slow, fast] = [await stage.client(), await stage.client()];
+    slow.buffered = 1;
+    for (let n = 0; n < 20; n += 1) {
+      fast.buffered = n % 3;
+      await stage.clock.advance(1_000);
+    }
+    expect(slow.closedWith).toBe(4201);
+    expect(fast.closedWith).toBeUndefined();
+  });
+});
+
+describe('while Redis is away', () => {
+  it('a SUBSCRIBE waits, then says so; what was sent behind it is answered after it', async () => {
+    const stage = createStage();
+    const client = await stage.client({ role: 'ADMIN' });
+    stage.redis.away = true;
+    stage.bus.cut('gateway');
+    await stage.clock.advance(100);
+    client.send({ type: 'SUBSCRIBE', property_id: '1', ref: 'r' });
+    client.send({ type: 'PING' });
+    await stage.clock.advance(1_900);
+    expect(client.types()).toEqual([]);
+    await stage.clock.advance(200);
+    expect(client.take()).toMatchObject([
+      { type: 'ERROR', code: 'unavailable', channel: 'property:1', ref: 'r', retry_after_ms: 700 },
+      { type: 'PONG' },
+    ]);
+    client.send({ type: 'SUBSCRIBE', property_id: '1' });
+    stage.redis.away = false;
+    await stage.clock.advance(1_900);
+    expect(client.types()).toEqual(['SUBSCRIBED']);
+  });
+
+  it('channels that were promised are joined when it is back, however long that takes', async () => {
+    const stage = createStage();
+    stage.redis.away = true;
+    const client = await stage.client();
+    await stage.clock.advance(20_000);
+    stage.redis.away = false;
+    await stage.clock.advance(5_000);
+    stage.append('user:landlord-7');
+    await stage.clock.advance(100);
+    expect(client.types()).toEqual(['EVENT']);
+  });
+
+  it('a client that goes leaves nothing behind that waits', async () => {
+    const stage = createStage();
+    stage.redis.away = true;
+    const client = await stage.client({ role: 'ADMIN' });
+    client.send({ type: 'SUBSCRIBE', property_ids: ['1', '2'] });
+    client.session.end({ code: 4002, reason: 'disconnected by an operator', client: 'stop' });
+    await stage.clock.advance(10_000);
+    expect(stage.hub.channels.size).toBe(0);
+  });
+});
+
+it('GET_STATE is one reading of the log, however many ask at once', async () => {
+  const stage = createStage();
+  stage.append('property:1', 2, 'HPD');
+  const clients = await Promise.all([stage.client({ role: 'ADMIN' }), stage.client({ role: 'ADMIN' })]);
+  stage.counts.reads = 0;
+  for (const client of clients) client.send({ type: 'GET_STATE', property_id: '1', ref: 'r' });
+  await stage.clock.advance(10);
+  expect(stage.counts.reads).toBe(1);
+  for (const client of clients) expect(client.take()).toMatchObject([{ type: 'STATE', ref: 'r', events: [{ n: 2 }] }]);
+});
