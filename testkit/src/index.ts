@@ -1,4 +1,6 @@
 /** What tests of the whole need: real Redis in every topology, real processes, a client, tokens. Nothing survives. */
+
+export * from './browser.js';
 export * from './city.js';
 export * from './client.js';
 export * from './deadline.js';

@@ -1,0 +1,205 @@
+/**
+ * The SDK as it is published, in a real Chromium: the same scenarios as in Node, and what only a browser can show (tabs,
+ * storage, the back/forward cache, frozen pages).
+ */
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { chromiumPath, type PageServer, servePages, startBrowser } from '@belfry/testkit';
+import { transform } from 'esbuild';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import type { Client, ClientOptions, ConnectionState } from './api.js';
+import type { createClient } from './client.js';
+import { describeScenarios, type Subject } from './scenarios.test-support.js';
+import { type ScriptedServer, startScriptedServer } from './scripted-server.test-support.js';
+import type { record } from './subject.test-support.js';
+
+const CHANNEL = 'property:1000010001';
+const HTML = `<!doctype html><title>page</title><link rel="icon" href="data:,"><script type="module">
+import { createClient } from './index.js';
+import { record } from './subject.js';
+Object.assign(window, { createClient, record });
+</script>`;
+const PATIENCE = { timeout: 10_000, interval: 20 };
+
+/** What the page loads, and keeps for the test. */
+interface Kept {
+  createClient: typeof createClient;
+  record: typeof record;
+  client?: Client;
+  lines?: readonly string[];
+}
+
+let browser: Browser;
+let pages: PageServer;
+let server: ScriptedServer;
+let context: BrowserContext;
+
+async function servedFiles() {
+  const bundle = async (name: string) => ({
+    type: 'text/javascript' as const,
+    body: await readFile(fileURLToPath(new URL(`../dist/${name}`, import.meta.url)), 'utf8'),
+  });
+  const source = await readFile(fileURLToPath(new URL('./subject.test-support.ts', import.meta.url)), 'utf8');
+  const { code } = await transform(source, { loader: 'ts', format: 'esm' });
+  const html = { type: 'text/html' as const, body: HTML };
+  return {
+    '/': html,
+    '/elsewhere': html,
+    '/index.js': await bundle('index.js'),
+    '/share.js': await bundle('share.js'),
+    '/sse.js': await bundle('sse.js'),
+    '/subject.js': { type: 'text/javascript' as const, body: code },
+  };
+}
+
+interface Opening {
+  readonly channels: readonly string[];
+  readonly state: boolean;
+  readonly stored: boolean;
+  readonly options: Partial<ClientOptions>;
+}
+
+async function openPage(): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(pages.url);
+  return page;
+}
+
+/** Creates a client in the page, with little patience. */
+const openClient = (page: Page, opening: Partial<Opening> = {}) =>
+  page.evaluate(
+    ({ url, channels, state, stored, options }) => {
+      const kept = window as unknown as Kept;
+      const client = kept.createClient({
+        url,
+        getToken: () => 'token',
+        fallback: false,
+        connectTimeoutMs: 300,
+        random: () => Math.random() / 10,
+        ...(stored && { storage: localStorage }),
+        ...options,
+      });
+      kept.client = client;
+      kept.lines = kept.record(client, channels, state);
+    },
+    { url: server.url, channels: [CHANNEL], state: false, stored: false, options: {}, ...opening },
+  );
+
+const linesOf = (page: Page) => page.evaluate(() => (window as unknown as Kept).lines ?? []);
+const stateOf = (page: Page) =>
+  page.evaluate(() => (window as unknown as Required<Kept>).client.state as ConnectionState);
+const eventsOf = async (page: Page) =>
+  (await linesOf(page)).filter((line) => line.startsWith('event')).map((line) => line.split(' ')[2]);
+const told = (page: Page, line: string) =>
+  vi.waitFor(async () => expect(await linesOf(page)).toContainEqual(expect.stringContaining(line)), PATIENCE);
+const until = (check: () => Promise<void>) => vi.waitFor(check, PATIENCE);
+
+describe.runIf(chromiumPath())('in Chromium', () => {
+  beforeAll(async () => {
+    browser = await startBrowser();
+    pages = await servePages(await servedFiles());
+  });
+  beforeEach(async () => {
+    server = await startScriptedServer();
+    context = await browser.newContext();
+  });
+  afterEach(async () => {
+    await context.close();
+    await server.close();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await pages?.close();
+  });
+
+  let page: Page | undefined;
+  const subject: Subject = {
+    open: async (_url, channels, state = false) => {
+      page = await openPage();
+      await openClient(page, { channels, state });
+    },
+    lines: () => (page ? linesOf(page) : Promise.resolve([])),
+    state: () => stateOf(page as Page),
+  };
+  describeScenarios(() => ({ server, subject }));
+
+  it('two tabs have one connection, and the second takes it over when the first is closed: nothing is missed', async () => {
+    const [one, two] = [await openPage(), await openPage()];
+    await openClient(one, { options: { share: 'manager' } });
+    await told(one, 'live');
+    await openClient(two, { options: { share: 'manager' } });
+    await told(two, 'live');
+    expect(server.peers).toHaveLength(1);
+    server.publish(CHANNEL, 3);
+    await until(async () => expect(await eventsOf(two)).toEqual(['7-1', '7-2', '7-3']));
+    expect(await eventsOf(one)).toEqual(['7-1', '7-2', '7-3']);
+    await one.close();
+    await until(async () => expect(server.peers).toHaveLength(2));
+    server.publish(CHANNEL, 2);
+    await until(async () => expect(await eventsOf(two)).toEqual(['7-1', '7-2', '7-3', '7-4', '7-5']));
+  });
+
+  it('a page that is reloaded goes on behind the last event it handled', async () => {
+    const first = await openPage();
+    await openClient(first, { stored: true });
+    await told(first, 'live');
+    server.publish(CHANNEL, 2);
+    await until(async () => expect(await eventsOf(first)).toHaveLength(2));
+    await first.goto(`${pages.url}/elsewhere`);
+    server.publish(CHANNEL, 3);
+    await first.goto(pages.url);
+    await openClient(first, { stored: true, state: true });
+    await told(first, 'recovered 3');
+    expect(await eventsOf(first)).toEqual(['7-3', '7-4', '7-5']);
+    expect(await linesOf(first)).toContain(`state ${CHANNEL} 7-5`);
+  });
+
+  it('a page that goes into the back/forward cache lets go of its connection, and goes on where it was', async () => {
+    const first = await openPage();
+    await openClient(first);
+    await told(first, 'live');
+    server.publish(CHANNEL, 1);
+    await until(async () => expect(await eventsOf(first)).toHaveLength(1));
+    await first.goto(`${pages.url}/elsewhere`);
+    await until(async () => expect(server.peers[0]?.socket.readyState).toBe(WebSocket.CLOSED));
+    server.publish(CHANNEL, 2);
+    // Playwright loses sight of a page that comes back; the server sees it. Without storage, only a page that was kept
+    // whole knows its position.
+    await first.evaluate(() => {
+      setTimeout(() => history.back(), 0);
+    });
+    await until(async () =>
+      expect(server.peers[1]?.received).toContainEqual(
+        expect.objectContaining({ type: 'SUBSCRIBE', after: { [CHANNEL]: '7-1' } }),
+      ),
+    );
+  });
+
+  it('the browser’s “offline” is a question to the gateway, no more', async () => {
+    const first = await openPage();
+    await openClient(first);
+    await told(first, 'live');
+    const pings = () => server.peers[0]?.received.filter(({ type }) => type === 'PING').length ?? 0;
+    await until(async () => {
+      await first.evaluate(() => window.dispatchEvent(new Event('offline')));
+      expect(pings()).toBeGreaterThan(0);
+    });
+    expect(await stateOf(first)).toMatchObject({ status: 'connected' });
+  });
+
+  it('runs where nothing is but the page: no console errors', async () => {
+    const first = await context.newPage();
+    const problems: string[] = [];
+    first.on('pageerror', (error) => problems.push(String(error)));
+    first.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+    await first.goto(pages.url);
+    await openClient(first, { state: true });
+    await told(first, 'live');
+    server.publish(CHANNEL, 5);
+    await until(async () => expect(await eventsOf(first)).toHaveLength(5));
+    await first.evaluate(() => (window as unknown as Required<Kept>).client.dispose());
+    expect(problems).toEqual([]);
+  });
+});
