@@ -11,10 +11,11 @@ import type { ReconnectAdvice } from '@belfry/shared/protocol';
 const SECONDS_PER_ACCEPT = 0.0004;
 /** Share of a core that taking clients in may use: the rest goes on serving those who are there. */
 const SHARE = 0.5;
-/** uWebSockets listens with a backlog of 512: what comes faster than that may wait for whole seconds. */
-const MAX_PER_SECOND = 2_000;
+/** uWebSockets listens with a backlog of 512: what overflows it waits for whole seconds. */
+const MAX_PER_SECOND = 500;
 const SAMPLES = 50;
-const MIN_FIRST_MS = 500;
+/** Who connects first is told before the others have come: the advice must not be made for an empty gateway. */
+const MIN_FIRST_MS = 2_000;
 const MAX_FIRST_MS = 30_000;
 const MAX_DELAY_MS = 20_000;
 
