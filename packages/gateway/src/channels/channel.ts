@@ -46,6 +46,9 @@ export interface ChannelOptions {
 /** More events than any log keeps. */
 const WHOLE_LOG = 1_000_000;
 
+/** Of most channels, most of the time. Never added to. */
+const NOBODY = new Set<JoinRequest>();
+
 interface Held {
   readonly position: Position;
   readonly frame: Frame;
@@ -58,7 +61,7 @@ export class Channel implements HubChannel {
   #state: ChannelState = 'opening';
   #position: Position = { epoch: 0, offset: 0 };
   #held: Held[] = [];
-  #waiting: JoinRequest[] = [];
+  #waiting = NOBODY;
   #reading = false;
   #cause: RepairCause = 'check';
   /** The link was down, or more came in than could be held, while the log was being read. */
@@ -82,7 +85,7 @@ export class Channel implements HubChannel {
   }
   /** True when nobody follows and nobody waits to. */
   get idle(): boolean {
-    return this.followers === 0 && this.#waiting.length === 0;
+    return this.followers === 0 && this.#waiting.size === 0;
   }
 
   /** The link has confirmed the subscription: read where the channel stands. */
@@ -93,7 +96,7 @@ export class Channel implements HubChannel {
   close(): void {
     this.#state = 'closed';
     this.#held = [];
-    this.#waiting = [];
+    this.#waiting = NOBODY;
     this.#tail.restart(this.#position);
   }
 
@@ -111,17 +114,19 @@ export class Channel implements HubChannel {
    */
   join(request: JoinRequest): boolean {
     if (this.#state === 'live' && this.#joinFromTail(request)) return true;
-    this.#waiting.push(request);
+    this.#wait(request);
     if (this.#state !== 'opening') this.#readWhileNeeded();
     return false;
   }
 
   /** Takes a waiting request back; false when it is not waiting any more. */
   withdraw(request: JoinRequest): boolean {
-    const index = this.#waiting.indexOf(request);
-    if (index === -1) return false;
-    this.#waiting.splice(index, 1);
-    return true;
+    return this.#waiting.delete(request);
+  }
+
+  #wait(request: JoinRequest): void {
+    if (this.#waiting === NOBODY) this.#waiting = new Set();
+    this.#waiting.add(request);
   }
 
   leave(): void {
@@ -176,7 +181,7 @@ export class Channel implements HubChannel {
   /** What the log has to be read for now; undefined when for nothing. */
   #need(): ReadRequest | undefined {
     const opening = this.#state === 'opening';
-    if (this.#state === 'live' && this.#waiting.length === 0) return undefined;
+    if (this.#state === 'live' && this.#waiting.size === 0) return undefined;
     let from: Position | undefined = opening ? undefined : this.#position;
     let wholeLog = false;
     for (const { after, rewind } of this.#waiting) {
@@ -317,13 +322,14 @@ export class Channel implements HubChannel {
   }
 
   #serveWaiting(reading: ChannelReading): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const request of waiting) {
+    for (const request of [...this.#waiting]) {
+      // Whoever is served may do something on hearing so that makes another one leave.
+      if (!this.#waiting.delete(request)) continue;
       if (this.#joinFromTail(request) || this.#joinFromSnapshot(request, reading)) continue;
-      this.#waiting.push(request);
+      this.#wait(request);
       if (request.after) this.#snapshotNeeded = true;
     }
+    if (this.#waiting.size === 0) this.#waiting = NOBODY;
   }
 
   #joinFromTail(request: JoinRequest): boolean {

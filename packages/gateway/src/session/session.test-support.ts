@@ -157,9 +157,19 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
     const deliver = (frame: Frame): void => {
       if (!take(frame)) session?.poison();
     };
+    // As uWebSockets.js: whoever touches a socket that is closed is thrown at.
+    const alive = (): void => {
+      if (gone) throw new Error('the socket is closed');
+    };
     const socket: Socket = {
-      send: take,
-      together: (block) => block(),
+      send(frame) {
+        alive();
+        return take(frame);
+      },
+      together(block) {
+        alive();
+        block();
+      },
       follow: (channel) => void followers.set(channel, (followers.get(channel) ?? new Set()).add(deliver)),
       unfollow: (channel) => void followers.get(channel)?.delete(deliver),
       end: ({ code }) => closed(code),

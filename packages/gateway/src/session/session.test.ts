@@ -218,6 +218,43 @@ describe('a client that is too slow', () => {
   });
 });
 
+describe('a session that has come to its end', () => {
+  /** Waits for one channel, and has sent more behind it. */
+  async function waiting(behind: readonly object[]) {
+    const stage = createStage();
+    const client = await stage.client({ role: 'ADMIN' });
+    stage.redis.away = true;
+    stage.bus.cut('gateway');
+    await stage.clock.advance(100);
+    client.send({ type: 'SUBSCRIBE', property_id: '1' });
+    for (const frame of behind) client.send(frame);
+    const back = async () => {
+      stage.redis.away = false;
+      await stage.clock.advance(10_000);
+    };
+    return { stage, client, back };
+  }
+
+  it('for being too slow does nothing of what was sent behind, and nothing of it is left', async () => {
+    const { stage, client, back } = await waiting([{ type: 'SUBSCRIBE', property_id: '2' }, { type: 'PING' }]);
+    client.session.poison();
+    await stage.clock.advance(10);
+    expect(client.closedWith).toBe(4201);
+    await back();
+    expect(client.types()).toEqual([]);
+    expect([...stage.hub.channels.keys()]).toEqual([]);
+  });
+
+  it('for wrong tokens does nothing of what was sent behind them', async () => {
+    const wrong = { type: 'AUTHENTICATE', token: 'wrong' };
+    const { client, back, stage } = await waiting([wrong, wrong, wrong, { type: 'SUBSCRIBE', property_id: '2' }]);
+    await stage.clock.advance(2_500);
+    expect(client.closedWith).toBe(4103);
+    await back();
+    expect([...stage.hub.channels.keys()]).toEqual([]);
+  });
+});
+
 describe('while Redis is away', () => {
   it('a SUBSCRIBE waits, then says so; what was sent behind it is answered after it', async () => {
     const stage = createStage();

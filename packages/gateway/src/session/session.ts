@@ -159,7 +159,7 @@ export class Session implements CommandSession {
 
   /** A text frame came in. */
   receive(text: string): void {
-    if (this.#state !== 'anonymous' && this.#state !== 'authenticated') return;
+    if (!this.#isOpen()) return;
     this.trace?.('in', text);
     const now = this.context.clock.now();
     this.lastSeenMs = now;
@@ -257,6 +257,10 @@ export class Session implements CommandSession {
     this.subscriptions.forget();
   }
 
+  #isOpen(): boolean {
+    return this.#state === 'anonymous' || this.#state === 'authenticated';
+  }
+
   #isClosed(): boolean {
     return this.#state === 'closed';
   }
@@ -277,11 +281,14 @@ export class Session implements CommandSession {
     if (!finished) this.#queue = [];
   }
 
+  /** Goes on with what was sent behind a command that had to wait; not once the session has come to its end meanwhile. */
   #next(): void {
     const queue = this.#queue;
     this.#queue = undefined;
-    while (queue && queue.length > 0 && !this.#queue) this.#run(queue.shift() as ClientFrame | BadFrame);
-    if (queue && queue.length > 0) this.#queue = queue;
+    while (queue && queue.length > 0 && !this.#queue && this.#isOpen()) {
+      this.#run(queue.shift() as ClientFrame | BadFrame);
+    }
+    if (queue && queue.length > 0 && this.#isOpen()) this.#queue = queue;
   }
 
   #handle(frame: ClientFrame | BadFrame, done: Done): void {
@@ -320,7 +327,7 @@ export class Session implements CommandSession {
       return done();
     }
     verification.then((result) => {
-      if (this.#state === 'anonymous' || this.#state === 'authenticated') this.#verified(result, ref);
+      if (this.#isOpen()) this.#verified(result, ref);
       done();
     });
   }

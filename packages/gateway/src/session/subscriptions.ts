@@ -144,7 +144,6 @@ export class Subscriptions implements Subscriber {
     for (const waiting of this.#waiting) waiting.giveUp('withdrawn');
     for (const channel of this.#followed) channel.leave(this);
     this.#followed = NOTHING;
-    this.#waiting = NOTHING;
   }
 
   /** For looking into: where each followed channel stands. */
