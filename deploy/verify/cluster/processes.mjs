@@ -51,6 +51,7 @@ async function freePort() {
  *   kubeconfig: string,
  *   kubectl: (args: readonly string[], input?: string) => Promise<{ code: number, output: string }>,
  *   api: (path: string, options?: { method?: string, body?: unknown, type?: string }) => Promise<{ status: number, body: any }>,
+ *   log: (name: string) => string,
  *   stop: () => Promise<void>,
  * }} ControlPlane
  */
@@ -75,17 +76,18 @@ export async function startControlPlane() {
 
   /** @type {import('node:child_process').ChildProcess[]} */
   const children = [];
+  /** The last that each wrote. @type {Map<string, string>} */
+  const logs = new Map();
   let stopped = false;
   const start = (/** @type {string} */ name, /** @type {string} */ command, /** @type {readonly string[]} */ args) => {
     const child = spawn('nice', ['-n', '10', command, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-    let last = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
-        last = `${last}${text}`.slice(-4_000);
+        logs.set(name, `${logs.get(name) ?? ''}${text}`.slice(-4_000));
       });
     }
     child.once('exit', (code, signal) => {
-      if (!stopped) process.stderr.write(`${name} ended with ${signal ?? code}:\n${last}\n`);
+      if (!stopped) process.stderr.write(`${name} ended with ${signal ?? code}:\n${logs.get(name)}\n`);
     });
     children.push(child);
   };
@@ -129,6 +131,7 @@ export async function startControlPlane() {
     start('kwok', kwok, [
       `--kubeconfig=${kubeconfig}`,
       '--manage-all-nodes=true',
+      '--node-lease-duration-seconds=40',
       `--config=${join(HERE, 'kwok.yaml')}`,
     ]);
   } catch (error) {
@@ -138,6 +141,7 @@ export async function startControlPlane() {
   return {
     kubeconfig,
     api: call,
+    log: (name) => logs.get(name) ?? '',
     stop,
     kubectl: (args, input) =>
       new Promise((resolve) => {

@@ -57,7 +57,7 @@ const patch = (/** @type {string} */ path, /** @type {unknown} */ body) =>
 const apply = (/** @type {readonly object[]} */ objects, /** @type {readonly string[]} */ args = []) =>
   kubectl(
     ['apply', '--server-side', '--validate=strict', ...args, '-f', '-'],
-    objects.map((object) => JSON.stringify(object)).join('\n---\n'),
+    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
   );
 
 async function validation() {
@@ -93,12 +93,16 @@ async function deploy() {
     };
     const resources = { cpu: '8', memory: '32Gi', pods: '100', 'ephemeral-storage': '100Gi' };
     const status = { allocatable: resources, capacity: resources };
-    await api('/api/v1/nodes', {
+    const created = await api('/api/v1/nodes', {
       method: 'POST',
       body: { apiVersion: 'v1', kind: 'Node', metadata: { name: `node-${n}`, labels }, status },
     });
+    if (created.status !== 201) throw new Error(`node-${n}: ${created.body.message}`);
   }
-  const objects = (await render(kubectlPath ?? '', join(K8S, 'overlays', 'staging'))).filter(BUILT_IN);
+  // Redis waits for volumes, which nobody provides here.
+  const objects = (await render(kubectlPath ?? '', join(K8S, 'overlays', 'staging')))
+    .filter(BUILT_IN)
+    .filter(({ kind }) => kind !== 'StatefulSet' && kind !== 'Job');
   get(objects, 'Deployment', 'gateway').spec.minReadySeconds = PACE_SECONDS;
   const secrets = ['gateway-secrets', 'publisher-secrets'].map((name) => ({
     ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: NAMESPACE } },
@@ -114,7 +118,7 @@ async function deploy() {
     90_000,
     async () => (await wanted()) === 3,
   );
-  await until('three gateways serving', 60_000, async () => (await serving()).length === 3);
+  await until('three gateways serving', 30_000, async () => (await serving()).length === 3);
   check('the autoscaler makes three gateways of 20,000 connections at 8,000 each', true);
   const { body } = await api(pods);
   const running = body.items.filter((/** @type {any} */ { status }) => status.phase === 'Running').length;
@@ -146,7 +150,8 @@ async function rollout() {
   check('and never more than one too many', most <= 4, `most ${most}`);
   check(
     `it tells no gateway to go before the new one has been ready for minReadySeconds (${PACE_SECONDS} s here)`,
-    first >= PACE_SECONDS && gaps.every((gap) => gap >= PACE_SECONDS),
+    // Since when a pod is ready is kept in whole seconds: it may look older by one.
+    [first, ...gaps].every((gap) => gap > PACE_SECONDS - 1),
     `${[first, ...gaps].map((gap) => gap.toFixed(1)).join(', ')} s`,
   );
   await until('the rollout done', 60_000, async () => (await api(gateway)).body.status.updatedReplicas === 3);
@@ -201,6 +206,11 @@ try {
   await scaling();
 } catch (error) {
   check('the run', false, /** @type {Error} */ (error).message);
+  process.stdout.write(cluster.log('kwok'));
+  for (const what of ['nodes', 'pods']) {
+    const { output } = await kubectl(['-n', NAMESPACE, 'get', what, '-o', 'wide']);
+    process.stdout.write(`${output}\n`);
+  }
 } finally {
   metrics.close();
   await cluster.stop();
