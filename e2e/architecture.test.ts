@@ -80,6 +80,19 @@ const RULES: readonly Rule[] = [
     ],
   },
   {
+    name: 'shared/presence and shared/report build on the log, and know neither tokens nor each other',
+    about: /^packages\/shared\/src\/(presence|report)\//,
+    allows: (entry) => {
+      const own = entry.from.split('/').slice(0, 4).join('/');
+      const rooms = inside(own, `${SHARED}/log`, `${SHARED}/protocol`, `${SHARED}/service`);
+      return rooms(entry.to) || isExternal(entry.to) || forTests(entry);
+    },
+    broken: [
+      { from: `${SHARED}/presence/a.ts`, to: `${SHARED}/auth/index.ts` },
+      { from: `${SHARED}/report/a.ts`, to: `${SHARED}/presence/index.ts` },
+    ],
+  },
+  {
     name: 'the client knows the protocol only, and its hooks know React',
     about: /^packages\/client\/src\//,
     allows: (entry) =>

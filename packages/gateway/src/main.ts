@@ -16,6 +16,7 @@ import {
   retentionFrom,
 } from '@belfry/shared/log';
 import { createPreferenceStore } from '@belfry/shared/preferences';
+import { startPresenceWriter } from '@belfry/shared/presence';
 import {
   createLogger,
   createMetrics,
@@ -29,7 +30,7 @@ import {
 } from '@belfry/shared/service';
 import { createMessageSender } from './admin/messages.js';
 import { commandHandlers, createOperatorRoutes, endRevoked } from './admin/operations.js';
-import { countFollowers, subscriptionsByKind } from './admin/stats.js';
+import { countFollowers, followersByChannel, subscriptionsByKind } from './admin/stats.js';
 import { createTraces } from './admin/trace.js';
 import { parseBoardIntervals } from './channels/board-settings.js';
 import { createHub } from './channels/hub.js';
@@ -172,6 +173,20 @@ runProcess(async () => {
     afterThisTurn: (run) => setImmediate(run),
   });
   shutdown.step('sessions', () => sessions.close());
+  const presence = startPresenceWriter({
+    connection: redis,
+    prefix: settings.KEY_PREFIX,
+    node,
+    users: { entries: () => sessions.users, count: (user) => sessions.users.get(user) ?? 0 },
+    channels: {
+      entries: () => followersByChannel(hub.channels),
+      count: (channel) => hub.channels.get(channel)?.followers ?? 0,
+    },
+    expiryMs: settings.PRESENCE_EXPIRY_SECONDS * 1000,
+    clock,
+    logger,
+  });
+  shutdown.step('presence', () => presence.close());
 
   const transport = createTransport({
     host: settings.WEBSOCKET_HOST,
@@ -210,6 +225,7 @@ runProcess(async () => {
     channels: () => hub.channels.size,
     tailBytes: () => hub.tailBytes,
     linkWhole: () => hub.link.whole,
+    presenceAgeMs: () => (presence.currentAt === 0 ? 0 : clock.now() - presence.currentAt),
     draining: () => draining,
   });
 

@@ -16,6 +16,7 @@ export interface GatewayGauges {
   readonly channels: () => number;
   readonly tailBytes: () => number;
   readonly linkWhole: () => boolean;
+  readonly presenceAgeMs: () => number;
   readonly draining: () => boolean;
 }
 
@@ -155,6 +156,11 @@ function watch(registry: Registry, gauges: GatewayGauges): void {
   gauge('belfry_channels', 'Channels that live on this gateway', gauges.channels);
   gauge('belfry_tail_bytes', 'Memory held by channels’ tails', gauges.tailBytes);
   gauge('belfry_link_whole', '1 while every subscription at Redis is in place', () => Number(gauges.linkWhole()));
+  gauge(
+    'belfry_presence_age_seconds',
+    'Since Redis last knew who is connected here',
+    () => gauges.presenceAgeMs() / 1000,
+  );
   gauge('belfry_draining', '1 once this gateway is going away', () => Number(gauges.draining()));
   new Gauge({
     name: 'websocket_subscriptions',

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { authSettings, operatorAuthSettings } from '@belfry/shared/auth';
 import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
+import { presenceSettings } from '@belfry/shared/presence';
 import { integer, logSettings, operatorSettings, text } from '@belfry/shared/service';
 import { boardSettings } from './channels/board-settings.js';
 import { sessionSettings } from './session/settings.js';
@@ -21,6 +22,7 @@ export const gatewaySettings = {
   }),
   ...sessionSettings,
   ...boardSettings,
+  ...presenceSettings,
   ...retentionSettings,
   TAIL_BYTES: integer({
     text: 'Memory for recent events of all channels together; beyond it the oldest are read from Redis when needed',

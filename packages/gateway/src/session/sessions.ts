@@ -19,6 +19,8 @@ export interface Sessions {
   closed(session: Session): void;
   readonly count: number;
   readonly authenticatedCount: number;
+  /** How many connections each user has. */
+  readonly users: ReadonlyMap<string, number>;
   all(): Iterable<Session>;
   close(): void;
 }
@@ -101,6 +103,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     get authenticatedCount() {
       return count - anonymous.size;
     },
+    users: perUser,
     all,
     close: stop,
   };

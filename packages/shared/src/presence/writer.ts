@@ -1,0 +1,205 @@
+/**
+ * Presence, written: what a gateway knows of its clients, told to Redis about once a second. Nothing of it is on a
+ * client's way: the writer compares what there is with what Redis has, and writes the difference. So it does not matter
+ * what was lost on the way, and a gateway that Redis has forgotten tells everything anew.
+ */
+import type { Connection } from '../log/index.js';
+import type { Clock, Logger } from '../service/index.js';
+import { presenceKeys } from './keys.js';
+import { withPresenceScripts } from './scripts.js';
+
+/** Something that is counted by name: connections by user, followers by channel. What counts 0 is not there. */
+export interface Counts {
+  entries(): Iterable<readonly [name: string, count: number]>;
+  count(name: string): number;
+}
+
+export interface PresenceWriterOptions {
+  readonly connection: Connection;
+  readonly prefix: string;
+  /** This gateway's name, unique. */
+  readonly node: string;
+  readonly users: Counts;
+  readonly channels: Counts;
+  /** Milliseconds after the last sign of life for which what was written counts. */
+  readonly expiryMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface PresenceWriter {
+  /** When Redis last had all there was to tell, in milliseconds since 1970; 0 for never. */
+  readonly currentAt: number;
+  /** Takes everything back: nobody has to wait for the expiry. */
+  close(): Promise<void>;
+}
+
+interface Known {
+  readonly count: number;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** Signs of life in the time of the expiry: some may be lost, or late. */
+const BEATS = 5;
+const LONGEST_BEAT_MS = 1_000;
+/** One call of this many takes Redis less than a millisecond. */
+const CHANGES_PER_CALL = 250;
+/** Comparing this many takes about a millisecond: then others get their turn. */
+const COMPARED_PER_TURN = 5_000;
+/** A day's worth on a busy site would be more than anybody reads: who wants them all reads them as they come. */
+const MAX_OCCUPANCY_ENTRIES = 100_000;
+const SWEEP_CHANNELS = 500;
+/** Sweeps of one beat: the others have beats too. */
+const SWEEPS_PER_BEAT = 50;
+
+export function startPresenceWriter(options: PresenceWriterOptions): PresenceWriter {
+  const { clock, expiryMs, logger, node } = options;
+  const redis = withPresenceScripts(options.connection);
+  const keys = presenceKeys(options.prefix);
+  const usersKey = keys.usersOf + node;
+  const channelsKey = keys.channelsOf + node;
+  /** What Redis has of this gateway. */
+  let users = new Map<string, Known>();
+  let channels = new Map<string, Known>();
+  /** Undefined while it is not known what Redis has. */
+  let version: number | undefined;
+  let currentAt = 0;
+  let closing = false;
+  let running: Promise<void> | undefined;
+
+  const flush = (known: number | '', ttlMs: number, userArgs: string[], channelArgs: string[]): Promise<number> =>
+    redis.presenceFlush(
+      keys.nodes,
+      keys.versions,
+      keys.occupied,
+      keys.occupancy,
+      usersKey,
+      channelsKey,
+      node,
+      known,
+      ttlMs,
+      MAX_OCCUPANCY_ENTRIES,
+      userArgs.length / 2,
+      ...userArgs,
+      ...channelArgs,
+    );
+
+  /** Reads what Redis has: written by this process, or by the one before it under the same name. */
+  async function load(): Promise<number> {
+    // Alive first, so that nobody sweeps away what is being read.
+    const loaded = await flush('', expiryMs, [], []);
+    const [userValues, channelValues] = await Promise.all([redis.hgetall(usersKey), redis.hgetall(channelsKey)]);
+    const knownOf = (value: string): Known => {
+      const [count, since] = value.split(' ').map(Number);
+      return { count: count ?? 0, since: since ?? 0 };
+    };
+    users = new Map(Object.entries(userValues).map(([user, value]) => [user, knownOf(value)]));
+    channels = new Map(Object.entries(channelValues).map(([channel, value]) => [channel, knownOf(value)]));
+    return loaded;
+  }
+
+  /** What is different from `known`, in parts. */
+  async function* differences(counts: Counts, known: ReadonlyMap<string, Known>) {
+    let part: [name: string, now: Known][] = [];
+    let compared = 0;
+    const names = (function* () {
+      for (const [name, count] of counts.entries()) if (count > 0) yield name;
+      for (const name of known.keys()) if (counts.count(name) === 0) yield name;
+    })();
+    for (const name of names) {
+      const before = known.get(name);
+      const count = counts.count(name);
+      if (count !== (before?.count ?? 0)) part.push([name, { count, since: before?.since ?? clock.now() }]);
+      compared += 1;
+      if (part.length === CHANGES_PER_CALL) {
+        yield part;
+        part = [];
+      } else if (compared % COMPARED_PER_TURN === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    if (part.length > 0) yield part;
+  }
+
+  /** False when Redis does not have what was written last. */
+  async function write(userPart: readonly [string, Known][], channelPart: readonly [string, Known][]) {
+    const written = await flush(
+      version ?? '',
+      expiryMs,
+      userPart.flatMap(([user, { count, since }]) => [user, count === 0 ? '' : `${count} ${since}`]),
+      channelPart.flatMap(([channel, { count }]) => [channel, String(count)]),
+    );
+    if (written === -1) return false;
+    version = written;
+    for (const [user, now] of userPart) note(users, user, now);
+    for (const [channel, now] of channelPart) note(channels, channel, now);
+    return true;
+  }
+
+  async function tell(): Promise<void> {
+    version ??= await load();
+    if (!(await write([], []))) return forget();
+    for await (const part of differences(options.users, users)) if (!(await write(part, []))) return forget();
+    for await (const part of differences(options.channels, channels)) if (!(await write([], part))) return forget();
+    currentAt = clock.now();
+  }
+
+  function forget(): void {
+    version = undefined;
+    logger.info('presence is told anew: Redis does not have what was written last');
+  }
+
+  async function beat(): Promise<void> {
+    try {
+      await tell();
+      await sweep(SWEEPS_PER_BEAT);
+    } catch (error) {
+      // What of it Redis did is not known.
+      version = undefined;
+      logger.debug({ err: error }, 'presence could not be told');
+    }
+  }
+
+  /** Forgets gateways that were not heard of in time; any that is alive does that for all. */
+  async function sweep(times: number): Promise<void> {
+    for (let n = 0; n < times; n += 1) {
+      const more = await redis.presenceSweep(
+        keys.nodes,
+        keys.versions,
+        keys.occupied,
+        keys.occupancy,
+        keys.usersOf,
+        keys.channelsOf,
+        MAX_OCCUPANCY_ENTRIES,
+        SWEEP_CHANNELS,
+      );
+      if (more === 0) return;
+    }
+  }
+
+  function beatUnlessBusy(): void {
+    if (closing) return;
+    running ??= beat().finally(() => {
+      running = undefined;
+    });
+  }
+  const stop = clock.every(Math.min(LONGEST_BEAT_MS, expiryMs / BEATS), beatUnlessBusy);
+  beatUnlessBusy();
+
+  return {
+    get currentAt() {
+      return currentAt;
+    },
+    async close() {
+      closing = true;
+      stop();
+      await running;
+      await flush('', 0, [], []);
+      await sweep(Number.POSITIVE_INFINITY);
+    },
+  };
+}
+
+function note(known: Map<string, Known>, name: string, now: Known): void {
+  if (now.count === 0) known.delete(name);
+  else known.set(name, now);
+}
