@@ -6,12 +6,13 @@ export function measuredLog(log: LogWriter, metrics: PublisherMetrics): LogWrite
   return {
     facts: log.facts,
     applied: log.applied,
-    async append(request) {
+    append(request) {
       const started = performance.now();
-      const outcome = await log.append(request);
-      metrics.appendSeconds.observe((performance.now() - started) / 1000);
-      if (outcome.status === 'ok' && outcome.epochChanged) metrics.epochChanges.inc();
-      return outcome;
+      return log.append(request).then((outcome) => {
+        metrics.appendSeconds.observe((performance.now() - started) / 1000);
+        if (outcome.status === 'ok' && outcome.epochChanged) metrics.epochChanges.inc();
+        return outcome;
+      });
     },
   };
 }

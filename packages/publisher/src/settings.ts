@@ -41,7 +41,7 @@ export const publisherSettings = {
   }),
   INTAKE_BATCH: integer({
     text: 'Entries of one share that are worked on at once',
-    default: '256',
+    default: '64',
     min: 1,
     max: 10_000,
   }),

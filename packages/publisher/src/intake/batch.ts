@@ -2,7 +2,7 @@
  * Applies a batch of one share's entries: to their channels all at once, one call a channel; then to `global`, where
  * every property's events meet, in the order of the intake.
  */
-import type { AppendEntry, AppendOutcome, LogWriter } from '@belfry/shared/log';
+import type { AppendEntry, AppendOutcome, LogWriter, NewEvent } from '@belfry/shared/log';
 import { GLOBAL_CHANNEL, propertyOf } from '@belfry/shared/protocol';
 import { type Applied, type ChannelApply, Fenced } from './channel-apply.js';
 import type { IntakeEntry, IntakeItem } from './entry.js';
@@ -13,6 +13,8 @@ import { type ChannelWork, planChannel } from './plan.js';
 export interface ShareWork {
   readonly id: string;
   readonly entry: IntakeEntry;
+  /** How many characters the entry has. */
+  readonly weight: number;
   readonly key: string | undefined;
   readonly items: readonly IntakeItem[];
 }
@@ -35,26 +37,20 @@ export function createBatchApply(options: BatchApplyOptions): BatchApply {
   /** The lane's position on `global`; what is behind it is worked off altogether. */
   let globalApplied: string | undefined;
 
-  /** Bodies for `global` by intake id, of what a property's channel took now or had taken before. */
-  async function relayed(channel: string, applied: readonly Applied[]): Promise<Map<string, readonly string[]>> {
-    const bodies = new Map<string, readonly string[]>();
+  /** For `global`: what a property's channel took now, or had taken before. */
+  async function relayed(channel: string, applied: readonly Applied[]): Promise<readonly Relayed[]> {
+    const bodies: Relayed[] = [];
     const before: string[] = [];
     for (const entry of applied) {
-      if (entry.bodies)
-        bodies.set(
-          entry.id,
-          entry.bodies.map((body) => globalBody(channel, body)),
-        );
+      if (entry.bodies) for (const body of entry.bodies) bodies.push({ id: entry.id, body: globalBody(channel, body) });
       else if (compareIds(entry.id, globalApplied ?? FIRST_ID) > 0) before.push(entry.id);
     }
     // Somebody appended these and died before, or has yet to come to, `global`.
     if (before.length > 0) {
       const frames = await persist(() => log.applied(channel, before));
-      for (const [id, texts] of frames)
-        bodies.set(
-          id,
-          texts.map((frame) => globalBody(channel, bodyOf(frame))),
-        );
+      for (const [id, texts] of frames) {
+        for (const frame of texts) bodies.push({ id, body: globalBody(channel, bodyOf(frame)) });
+      }
     }
     return bodies;
   }
@@ -96,10 +92,10 @@ export function createBatchApply(options: BatchApplyOptions): BatchApply {
           applied.reduce((sum, { bodies }) => sum + (bodies?.length ?? 0), 0),
           0,
         );
-        return propertyOf(channel) === undefined ? undefined : relayed(channel, applied);
+        return propertyOf(channel) === undefined ? [] : relayed(channel, applied);
       }),
     );
-    await appendToGlobal(merge(parts, await directEntries(direct)));
+    await appendToGlobal(merge(works, parts.flat(), await directEntries(direct)));
   };
 }
 
@@ -128,21 +124,24 @@ function itemsByChannel(items: readonly IntakeItem[]): Iterable<[string, readonl
   return byChannel;
 }
 
-/** One entry per intake id, in the order of the intake. */
+/** An event of a property, for `global`. */
+interface Relayed {
+  readonly id: string;
+  readonly body: string;
+}
+
+/** One entry per intake id, in the order of the intake, which is that of `works`. */
 function merge(
-  parts: readonly (ReadonlyMap<string, readonly string[]> | undefined)[],
+  works: readonly ShareWork[],
+  relayed: readonly Relayed[],
   direct: readonly AppendEntry[],
 ): readonly AppendEntry[] {
-  const byId = new Map<string, AppendEntry>(direct.map((entry) => [entry.intakeId, entry]));
-  for (const part of parts) {
-    for (const [id, bodies] of part ?? []) {
-      if (bodies.length === 0) continue;
-      const entry = byId.get(id) ?? { intakeId: id, events: [] };
-      // Not part of the snapshot of `global`: that would grow with the number of properties.
-      byId.set(id, { ...entry, events: [...entry.events, ...bodies.map((body) => ({ key: undefined, body }))] });
-    }
-  }
-  return [...byId.values()].sort((a, b) => compareIds(a.intakeId, b.intakeId));
+  const byId = new Map<string, AppendEntry & { readonly events: NewEvent[] }>();
+  for (const { id } of works) byId.set(id, { intakeId: id, events: [] });
+  for (const entry of direct) byId.set(entry.intakeId, { ...entry, events: [...entry.events] });
+  // Not part of the snapshot of `global`: that would grow with the number of properties.
+  for (const { body, id } of relayed) byId.get(id)?.events.push({ key: undefined, body });
+  return [...byId.values()].filter(({ events }) => events.length > 0);
 }
 
 /** Bodies begin with their channel: see `violationUpdateBody` and `serviceEventBody`. */

@@ -2,7 +2,7 @@
 import type { AppendRequest, LogWriter } from '@belfry/shared/log';
 import { isPatch } from '../changes/board.js';
 import { snapshotKeyOf } from '../changes/event.js';
-import { decodeFacts, type Facts } from '../changes/facts.js';
+import { decodeFacts } from '../changes/facts.js';
 import type { FactsCache, KnownFacts } from './facts-cache.js';
 import { type ChannelState, type ChannelWork, planChannel } from './plan.js';
 
@@ -34,39 +34,45 @@ export interface ChannelApplyOptions {
 
 export type ChannelApply = (channel: string, works: readonly ChannelWork[]) => Promise<readonly Applied[]>;
 
-const NO_FACTS: ReadonlyMap<string, Facts | undefined> = new Map();
 const NONE_SEEN: ReadonlySet<string> = new Set();
+const NOTHING_NEEDED: ChannelState = { applied: undefined, byType: new Map(), seen: NONE_SEEN };
 
 export function createChannelApply(options: ChannelApplyOptions): ChannelApply {
   const { cache, generations, lane, log, persist } = options;
 
-  async function stateOf(channel: string, needs: Needs): Promise<ChannelState> {
-    if (needs.patched.length > 0) return boardStateOf(channel, needs);
+  /** What needs no question to Redis. */
+  function stateAtHand(channel: string, { keys, patched, types }: Needs): ChannelState | undefined {
+    if (keys.length > 0 || patched.length > 0) return undefined;
+    if (types.length === 0) return NOTHING_NEEDED;
     const cached = cache.get(channel);
-    if (needs.keys.length === 0) {
-      if (needs.types.length === 0) return { applied: undefined, byType: NO_FACTS, seen: NONE_SEEN };
-      if (cached && needs.types.every((type) => cached.byType.has(type))) return { ...cached, seen: NONE_SEEN };
+    return cached && types.every((type) => cached.byType.has(type)) ? { ...cached, seen: NONE_SEEN } : undefined;
+  }
+
+  async function readState(channel: string, needs: Needs): Promise<ChannelState> {
+    if (needs.patched.length > 0) return readBoard(channel, needs);
+    const { keys, types } = needs;
+    for (;;) {
+      const cached = cache.get(channel);
+      const missing = cached ? types.filter((type) => !cached.byType.has(type)) : types;
+      const read = await persist(() => log.facts({ channel, lane, fields: missing, idempotencyKeys: keys }));
+      if (cached !== undefined && cached.applied !== read.applied) {
+        cache.drop(channel);
+        continue;
+      }
+      const byType = new Map(cached?.byType);
+      for (const [n, type] of missing.entries()) byType.set(type, decodeFacts(read.values[n]));
+      return { applied: read.applied, byType, seen: new Set(keys.filter((_, n) => read.seen[n])) };
     }
-    const missing = cached ? needs.types.filter((type) => !cached.byType.has(type)) : needs.types;
-    const read = await persist(() => log.facts({ channel, lane, fields: missing, idempotencyKeys: needs.keys }));
-    const moved = cached !== undefined && cached.applied !== read.applied;
-    if (moved) {
-      cache.drop(channel);
-      return stateOf(channel, needs);
-    }
-    const byType = new Map(cached?.byType);
-    for (const [n, type] of missing.entries()) byType.set(type, decodeFacts(read.values[n]));
-    return { applied: read.applied, byType, seen: new Set(needs.keys.filter((_, n) => read.seen[n])) };
   }
 
   /** What patches apply to lies in the snapshot. A board has nothing to detect, and nothing in the cache. */
-  async function boardStateOf(channel: string, { keys, patched }: Needs): Promise<ChannelState> {
+  async function readBoard(channel: string, { keys, patched }: Needs): Promise<ChannelState> {
     const read = await persist(() =>
       log.facts({ channel, lane, fields: patched, from: 'snapshot', idempotencyKeys: keys }),
     );
     return {
       applied: read.applied,
-      byType: NO_FACTS,
+      byType: NOTHING_NEEDED.byType,
       snapshot: new Map(patched.map((key, n) => [key, read.values[n]])),
       seen: new Set(keys.filter((_, n) => read.seen[n])),
     };
@@ -87,7 +93,7 @@ export function createChannelApply(options: ChannelApplyOptions): ChannelApply {
   return async (channel, works) => {
     const needs = needsOf(works);
     for (;;) {
-      const state = await stateOf(channel, needs);
+      const state = stateAtHand(channel, needs) ?? (await readState(channel, needs));
       const plan = planChannel(state, works);
       const applied: Applied[] = plan.repeated.map((id) => ({ id, bodies: undefined }));
       const last = plan.entries.at(-1);
@@ -115,17 +121,21 @@ interface Needs {
 }
 
 function needsOf(works: readonly ChannelWork[]): Needs {
-  const types = new Set<string>();
-  const keys = new Set<string>();
-  const patched = new Set<string>();
+  const types: string[] = [];
+  const keys: string[] = [];
+  const patched: string[] = [];
   for (const { items, key } of works) {
-    if (key !== undefined) keys.add(key);
+    if (key !== undefined) addOnce(keys, key);
     for (const item of items) {
-      if (item.kind === 'change') types.add(item.change.violation_type);
-      else if (isPatch(item.event)) patched.add(snapshotKeyOf(item.event) ?? '');
+      if (item.kind === 'change') addOnce(types, item.change.violation_type);
+      else if (isPatch(item.event)) addOnce(patched, snapshotKeyOf(item.event) ?? '');
     }
   }
-  return { types: [...types], keys: [...keys], patched: [...patched] };
+  return { types, keys, patched };
+}
+
+function addOnce(list: string[], value: string): void {
+  if (!list.includes(value)) list.push(value);
 }
 
 /** Where nothing of detection was touched the lane's position has moved on all the same. */

@@ -1,5 +1,5 @@
 /** Takes entries apart by share. Every publisher reads the whole stream, and checks only what it holds. */
-import { channelMeant, checkEntry, type IntakeEntry, type IntakeItem, openEntry } from './entry.js';
+import { channelMeant, checkEntry, type IntakeEntry, type IntakeItem, lengthOf, openEntry } from './entry.js';
 import type { LaneWork } from './lane.js';
 import { shareOf } from './shares.js';
 
@@ -19,10 +19,12 @@ export type Dispatch = (
 
 export function createDispatch({ maxItemsPerChannel, shares }: DispatchOptions): Dispatch {
   return (entry, holds, offer) => {
+    const { id } = entry;
+    const weight = lengthOf(entry);
     const opened = openEntry(entry);
     if ('error' in opened) {
       const home = shareOf(entry.id, shares);
-      if (holds(home)) offer(home, { id: entry.id, entry, dead: opened.error });
+      if (holds(home)) offer(home, { id, entry, weight, dead: opened.error });
       return;
     }
     const meant = opened.inputs.map((input) => {
@@ -33,15 +35,15 @@ export function createDispatch({ maxItemsPerChannel, shares }: DispatchOptions):
     if (!holds(home) && !meant.some(holds)) return;
     const checked = checkEntry(opened, maxItemsPerChannel);
     if ('error' in checked) {
-      if (holds(home)) offer(home, { id: entry.id, entry, dead: checked.error });
+      if (holds(home)) offer(home, { id, entry, weight, dead: checked.error });
       return;
     }
     const { items, key } = checked.content;
     const [only] = items;
-    if (only && items.length === 1) offer(home, { id: entry.id, entry, key, items });
+    if (only && items.length === 1) offer(home, { id, entry, weight, key, items });
     else
       for (const [share, part] of byShare(items, meant)) {
-        if (holds(share)) offer(share, { id: entry.id, entry, key, items: part });
+        if (holds(share)) offer(share, { id, entry, weight, key, items: part });
       }
   };
 }

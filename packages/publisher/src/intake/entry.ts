@@ -12,6 +12,13 @@ export interface IntakeEntry {
   readonly fields: readonly string[];
 }
 
+/** How many characters an entry has. */
+export function lengthOf(entry: IntakeEntry): number {
+  let length = 0;
+  for (const field of entry.fields) length += field.length;
+  return length;
+}
+
 export type IntakeItem =
   | { readonly kind: 'change'; readonly channel: string; readonly change: Change }
   | { readonly kind: 'event'; readonly channel: string; readonly event: ServiceEvent };

@@ -22,34 +22,46 @@ export interface FactsCache {
 const BYTES_PER_TYPE = 200;
 const BYTES_PER_VIOLATION = 100;
 
-/** @param maxBytes estimated; beyond it the channels that were used longest ago are forgotten */
+/**
+ * Two generations: what is used moves to the young one, and when that is full the old one is forgotten. That costs no
+ * more than a Map does.
+ *
+ * @param maxBytes estimated, of both generations
+ */
 export function createFactsCache(maxBytes: number): FactsCache {
-  // Least recently used first: a Map keeps the order of insertion.
-  const entries = new Map<string, { known: KnownFacts; bytes: number }>();
-  let total = 0;
+  let young = new Map<string, KnownFacts>();
+  let old: ReadonlyMap<string, KnownFacts | undefined> = new Map();
+  let bytes = 0;
 
-  function drop(channel: string): void {
-    total -= entries.get(channel)?.bytes ?? 0;
-    entries.delete(channel);
+  function keep(channel: string, known: KnownFacts): void {
+    bytes += estimate(known) - estimate(young.get(channel));
+    young.set(channel, known);
+    if (bytes <= maxBytes / 2) return;
+    old = young;
+    young = new Map();
+    bytes = 0;
   }
 
   return {
-    get: (channel) => entries.get(channel)?.known,
-    set(channel, known) {
-      drop(channel);
-      const bytes = estimate(known);
-      entries.set(channel, { known, bytes });
-      total += bytes;
-      for (const oldest of entries.keys()) {
-        if (total <= maxBytes) break;
-        drop(oldest);
-      }
+    get(channel) {
+      const known = young.get(channel);
+      if (known) return known;
+      const older = old.get(channel);
+      if (older) keep(channel, older);
+      return older;
     },
-    drop,
+    set: keep,
+    drop(channel) {
+      bytes -= estimate(young.get(channel));
+      young.delete(channel);
+      // A change of the old generation is rare: only conflicts drop what was not used lately.
+      if (old.has(channel)) old = new Map(old).set(channel, undefined);
+    },
   };
 }
 
-function estimate(known: KnownFacts): number {
+function estimate(known: KnownFacts | undefined): number {
+  if (!known) return 0;
   let bytes = BYTES_PER_TYPE;
   for (const facts of known.byType.values()) bytes += BYTES_PER_TYPE + BYTES_PER_VIOLATION * (facts?.open.size ?? 0);
   return bytes;

@@ -3,9 +3,15 @@
 /** Where an intake that was never read begins. */
 export const FIRST_ID = '0-0';
 
+/** Where the dash stands in the ids of this time and the next two centuries. */
+const DASH_AT = 13;
+const DASH = 45;
+
 /** Negative when `a` comes before `b`, 0 when they are the same, positive when `a` comes after `b`. */
 export function compareIds(a: string, b: string): number {
   if (a === b) return 0;
+  // Several times per entry: equally long numbers are ordered as their digits are.
+  if (a.length === b.length && a.charCodeAt(DASH_AT) === DASH && b.charCodeAt(DASH_AT) === DASH) return a < b ? -1 : 1;
   return millisecondsOf(a) - millisecondsOf(b) || sequenceOf(a) - sequenceOf(b);
 }
 

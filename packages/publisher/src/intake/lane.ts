@@ -14,7 +14,9 @@ import type { IntakeEntry } from './entry.js';
 import { createFactsCache } from './facts-cache.js';
 
 /** Something to do for an entry: apply it, or put it aside because it can never succeed. */
-export type LaneWork = ShareWork | { readonly id: string; readonly entry: IntakeEntry; readonly dead: string };
+export type LaneWork =
+  | ShareWork
+  | { readonly id: string; readonly entry: IntakeEntry; readonly weight: number; readonly dead: string };
 
 export interface LaneEvents {
   readonly onAppended: (events: number, global: number) => void;
@@ -78,19 +80,23 @@ export function createLane(options: LaneOptions): Lane {
   let wake: (() => void) | undefined;
 
   /** Redis' errors pass: the call is repeated until it succeeds, or the lane is to stop. */
-  async function persist<T>(call: () => Promise<T>): Promise<T> {
+  const persist = <T>(call: () => Promise<T>): Promise<T> => call().catch((error: unknown) => repeat(call, error));
+
+  async function repeat<T>(call: () => Promise<T>, first: unknown): Promise<T> {
     const backoff = createBackoff(RETRY_FIRST_MS, RETRY_MAX_MS);
+    let error = first;
     for (;;) {
+      if (!(error instanceof LogUnavailable)) throw error;
+      if (stopping) throw new Stopped('stopped while Redis was away', { cause: error });
+      events.onRetry();
+      logger.debug({ err: error, share }, 'Redis did not answer; repeating');
+      await new Promise<void>((resolve) => {
+        clock.after(backoff.next(), resolve);
+      });
       try {
         return await call();
-      } catch (error) {
-        if (!(error instanceof LogUnavailable)) throw error;
-        if (stopping) throw new Stopped('stopped while Redis was away', { cause: error });
-        events.onRetry();
-        logger.debug({ err: error, share }, 'Redis did not answer; repeating');
-        await new Promise<void>((resolve) => {
-          clock.after(backoff.next(), resolve);
-        });
+      } catch (next) {
+        error = next;
       }
     }
   }
@@ -172,7 +178,7 @@ export function createLane(options: LaneOptions): Lane {
       await workOff(inHand);
       events.onBatch(inHand.length, (clock.now() - started) / 1000);
       position = inHand.at(-1)?.id ?? position;
-      for (const work of inHand) weight -= weightOf(work);
+      for (const work of inHand) weight -= work.weight;
       inHand = [];
       events.onRoom();
     }
@@ -198,7 +204,7 @@ export function createLane(options: LaneOptions): Lane {
     waiting: () => queue.length + inHand.length,
     offer(work) {
       queue.push(work);
-      weight += weightOf(work);
+      weight += work.weight;
       awake();
     },
     reached(id) {
@@ -212,5 +218,3 @@ export function createLane(options: LaneOptions): Lane {
     },
   };
 }
-
-const weightOf = ({ entry }: LaneWork): number => entry.fields.reduce((sum, field) => sum + field.length, 0);

@@ -42,34 +42,29 @@ export function planChannel(state: ChannelState, works: readonly ChannelWork[]):
   const entries: AppendEntry[] = [];
   const repeated: string[] = [];
   const byType = new Map(state.byType);
-  const seen = new Set(state.seen);
+  let { seen } = state;
   const eventOf = createEvents(state.snapshot);
   for (const work of works) {
-    if (applied !== undefined && compareIds(work.id, applied) <= 0) {
-      repeated.push(work.id);
-      continue;
-    }
     const { id, key } = work;
-    if (key !== undefined && seen.has(key)) {
+    if (applied !== undefined && compareIds(id, applied) <= 0) {
+      repeated.push(id);
+    } else if (key === undefined) {
+      entries.push(effectOf(work, byType, eventOf));
+    } else if (seen.has(key)) {
       // Nothing happens, but the lane moves on: the entry is worked off.
       entries.push({ intakeId: id, events: [] });
-      continue;
+    } else {
+      seen = new Set(seen).add(key);
+      entries.push({ ...effectOf(work, byType, eventOf), idempotencyKey: key });
     }
-    if (key !== undefined) seen.add(key);
-    entries.push({ intakeId: id, idempotencyKey: key, ...effectOf(work, byType, eventOf) });
   }
   return { entries, repeated, byType };
 }
 
-function effectOf(
-  { id, items }: ChannelWork,
-  byType: Map<string, Facts | undefined>,
-  eventOf: (event: ServiceEvent, at: number) => NewEvent,
-): { events: NewEvent[]; facts: Record<string, string> } {
+function effectOf({ id, items }: ChannelWork, byType: Map<string, Facts | undefined>, eventOf: EventOf): AppendEntry {
   const at = millisecondsOf(id) / 1000;
   const events: NewEvent[] = [];
-  // Without a prototype: a violation type may have any name.
-  const facts: Record<string, string> = Object.create(null);
+  let facts: Record<string, string> | undefined;
   for (const item of items) {
     if (item.kind === 'event') {
       events.push(eventOf(item.event, at));
@@ -81,24 +76,28 @@ function effectOf(
     const after = detect(before, change);
     if (after.facts !== before) {
       byType.set(type, after.facts);
+      // Without a prototype: a violation type may have any name.
+      facts ??= Object.create(null) as Record<string, string>;
       facts[type] = encodeFacts(after.facts);
     }
     if (after.detection) {
       events.push({ key: `violations:${type}`, body: violationUpdateBody(change, after.detection, at) });
     }
   }
-  return { events, facts };
+  return { intakeId: id, events, facts };
 }
 
+type EventOf = (event: ServiceEvent, at: number) => NewEvent;
+
 /** Makes events of services' events, one after the other: patches apply to what the ones before left. */
-function createEvents(snapshot: ReadonlyMap<string, string | undefined> = new Map()) {
-  const bodies = new Map(snapshot);
-  return (given: ServiceEvent, at: number): NewEvent => {
+function createEvents(snapshot: ReadonlyMap<string, string | undefined> | undefined): EventOf {
+  let bodies: Map<string, string | undefined> | undefined;
+  return (given, at) => {
     const key = snapshotKeyOf(given);
-    const event =
-      key !== undefined && isPatch(given) ? applyPatch(given, documentIn(bodies.get(key)), MAX_EVENT_LENGTH) : given;
+    if (key === undefined) return { key, body: serviceEventBody(given, at) };
+    bodies ??= new Map(snapshot);
+    const event = isPatch(given) ? applyPatch(given, documentIn(bodies.get(key)), MAX_EVENT_LENGTH) : given;
     const body = serviceEventBody(event, at);
-    if (key === undefined) return { key, body };
     const removes = isRemoval(event);
     bodies.set(key, removes ? undefined : body);
     return { key, body, ...(removes ? { removes } : {}) };

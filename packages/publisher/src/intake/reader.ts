@@ -1,6 +1,6 @@
 /** Reads the intake stream in order, on a connection of its own, since it waits there for what is to come. */
 import { type Connection, LogUnavailable } from '@belfry/shared/log';
-import type { IntakeEntry } from './entry.js';
+import { type IntakeEntry, lengthOf } from './entry.js';
 
 export interface IntakeReader {
   /**
@@ -13,7 +13,7 @@ export interface IntakeReader {
 }
 
 /** At this many a read, XREAD's own cost no longer counts. */
-const MAX_ENTRIES = 1_000;
+const MAX_ENTRIES = 256;
 /** What one read should bring at most; entries are a few hundred bytes as a rule, and some megabytes at most. */
 const TARGET_CHARACTERS = 4_000_000;
 
@@ -32,15 +32,10 @@ export function createIntakeReader(connection: Connection, stream: string): Inta
         throw new LogUnavailable(`the intake cannot be read: ${(cause as Error).message}`, { cause });
       }
       const entries = (reply?.[0]?.[1] ?? []).map(([id, fields]): IntakeEntry => ({ id, fields: fields ?? [] }));
-      if (entries.length > 0) meanLength = lengthOf(entries) / entries.length + 1;
+      if (entries.length > 0)
+        meanLength = entries.reduce((sum, entry) => sum + lengthOf(entry), 0) / entries.length + 1;
       return entries;
     },
     close: () => connection.disconnect(),
   };
-}
-
-function lengthOf(entries: readonly IntakeEntry[]): number {
-  let length = 0;
-  for (const { fields } of entries) for (const field of fields) length += field.length;
-  return length;
 }

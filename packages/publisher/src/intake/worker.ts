@@ -59,8 +59,8 @@ export interface IntakeWorker {
 const READ_WAIT_MS = 250;
 const CHECKPOINT_MS = 500;
 const GENERATION_MS = 1_000;
-/** Read ahead of what is being applied, together at most. */
-const MAX_WAITING_BATCHES = 3;
+/** Read ahead beside what is being applied, of all lanes together. More of it only costs garbage collection. */
+const MAX_WAITING_BATCHES = 1;
 const MAX_WAITING_CHARACTERS = 32_000_000;
 /** Of all lanes together. */
 const CACHE_BYTES = 128_000_000;

@@ -1,20 +1,19 @@
 /** The channel log in Redis: one Lua call per append and per read. */
-import { formatPosition, frameOf, GLOBAL_CHANNEL, type Position, parsePosition } from '../protocol/index.js';
+import { formatPosition, frameOf, type Position, parsePosition } from '../protocol/index.js';
 import type { Connection } from './connection.js';
+import { createCork } from './cork.js';
 import { channelKeys, idempotencyKey } from './keys.js';
 import {
-  type AppendOutcome,
-  type AppendRequest,
   type ChannelFacts,
   type ChannelReading,
   type LogEntry,
   type LogReader,
   LogUnavailable,
   type LogWriter,
-  type NewEvent,
   type ReadRequest,
 } from './log.js';
-import { type Retention, snapshotTtlSeconds } from './retention.js';
+import { createAppend } from './redis-append.js';
+import type { Retention } from './retention.js';
 import { type Reply, withScripts } from './scripts.js';
 
 export interface RedisLogOptions {
@@ -29,11 +28,17 @@ const POSITIONS_PER_PIPELINE = 500;
 export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter {
   const { prefix, retention } = options;
   const redis = withScripts(options.connection);
+  const cork = createCork(options.connection);
+
+  async function ask<T>(call: () => Promise<T>): Promise<T> {
+    cork();
+    return unavailableOnFailure(call);
+  }
 
   async function read(channel: string, request: ReadRequest): Promise<ChannelReading> {
     const keys = channelKeys(prefix, channel);
     const from = request.from ? formatPosition(request.from) : '';
-    const reply = await unavailableOnFailure(() =>
+    const reply = await ask(() =>
       redis.belfryRead(
         3,
         keys.log,
@@ -52,7 +57,7 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
     const found: (Position | undefined)[] = [];
     for (let start = 0; start < channels.length; start += POSITIONS_PER_PIPELINE) {
       const part = channels.slice(start, start + POSITIONS_PER_PIPELINE);
-      const replies = await unavailableOnFailure(() =>
+      const replies = await ask(() =>
         Promise.all(part.map((channel) => redis.xrevrange(channelKeys(prefix, channel).log, '+', '-', 'COUNT', 1))),
       );
       for (const rows of replies) found.push(parsePosition(rows[0]?.[0]));
@@ -60,40 +65,18 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
     return found;
   }
 
-  async function append(request: AppendRequest): Promise<AppendOutcome> {
-    const keys = channelKeys(prefix, request.channel);
-    const idempotent: string[] = [];
-    const args: (string | number)[] = [
-      request.channel === GLOBAL_CHANNEL ? retention.maxGlobalEvents : retention.maxEvents,
-      retention.logTtlSeconds,
-      snapshotTtlSeconds(request.channel, retention),
-      retention.idempotencyTtlSeconds,
-      request.lane,
-      request.expected ?? '',
-      request.entries.length,
-      request.generations?.join() ?? '',
-    ];
-    for (const entry of request.entries) {
-      const facts = Object.entries(entry.facts ?? {});
-      args.push(entry.intakeId, entry.idempotencyKey ? 1 : 0, entry.events.length, facts.length);
-      for (const event of entry.events) args.push(snapshotChange(event), event.body);
-      for (const [field, value] of facts) args.push(field, value);
-      if (entry.idempotencyKey) idempotent.push(idempotencyKey(prefix, request.channel, entry.idempotencyKey));
-    }
-    const all = [keys.log, keys.meta, keys.snapshot, keys.facts, keys.topic, ...idempotent];
-    return outcomeOf(await unavailableOnFailure(() => redis.belfryAppend(all.length, ...all, ...args)));
-  }
+  const append = createAppend({ redis, prefix, retention });
 
   const facts: LogWriter['facts'] = async ({ channel, lane, fields, from = 'facts', idempotencyKeys }) => {
     const keys = channelKeys(prefix, channel);
     const all = [keys.meta, keys[from], ...idempotencyKeys.map((key) => idempotencyKey(prefix, channel, key))];
-    const reply = await unavailableOnFailure(() => redis.belfryFacts(all.length, ...all, lane, ...fields));
+    const reply = await ask(() => redis.belfryFacts(all.length, ...all, lane, ...fields));
     return factsOf(reply);
   };
 
   const applied: LogWriter['applied'] = async (channel, intakeIds) => {
     const wanted = new Set(intakeIds);
-    const rows = await unavailableOnFailure(() => redis.xrange(channelKeys(prefix, channel).log, '-', '+'));
+    const rows = await ask(() => redis.xrange(channelKeys(prefix, channel).log, '-', '+'));
     const found = new Map<string, string[]>();
     for (const [id, fields] of rows) {
       const [, body, , intakeId] = fields;
@@ -107,9 +90,6 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
 
   return { read, positions, append, facts, applied };
 }
-
-/** As the script reads it. */
-const snapshotChange = ({ key, removes }: NewEvent): string => (key ? `${removes ? '-' : '+'}${key}` : '');
 
 async function unavailableOnFailure<T>(call: () => Promise<T>): Promise<T> {
   try {
@@ -135,17 +115,6 @@ function readingOf(reply: Reply): ChannelReading {
     continuous: continuous === 1,
     entries,
     snapshot: snapshot ? snapshot.filter((_, index) => index % 2 === 1) : undefined,
-  };
-}
-
-function outcomeOf(reply: Reply): AppendOutcome {
-  const [status, second, results] = reply as [string, number | string, string[]];
-  if (status === 'conflict') return { status, applied: String(second) };
-  if (status === 'fenced') return { status, generation: String(second) };
-  return {
-    status: 'ok',
-    epochChanged: second === 1,
-    results: results.map((ids) => (ids === '' ? undefined : ids === '-' ? [] : ids.split(','))),
   };
 }
 

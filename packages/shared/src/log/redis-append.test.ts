@@ -1,0 +1,78 @@
+import { startRedis, type TestRedis } from '@belfry/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CONFORMANCE_RETENTION } from './conformance.test-support.js';
+import { type Connection, connect } from './connection.js';
+import { LogUnavailable, type LogWriter } from './log.js';
+import { createRedisLog } from './redis-log.js';
+
+let redis: TestRedis;
+let connection: Connection;
+let log: LogWriter;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  connection = connect({ url: redis.url, name: 'test', onError: () => undefined });
+  log = createRedisLog({ connection, prefix: 'belfry', retention: { ...CONFORMANCE_RETENTION, logTtlSeconds: 60 } });
+});
+afterEach(() => redis.connect().flushall());
+afterAll(async () => {
+  connection.disconnect();
+  await redis.stop();
+});
+
+const append = (channel: string, ...bodies: string[]) =>
+  log.append({
+    channel,
+    lane: 0,
+    entries: bodies.map((body, n) => ({ intakeId: `1-${n + 1}`, events: [{ key: undefined, body }] })),
+  });
+const calls = async () => {
+  const stats = await redis.connect().info('commandstats');
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+};
+
+describe('appends of one turn', () => {
+  it('go to Redis together, and each gets its own answer', async () => {
+    await append('property:0', '{"n":0}');
+    await redis.connect().config('RESETSTAT');
+    const channels = Array.from({ length: 100 }, (_, n) => `property:${n + 1}`);
+    const outcomes = await Promise.all(channels.map((channel, n) => append(channel, `{"n":${n}}`)));
+    expect(outcomes.every(({ status }) => status === 'ok')).toBe(true);
+    expect(await calls()).toBe(4);
+    for (const [n, channel] of channels.entries()) {
+      const [row] = await redis.connect().xrange(`belfry:{${channel}}:log`, '-', '+');
+      expect(row?.[1].slice(0, 2)).toEqual(['d', `{"n":${n}}`]);
+    }
+  });
+
+  it('keep the order of calls for one channel', async () => {
+    const request = (id: string) => ({
+      channel: 'property:1',
+      lane: 0,
+      entries: [{ intakeId: id, events: [{ key: undefined, body: `{"i":"${id}"}` }] }],
+    });
+    await Promise.all(['1-1', '1-2', '1-3'].map((id) => log.append(request(id))));
+    const rows = await redis.connect().xrange('belfry:{property:1}:log', '-', '+');
+    expect(rows.map(([, fields]) => fields[3])).toEqual(['1-1', '1-2', '1-3']);
+  });
+
+  it('do not fail for what is wrong with one channel', async () => {
+    await redis.connect().set('belfry:{property:2}:log', 'not a stream');
+    const [one, two, three] = await Promise.allSettled(['1', '2', '3'].map((n) => append(`property:${n}`, '{"n":1}')));
+    expect(one).toMatchObject({ status: 'fulfilled', value: { status: 'ok' } });
+    expect(two).toMatchObject({ status: 'rejected', reason: expect.any(LogUnavailable) });
+    expect(three).toMatchObject({ status: 'fulfilled', value: { status: 'ok' } });
+    for (const n of ['1', '3']) expect(await redis.connect().xlen(`belfry:{property:${n}}:log`)).toBe(1);
+  });
+
+  it('are refused each by itself', async () => {
+    await append('property:1', '{"n":1}', '{"n":2}');
+    const [moved, fresh] = await Promise.all(
+      ['property:1', 'property:2'].map((channel) =>
+        log.append({ channel, lane: 0, expected: '0-0', entries: [{ intakeId: '9-9', events: [] }] }),
+      ),
+    );
+    expect(moved).toEqual({ status: 'conflict', applied: '1-2' });
+    expect(fresh).toMatchObject({ status: 'ok' });
+  });
+});
