@@ -43,7 +43,12 @@ async function publisherRate(redis: TestRedis): Promise<number> {
   await redis.connect().flushall();
   await fillIntake(redis);
   const connection = redis.connect();
-  const publisher = await startPublisher({ REDIS_URL: redis.url, LOG_LEVEL: 'info', SOURCES_ENABLED: 'false' });
+  const publisher = await startPublisher({
+    REDIS_URL: redis.url,
+    LOG_LEVEL: 'info',
+    SOURCES_ENABLED: 'false',
+    ALERTS_ENABLED: 'false',
+  });
   try {
     const warm = await reached(shape.events * WARM_UP);
     const done = await reached(shape.events);

@@ -32,6 +32,7 @@ const start = (): Promise<TestProcess> =>
   startPublisher({
     REDIS_URL: redis.url,
     SOURCES_ENABLED: 'false',
+    ALERTS_ENABLED: 'false',
     INTAKE_LEASE_MS: String(LEASE_MS),
     LOG_MAX_EVENTS: '100000',
     LOG_MAX_GLOBAL_EVENTS: '1000000',

@@ -17,7 +17,12 @@ afterEach(async () => {
 afterAll(() => redis.stop());
 
 async function start(env: Record<string, string> = {}): Promise<TestProcess> {
-  const publisher = await startPublisher({ REDIS_URL: redis.url, SOURCES_ENABLED: 'false', ...env });
+  const publisher = await startPublisher({
+    REDIS_URL: redis.url,
+    SOURCES_ENABLED: 'false',
+    ALERTS_ENABLED: 'false',
+    ...env,
+  });
   running.push(publisher);
   return publisher;
 }

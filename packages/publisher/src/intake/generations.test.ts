@@ -99,13 +99,14 @@ describe('a failover that loses appends', () => {
     await first.kill();
     replica.thaw();
     await sentinel.failedOver(first);
-    await eventually('generation noticed', () => second.seen.rewound > 0, { deadlineMs: 10_000 });
+    await eventually('generation noticed', () => second.seen.rewound > 0, { deadlineMs: 30_000 });
 
     const later = createReporter(replica, ['1999999999']);
     await eventually('change accepted', async () => later.report(1).then(() => true));
-    expect(await auditAll(replica, new Map([...reporter.accepted, ...later.accepted]))).toMatchObject(CLEAN_ALL);
+    const all = new Map([...reporter.accepted, ...later.accepted]);
+    expect(await auditAll(replica, all, { deadlineMs: 30_000 })).toMatchObject(CLEAN_ALL);
     expect((await epochsOf(replica, PROPERTIES[0] ?? '')).size).toBe(2);
-  });
+  }, 60_000);
 });
 
 describe('a failover of the node that holds a property, not of the one that holds the intake', () => {

@@ -109,6 +109,7 @@ function startZombie(settings: IntakeOptions, options: TestIntakeOptions): Intak
     reader: createIntakeReader(settings.readerConnection, keys.stream),
     shares: { held: () => all, surplus: () => new Set(), release: async () => undefined, close: async () => undefined },
     shareCount: settings.shares,
+    connected: () => settings.connection.status === 'ready',
     checkpoints: createCheckpoints({ ...settings, commands, keys }),
     deadLetters: createDeadLetters({
       connection: commands,

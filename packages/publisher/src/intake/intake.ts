@@ -43,7 +43,10 @@ export interface IntakeOptions {
 
 export interface Intake {
   lag(): readonly ShareLag[];
-  /** Finishes the batches in hand, writes the checkpoints, gives back the shares. */
+  /**
+   * Finishes the batches in hand, writes the checkpoints, gives back the shares. While Redis is away it gives all of that
+   * up, and closes the connection.
+   */
   stop(): Promise<void>;
 }
 
@@ -75,6 +78,7 @@ export function startIntake(options: IntakeOptions): Intake {
     checkpoints,
     deadLetters,
     readGenerations: () => readGenerations(commands),
+    connected: () => commands.status === 'ready',
     batchSize: options.batchSize,
     batchSizePerChannel: options.batchSizePerChannel,
     clock,
@@ -98,7 +102,10 @@ export function startIntake(options: IntakeOptions): Intake {
     lag: worker.lag,
     async stop() {
       stopTrimming();
-      await worker.stop();
+      const stopped = worker.stop();
+      // What waits for Redis to come back would keep us waiting, too.
+      if (commands.status !== 'ready') commands.disconnect();
+      await stopped;
     },
   };
 }

@@ -17,8 +17,8 @@ export interface Shares {
   /** Shares to be given up because others have too few; `release` them when their work has been put in order. */
   surplus(): ReadonlySet<number>;
   release(share: number): Promise<void>;
-  /** Stops renewing, gives up what is held and leaves the circle of publishers. */
-  close(): Promise<void>;
+  /** Stops renewing; where `giveBack`, gives up what is held and leaves the circle of publishers. */
+  close(giveBack: boolean): Promise<void>;
 }
 
 export interface SharesOptions {
@@ -115,9 +115,10 @@ export function createShares(options: SharesOptions): Shares {
     held: () => held,
     surplus: () => surplus,
     release,
-    async close() {
+    async close(giveBack) {
       closed = true;
       stopRounds();
+      if (!giveBack) return;
       await running;
       try {
         await Promise.all([...held].map(release));

@@ -32,6 +32,8 @@ export interface WorkerOptions {
   readonly deadLetters: DeadLetters;
   /** The generations of Redis' masters at this moment. */
   readonly readGenerations: () => Promise<readonly string[]>;
+  /** Whether Redis can be reached at this moment. */
+  readonly connected: () => boolean;
   readonly batchSize: number;
   readonly batchSizePerChannel: number;
   readonly clock: Clock;
@@ -57,6 +59,8 @@ export interface IntakeWorker {
 
 /** A waiting read notices within this time that shares have changed hands. */
 const READ_WAIT_MS = 250;
+const RETRY_FIRST_MS = 100;
+const RETRY_MAX_MS = 2_000;
 const CHECKPOINT_MS = 500;
 const GENERATION_MS = 1_000;
 /** Read ahead beside what is being applied, of all lanes together. More of it only costs garbage collection. */
@@ -148,7 +152,7 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
   /** Makes the lanes be those of the shares that are held. */
   async function adjust(): Promise<void> {
     if (startOver) {
-      await Promise.all([...lanes.values()].map(({ lane }) => lane.stop()));
+      await stopLanes();
       lanes.clear();
     }
     if (lanes.size === 0) generations = await options.readGenerations();
@@ -205,15 +209,19 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
   }
 
   async function run(): Promise<void> {
-    const backoff = createBackoff(100, 2_000);
+    const backoff = createBackoff(RETRY_FIRST_MS, RETRY_MAX_MS);
+    let failures = 0;
     while (!stopping) {
       try {
         await turn();
+        if (failures > 0) logger.info({ failures }, 'the intake is read again');
+        failures = 0;
         backoff.reset();
       } catch (error) {
         if (stopping) return;
         events.onRetry();
-        logger.warn({ err: error }, 'the intake cannot be read; trying again');
+        failures += 1;
+        if (failures === 1) logger.warn({ err: error }, 'the intake cannot be read; trying again until it can');
         await sleep(backoff.next());
       }
     }
@@ -238,9 +246,9 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
     if (under === generations && now.join() !== under.join()) demandNewStart('generation changed');
   }
 
-  const quietly = (what: string, run: () => Promise<void>) => (): void => {
-    run().catch((error: unknown) => logger.debug({ err: error }, `${what} failed; trying again`));
-  };
+  const stopLanes = (): Promise<unknown> => Promise.all([...lanes.values()].map(({ lane }) => lane.stop()));
+  const quietly = (what: string, run: () => Promise<void>) => (): Promise<void> =>
+    run().catch((error: unknown) => logger.debug({ err: error }, `${what} failed`));
   const stopTimers = [
     clock.every(CHECKPOINT_MS, quietly('writing checkpoints', writeCheckpoints)),
     clock.every(GENERATION_MS, quietly('asking for generations', checkGenerations)),
@@ -255,11 +263,14 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
       for (const stopTimer of stopTimers) stopTimer();
       awake();
       reader.close();
-      await ended;
-      await Promise.all([...lanes.values()].map(({ lane }) => lane.stop()));
-      await writeCheckpoints().catch((error: unknown) => logger.warn({ err: error }, 'checkpoints were not written'));
-      lanes.clear();
-      await shares.close();
+      await Promise.all([ended, stopLanes()]);
+      // The loop may have opened another one on its way out.
+      await stopLanes();
+      const inOrder = options.connected();
+      if (inOrder) await quietly('writing checkpoints', writeCheckpoints)();
+      else logger.warn('Redis is away: the checkpoints stay where they are, and the leases run out by themselves');
+      // After the checkpoints: who takes a share over reads them.
+      await shares.close(inOrder);
     },
   };
 }
