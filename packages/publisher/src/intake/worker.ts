@@ -221,7 +221,8 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
         if (stopping) return;
         events.onRetry();
         failures += 1;
-        if (failures === 1) logger.warn({ err: error }, 'the intake cannot be read; trying again until it can');
+        const level = failures === 1 ? 'warn' : 'debug';
+        logger[level]({ err: error, failures }, 'the intake cannot be read; trying again until it can');
         await sleep(backoff.next());
       }
     }

@@ -33,7 +33,8 @@ function open(address: ReturnType<typeof parseRedisUrl>, options: RedisOptions):
         ...options,
         sentinels: [...address.nodes],
         name: address.master ?? 'mymaster',
-        failoverDetector: true,
+        // No `failoverDetector`: it can end a connection for good (see shared/log's connection.ts).
+        reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
       });
     case 'cluster':
       return new Cluster([...address.nodes], {
