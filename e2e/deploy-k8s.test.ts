@@ -108,6 +108,8 @@ describe.skipIf(!kubectl)('the overlays (need kubectl)', () => {
     const sources = (await import('../packages/publisher/dist/sources/settings.js')) as { sourceSettings: Settings };
     const settings = { ...(name === 'publisher' ? sources.sourceSettings : {}), ...module[exported] };
     const ofNode = new Set(['NODE_ENV', 'NODE_OPTIONS', 'NODE_NAME', 'NODE_EXTRA_CA_CERTS']);
+    // Each takes the place of another one that is given.
+    const elsewhere = new Set(['publisher JWT_SECRET', 'canary CANARY_TOKEN']);
     for (const overlay of ENVIRONMENTS) {
       if (name === 'canary' && find(environment(overlay), 'Deployment', 'canary').length === 0) continue;
       const given = settingsOf(environment(overlay), name);
@@ -116,6 +118,8 @@ describe.skipIf(!kubectl)('the overlays (need kubectl)', () => {
         return !ofNode.has(key) && (key.endsWith('_FILE') ? !declared?.secret : !declared);
       });
       expect(unknown).toEqual([]);
+      const secrets = Object.keys(settings).filter((key) => settings[key]?.secret && !elsewhere.has(`${name} ${key}`));
+      expect(secrets.filter((key) => given[`${key}_FILE`] === undefined)).toEqual([]);
       const values = Object.fromEntries(Object.entries(given).filter(([key]) => !key.endsWith('_FILE')));
       expect(() => readSettings(settings, { JWT_SECRET: 'x', ...values })).not.toThrow();
     }

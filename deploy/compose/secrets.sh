@@ -12,6 +12,7 @@ make_secret() {
   fi
 }
 make_secret jwt-secret "$(openssl rand -hex 32)"
+make_secret operator-secret "$(openssl rand -hex 32)"
 make_secret publisher-token "$(openssl rand -hex 32)"
 if [ ! -s secrets/redis-users ] || [ ! -s secrets/redis-url ]; then
   rm -f secrets/redis-users secrets/redis-url

@@ -192,7 +192,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     process.stderr.write(`images cannot be built here: ${lacking} is missing\n`);
     process.exit(1);
   }
-  const targets = process.argv.length > 2 ? process.argv.slice(2) : ['gateway', 'publisher', 'canary'];
+  const targets = process.argv.length > 2 ? process.argv.slice(2) : ['gateway', 'publisher', 'canary', 'dashboard'];
   for (const target of targets) {
     const { bytes, image } = await build(target);
     process.stdout.write(`${image} ${(bytes / 1e6).toFixed(0)} MB\n`);

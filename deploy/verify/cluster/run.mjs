@@ -106,9 +106,7 @@ async function deploy() {
   get(objects, 'Deployment', 'gateway').spec.minReadySeconds = PACE_SECONDS;
   const secrets = ['gateway-secrets', 'publisher-secrets'].map((name) => ({
     ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: NAMESPACE } },
-    stringData: Object.fromEntries(
-      ['jwt-secret', 'jwt-previous-secret', 'redis-url', 'publisher-token', 'nyc-app-token'].map((key) => [key, 'x']),
-    ),
+    stringData: Object.fromEntries(['jwt-secret', 'redis-url', 'publisher-token'].map((key) => [key, 'x'])),
   }));
   metrics.set(20_000);
   const { code, output } = await apply([...metrics.objects, ...secrets, ...objects]);
