@@ -141,19 +141,41 @@ describe.skipIf(!asked || lacking)(
           body: JSON.stringify({ type: 'inspection', channel: 'property:1012650001', floor: 3 }),
         });
         expect(accepted.status).toBe(202);
-        expect(await client.next('inspection')).toMatchObject({ floor: 3 
-  it('serve the dashboard’s pages, and say so', async () => {
-    const dashboard = start(images.get('dashboard')?.image ?? '', {});
-    const answer = (path: string) => fetch(`http://127.0.0.1:8080${path}`);
-    try {
-      await vi.waitFor(async () => expect((await answer('/readyz')).status).toBe(200), { timeout: 120_000, interval: 500 });
-      const page = await answer('/');
-      expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
-      const script = /src="\.(\/assets\/[^"]+\.js)"/.exec(await page.text())?.[1];
-      const loaded = await answer(script ?? '');
-      expect([loaded.status, loaded.headers.get('cache-control')]).toEqual([200, expect.stringContaining('immutable')]);
-    } finally {
-      expect((await dashboard.stop()).code).toBe(0);
-    }
-  }, 180_000);
-});
+        expect(await client.next('inspection')).toMatchObject({ floor: 3 });
+        const live = /^belfry_canary_deliveries_total\{outcome="live"\} (\d+)$/m;
+        await vi.waitFor(
+          async () => {
+            const metrics = await (await fetch('http://127.0.0.1:29775/metrics')).text();
+            expect(Number(live.exec(metrics)?.[1])).toBeGreaterThan(10);
+            expect(metrics).toContain('service="canary",version="0.1.0",node="v22.');
+          },
+          { timeout: 30_000, interval: 500 },
+        );
+      } finally {
+        const ends = await Promise.all([canary, publisher, gateway].map((container) => container.stop()));
+        expect(ends.map(({ code, output }) => (code === 0 ? 0 : output))).toEqual([0, 0, 0]);
+      }
+    }, 300_000);
+
+    it('serve the dashboard’s pages, and say so', async () => {
+      const dashboard = start(images.get('dashboard')?.image ?? '', {});
+      const answer = (path: string) => fetch(`http://127.0.0.1:8080${path}`);
+      try {
+        await vi.waitFor(async () => expect((await answer('/readyz')).status).toBe(200), {
+          timeout: 120_000,
+          interval: 500,
+        });
+        const page = await answer('/');
+        expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
+        const script = /src="\.(\/assets\/[^"]+\.js)"/.exec(await page.text())?.[1];
+        const loaded = await answer(script ?? '');
+        expect([loaded.status, loaded.headers.get('cache-control')]).toEqual([
+          200,
+          expect.stringContaining('immutable'),
+        ]);
+      } finally {
+        expect((await dashboard.stop()).code).toBe(0);
+      }
+    }, 180_000);
+  },
+);
