@@ -52,6 +52,7 @@ const bundled = await build({
   outdir: 'dist',
   bundle: true,
   splitting: true,
+  minifySyntax: true,
   chunkNames: '[name]',
   format: 'esm',
   target: 'es2022',
@@ -73,7 +74,7 @@ for (const { path, text } of bundled.outputFiles) {
   const { code, map } = await minify(text, {
     module: true,
     ecma: 2020,
-    compress: { passes: 3, unsafe_arrows: true },
+    compress: { passes: 3, unsafe_arrows: true, inline: 1 },
     sourceMap: { content: maps.get(`${path}.map`) ?? '', filename: name, url: `${name}.map` },
   });
   await writeFile(path, code ?? '');

@@ -160,7 +160,7 @@ export interface Fallback {
 }
 
 export interface ClientOptions {
-  /** `wss://…`, or several: the next is tried when one fails. `http(s)` is understood too. */
+  /** `wss://…`, or several: the next is tried when one fails. `https://…` and, in a page, `/ws` are understood too. */
   readonly url: string | readonly string[];
   /**
    * Returns a token; called for the first connection, ahead of expiry, and after a refusal, never twice at once.

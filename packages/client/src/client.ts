@@ -29,6 +29,7 @@ const runtime = globalThis as {
   readonly document?: EventTarget;
   readonly navigator?: { readonly locks?: LockManager };
   readonly BroadcastChannel?: typeof BroadcastChannel;
+  readonly location?: { readonly href: string };
 };
 
 /** @throws TypeError for a URL that is none, and where the runtime has no WebSocket and none was given */
@@ -193,7 +194,7 @@ function channelOf(name: string): string {
 
 /** The same gateway by another protocol: `ws://host/ws` is `http://host` + path. */
 function addressOf(url: string, protocol: 'ws' | 'http', path = ''): string {
-  const address = new URL(url.replace(/^(ws|http)/, protocol)).href;
+  const address = new URL(url, runtime.location?.href).href.replace(/^(ws|http)/, protocol);
   return path ? address.replace(/(\/ws(\/dashboard)?)?\/?$/, path) : address;
 }
 

@@ -54,6 +54,15 @@ describe('connecting', () => {
     expect(() => createRig({ url: 'nonsense' })).toThrow(TypeError);
   });
 
+  it('understands an address beside the page’s', async () => {
+    vi.stubGlobal('location', { href: 'https://dashboard.test/portfolio?x=1' });
+    const { client, network } = createRig({ url: '/ws' });
+    vi.unstubAllGlobals();
+    client.connect();
+    await settled();
+    expect(network.socket.url).toBe('wss://dashboard.test/ws');
+  });
+
   it('says what is missing in a runtime without WebSocket', () => {
     expect(globalThis.WebSocket).toBeUndefined();
     expect(() => createClient({ url: 'ws://gateway.test' })).toThrow(/no WebSocket.*`ws`/);

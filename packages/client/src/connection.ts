@@ -241,6 +241,12 @@ export function createConnection(parts: ConnectionParts): Connection {
     return timer.stop;
   }
 
+  const steady = (): void =>
+    stable.start(STABLE_MS, () => {
+      failures = 0;
+      changed();
+    });
+
   const due = (): void => machine.send('due');
   const nothing = (): undefined => undefined;
   const entries: Entries = {
@@ -305,10 +311,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       if (!accepted) {
         accepted = true;
         share?.up(greeting);
-        stable.start(STABLE_MS, () => {
-          failures = 0;
-          changed();
-        });
+        steady();
       }
       return watchSilence(() => machine.send('silence'));
     },
@@ -318,9 +321,11 @@ export function createConnection(parts: ConnectionParts): Connection {
     },
     following: () => {
       up((message) => share?.send(message));
+      steady();
       const stop = watchSilence(() => fail('transport', 'no sign of life'));
       return () => {
         stop();
+        stable.stop();
         down();
         share?.leave();
       };

@@ -6,6 +6,8 @@ export interface FakeClock extends Clock {
   advance(ms: number): Promise<void>;
   /** Runs timers one by one until it is so; fails where that takes longer than `limitMs`. */
   until(isSo: () => boolean, limitMs?: number): Promise<void>;
+  /** Sets the clock to another time, as people and time servers do; timers stay as far away as they were. */
+  set(time: number): void;
   /** When the timers that wait are due, from now. */
   readonly waiting: readonly number[];
 }
@@ -17,7 +19,7 @@ export async function settled(): Promise<void> {
 
 export function createFakeClock(start = 1_700_000_000_000): FakeClock {
   let now = start;
-  let timers: { readonly due: number; readonly run: () => void }[] = [];
+  let timers: { due: number; readonly run: () => void }[] = [];
 
   /** Runs the next timer if it is due by `end`. */
   async function step(end: number): Promise<boolean> {
@@ -49,6 +51,10 @@ export function createFakeClock(start = 1_700_000_000_000): FakeClock {
       const end = now + limitMs;
       await settled();
       while (!isSo()) if (!(await step(end))) throw new Error(`not so within ${limitMs} ms`);
+    },
+    set: (time) => {
+      for (const timer of timers) timer.due += time - now;
+      now = time;
     },
     get waiting() {
       return timers.map(({ due }) => due - now).sort((a, b) => a - b);

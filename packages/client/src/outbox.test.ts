@@ -53,6 +53,17 @@ describe('the outbox', () => {
     expect(sent).toHaveLength(200);
   });
 
+  it('goes on when the clock is set back', async () => {
+    const { clock, outbox, fill, sent, send } = createRig();
+    outbox.attach(send);
+    fill(100);
+    await clock.advance(0);
+    clock.set(clock.now() - 3_600_000);
+    outbox.poke();
+    await clock.advance(0);
+    expect(sent).toHaveLength(100);
+  });
+
   it('counts a frame as the gateway does: one message for every 50 channels in it', async () => {
     const { clock, outbox, queue, sent, send } = createRig();
     outbox.attach(send);

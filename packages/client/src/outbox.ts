@@ -35,12 +35,11 @@ export function createOutbox(clock: Clock, next: () => ClientMessage | undefined
     poked = false;
     timer.stop();
     while (send) {
-      const oldest = sent[0];
-      if (oldest !== undefined && clock.now() - oldest >= WINDOW_MS) sent.shift();
-      else if (oldest !== undefined && sent.length >= LIMIT) {
-        timer.start(oldest + WINDOW_MS - clock.now(), drain);
-        return;
-      } else {
+      // A clock that was set back must not stop us for as long.
+      const left = (sent[0] ?? 0) + WINDOW_MS - clock.now();
+      if (sent[0] && (left <= 0 || left > WINDOW_MS)) sent.shift();
+      else if (sent.length >= LIMIT) return timer.start(left, drain);
+      else {
         const message = next();
         if (!message) return;
         const { channels = [] } = message as SubscribeMessage;

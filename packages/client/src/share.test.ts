@@ -206,6 +206,23 @@ describe('tabs of one origin', () => {
     expect(log).toEqual(['live 7-0', 'event 7-1']);
   });
 
+  it('forget failures when the connection of another one has been stable', async () => {
+    const { tab } = createOrigin();
+    const [one, two] = [tab(), tab()];
+    await lead(one);
+    await follow(two);
+    one.network.socket.drop(1006);
+    await quiet();
+    expect(two.client.state.attempt).toBe(1);
+    await one.reconnect();
+    await quiet();
+    await two.clock.advance(600);
+    await vi.waitFor(() => expect(two.client.state.status).toBe('connected'));
+    expect(two.client.state.attempt).toBe(1);
+    await two.clock.advance(10_000);
+    expect(two.client.state.attempt).toBe(0);
+  });
+
   it('that wait for their next attempt join as soon as another one is connected', async () => {
     const { tab } = createOrigin();
     const [one, two] = [tab(), tab()];

@@ -230,7 +230,7 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
       phase = 'live';
       holes = 0;
       show(id, message, true);
-      arrived(message.id, resumed ? false : undefined);
+      arrived(message.id, resumed && !conflated ? false : undefined);
     }
     settle();
   }
@@ -260,7 +260,8 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
       settle();
     },
     get needsState() {
-      return wantsState && stateRef === undefined && (phase === 'asked' || phase === 'live');
+      // A board is joined with its state.
+      return wantsState && stateRef === undefined && (phase === 'live' || (phase === 'asked' && !conflated));
     },
     stateAsked: (ref) => {
       stateRef = ref;

@@ -379,6 +379,36 @@ describe('continuity', () => {
     expect(take()).toEqual(['event 7-4', 'event 7-9', 'event 7-2']);
   });
 
+  it('of a board is begun by its state, at first and after a reconnect, and nothing is said to be lost', async () => {
+    const rig = createRig();
+    const { handlers, take } = createStateRecording();
+    rig.client.subscribe('state:tasks', handlers);
+    await rig.login();
+    const join = async (id: string) => {
+      const asked = rig.asked();
+      expect(asked).toMatchObject([{ type: 'SUBSCRIBE', channels: ['state:tasks'] }]);
+      rig.network.socket.frame({
+        type: 'SUBSCRIBED',
+        channel: 'state:tasks',
+        id,
+        recovered: false,
+        replay: 0,
+        ref: refOf(asked[0]),
+      });
+      rig.network.socket.frame({ type: 'STATE', channel: 'state:tasks', id, events: [] });
+    };
+    await join('7-4');
+    rig.network.socket.frame(event('7-6', 'state:tasks'));
+    rig.network.socket.drop(1006);
+    await rig.reconnect();
+    await join('7-9');
+    expect(take()).toEqual(['state 7-4 (0)', 'live 7-4', 'event 7-6', 'state 7-9 (0)', 'live 7-9']);
+    const late = createStateRecording();
+    rig.client.subscribe('state:tasks', late.handlers);
+    await settled();
+    expect(rig.asked()).toMatchObject([{ type: 'GET_STATE', channels: ['state:tasks'] }]);
+  });
+
   it('lost on the server’s side is a gap, and the snapshot goes on from there', async () => {
     const { rig, take } = await live(CHANNEL, createStateRecording());
     rig.network.socket.frame(event('7-1'));

@@ -68,7 +68,7 @@ describe.each(MODES)('%s', (_mode, strict) => {
     it('shows the snapshot where it is wanted, and a refusal', async () => {
       const { rig, wrapper } = createApp(strict);
       await login(rig);
-      const { result } = renderHook(() => useChannel('state:sources', { snapshot: true }), { wrapper });
+      const { result } = renderHook(() => useChannel('role:manager', { snapshot: true }), { wrapper });
       await answer(rig, '7-4', [violation('7-4', 4)]);
       await waitFor(() => expect(result.current.state).toMatchObject({ id: '7-4', events: [{ count: 4 }] }));
       const other = renderHook(() => useChannel('global'), { wrapper });
