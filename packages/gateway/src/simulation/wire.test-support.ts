@@ -56,9 +56,12 @@ export function createWire(options: WireOptions, client: ClientEnd, server: Serv
   let serverOpen = true;
   let clientOpen = true;
   let dropped = false;
+  /** Nothing arrives any more, on either side; they do not know it yet. */
+  let broken = false;
 
   /** What the server has sent: on its way, or waiting for the client to read. */
   function deliver(bytes: number, run: () => void): void {
+    if (broken) return;
     if (stalled) {
       waiting.push(run);
       waitingBytes += bytes;
@@ -141,6 +144,7 @@ export function createWire(options: WireOptions, client: ClientEnd, server: Serv
       if (!transmit(frame)) server.onDropped();
     },
     send(text) {
+      if (broken) return;
       up.put(() => {
         if (serverOpen) server.onText(text);
       });
@@ -155,6 +159,7 @@ export function createWire(options: WireOptions, client: ClientEnd, server: Serv
       waitingBytes = 0;
     },
     cut() {
+      broken = true;
       waiting = [];
       down.drop();
       up.drop();
