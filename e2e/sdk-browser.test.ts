@@ -1,0 +1,152 @@
+/** The SDK in a real browser, on a page of another origin, against real gateways: what CORS and proxies can spoil. */
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Client, ClientOptions, ConnectionState, createClient } from '@belfry/client';
+import {
+  chromiumPath,
+  mintToken,
+  openTestLog,
+  type PageServer,
+  servePages,
+  startBrowser,
+  startGateway,
+  startRedis,
+  type TestGateway,
+  type TestLog,
+  type TestRedis,
+} from '@belfry/testkit';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+
+const PATIENCE = { timeout: 15_000, interval: 20 };
+const HTML = `<!doctype html><title>page</title><link rel="icon" href="data:,"><script type="module">
+import { createClient } from './index.js';
+Object.assign(window, { createClient });
+</script>`;
+
+/** What the page loads, and keeps for the test. */
+interface Kept {
+  createClient: typeof createClient;
+  client: Client;
+  live: boolean;
+  numbers: number[];
+  states: number[];
+}
+
+let redis: TestRedis;
+let log: TestLog;
+let browser: Browser;
+let pages: PageServer;
+let page: Page | undefined;
+const gateways: TestGateway[] = [];
+const property = '1012650001';
+const channel = `property:${property}`;
+
+async function start(): Promise<TestGateway> {
+  const gateway = await startGateway({ REDIS_URL: redis.url, ALLOWED_ORIGINS: pages.url });
+  gateways.push(gateway);
+  return gateway;
+}
+
+async function open(
+  url: readonly string[],
+  options: Partial<Pick<ClientOptions, 'transport' | 'fallback'>> = {},
+  blocked = false,
+): Promise<void> {
+  const token = mintToken({ user_id: 'manager', role: 'ADMIN' });
+  page = await browser.newPage();
+  await page.goto(pages.url);
+  await page.evaluate(
+    ({ url, token, property, options, blocked }) => {
+      const kept = window as unknown as Kept;
+      const { WebSocket } = window;
+      if (blocked) {
+        // As where a proxy lets no WebSocket through.
+        window.WebSocket = class extends WebSocket {
+          constructor() {
+            super('ws://127.0.0.1:1');
+          }
+        };
+      }
+      kept.numbers = [];
+      kept.states = [];
+      kept.client = kept.createClient({ url, getToken: () => token, random: () => Math.random() / 20, ...options });
+      kept.client.subscribe(property, {
+        onLive: () => {
+          kept.live = true;
+        },
+        onEvent: ({ n }) => kept.numbers.push(Number(n)),
+        onState: ({ events }) => kept.states.push(...events.map(({ n }) => Number(n))),
+      });
+    },
+    { url, token, property, options, blocked },
+  );
+}
+
+const numbers = () => page?.evaluate(() => (window as unknown as Kept).numbers);
+const state = () => page?.evaluate(() => (window as unknown as Kept).client.state as ConnectionState);
+const until = (check: () => Promise<void>) => vi.waitFor(check, PATIENCE);
+const numbered = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, index) => ({ n: from + index }));
+const count = (from: number, to: number) => numbered(from, to).map(({ n }) => n);
+
+describe.runIf(chromiumPath())('in a page of another origin', () => {
+  beforeAll(async () => {
+    redis = await startRedis();
+    log = openTestLog(redis.url);
+    const bundle = async (name: string) => ({
+      type: 'text/javascript' as const,
+      body: await readFile(fileURLToPath(new URL(`../packages/client/dist/${name}`, import.meta.url)), 'utf8'),
+    });
+    pages = await servePages({
+      '/': { type: 'text/html', body: HTML },
+      '/index.js': await bundle('index.js'),
+      '/sse.js': await bundle('sse.js'),
+    });
+    browser = await startBrowser();
+  });
+  afterEach(async () => {
+    await page?.close();
+    page = undefined;
+    await Promise.all(gateways.splice(0).map((gateway) => gateway.stop()));
+    const connection = redis.connect();
+    await connection.flushall();
+    connection.disconnect();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await pages?.close();
+    log?.close();
+    await redis?.stop();
+  });
+
+  it.each([['websocket'], ['sse']] as const)('over %s a killed gateway costs nothing', async (transport) => {
+    const [a, b] = await Promise.all([start(), start()]);
+    await open([a.wsUrl, b.wsUrl], { transport });
+    await until(async () => expect(await page?.evaluate(() => (window as unknown as Kept).live)).toBe(true));
+    await log.append(channel, numbered(1, 3), 'HPD');
+    await until(async () => expect(await numbers()).toEqual(count(1, 3)));
+    await a.kill();
+    await log.append(channel, numbered(4, 6), 'HPD');
+    await until(async () => expect(await numbers()).toEqual(count(1, 6)));
+    await log.append(channel, numbered(7, 8), 'HPD');
+    await until(async () => expect(await numbers()).toEqual(count(1, 8)));
+    expect(await state()).toMatchObject({ status: 'connected', mode: 'live' });
+  });
+
+  it('without WebSockets polling takes over with the third failure, and costs nothing while nothing changes', async () => {
+    const gateway = await start();
+    await log.append(channel, numbered(1, 1), 'HPD');
+    const answers: number[] = [];
+    await open([gateway.wsUrl], { fallback: { intervalMs: 200 } }, true);
+    page?.on('response', (response) => {
+      if (response.url().includes('/v1/state')) answers.push(response.status());
+    });
+    await until(async () => expect(await state()).toMatchObject({ status: 'connecting', mode: 'polling' }));
+    const states = () => page?.evaluate(() => (window as unknown as Kept).states);
+    expect(await states()).toEqual([1]);
+    await until(async () => expect(answers).toContain(304));
+    await log.append(channel, numbered(2, 2), 'HPD');
+    await until(async () => expect(await states()).toEqual([1, 2]));
+  });
+});
