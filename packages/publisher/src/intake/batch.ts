@@ -85,16 +85,14 @@ export function createBatchApply(options: BatchApplyOptions): BatchApply {
     const byChannel = groupByChannel(works);
     const direct = byChannel.get(GLOBAL_CHANNEL) ?? [];
     byChannel.delete(GLOBAL_CHANNEL);
+    let events = 0;
     const parts = await settled(
       [...byChannel].map(async ([channel, channelWorks]) => {
         const applied = await applyToChannel(channel, channelWorks);
-        options.onAppended(
-          applied.reduce((sum, { bodies }) => sum + (bodies?.length ?? 0), 0),
-          0,
-        );
+        for (const { bodies } of applied) events += bodies?.length ?? 0;
         return propertyOf(channel) === undefined ? [] : relayed(channel, applied);
       }),
-    );
+    ).finally(() => options.onAppended(events, 0));
     await appendToGlobal(merge(works, parts.flat(), await directEntries(direct)));
   };
 }

@@ -64,7 +64,7 @@ const RETRY_MAX_MS = 2_000;
 const CHECKPOINT_MS = 500;
 const GENERATION_MS = 1_000;
 /** Read ahead beside what is being applied, of all lanes together. More of it only costs garbage collection. */
-const MAX_WAITING_BATCHES = 1;
+const MAX_WAITING_BATCHES = 2;
 const MAX_WAITING_CHARACTERS = 32_000_000;
 /** Of all lanes together. */
 const CACHE_BYTES = 128_000_000;

@@ -9,7 +9,7 @@ export type Reply = string | number | null | Reply[];
 
 /** Commands with a computed number of keys; the number of keys is the first argument. */
 export interface ScriptCommands {
-  belfryAppend(keys: number, ...args: (string | number)[]): Promise<Reply>;
+  belfryAppend(count: number, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply>;
   belfryRead(keys: number, ...args: (string | number)[]): Promise<Reply>;
   belfryFacts(keys: number, ...args: (string | number)[]): Promise<Reply>;
 }
