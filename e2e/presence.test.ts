@@ -108,6 +108,8 @@ it('is exact within seven seconds after a gateway was killed, and the other one 
     const [landlord, manager] = await Promise.all([reader.connected('landlord-7'), reader.connected('manager')]);
     return landlord && manager?.connections === 2;
   });
+  await eventually('their channels', async () => (await reader.watchersOf('property:3012340001')).length === 2);
+  await eventually('the other channel', async () => (await occupancy('property:1012650001')).includes('occupied'));
   await gateways[0]?.kill();
   const killedAt = Date.now();
   expect(await reader.isConnected('landlord-7')).toBe(true);
@@ -137,7 +139,8 @@ it('would not be exact so soon with a longer expiry', async () => {
 it('is taken back at once by a gateway that is stopped', async () => {
   gateways = await Promise.all([start('gateway-1', { SHUTDOWN_SECONDS: '0' }), start('gateway-2')]);
   await watch(gateways[0], 'landlord-7', '1012650001');
-  await eventually('the user', () => reader.isConnected('landlord-7'));
+  await eventually('the channel', async () => (await occupancy('property:1012650001')).includes('occupied'));
+  expect(await reader.isConnected('landlord-7')).toBe(true);
   await gateways[0]?.stop();
   expect(await reader.isConnected('landlord-7')).toBe(false);
   expect(await occupancy('property:1012650001')).toEqual(['occupied', 'vacated']);
