@@ -39,16 +39,13 @@ export function createTraces(options: TracesOptions): Traces {
 
   function record(user: string, fields: Readonly<Record<string, unknown>>): void {
     for (const stream of traced.get(user) ?? []) {
+      const frame = JSON.stringify({ time: clock.now() / 1000, node, ...fields });
       connection
-        .xadd(
-          stream,
-          'MAXLEN',
-          '~',
-          MAX_FRAMES,
-          '*',
-          'd',
-          JSON.stringify({ time: clock.now() / 1000, node, ...fields }),
-        )
+        .pipeline()
+        .xadd(stream, 'MAXLEN', '~', MAX_FRAMES, '*', 'd', frame)
+        // Frames may come after the operator has gone, or has removed the stream.
+        .expire(stream, MAX_TRACE_SECONDS)
+        .exec()
         .catch((error: unknown) => logger.debug({ err: error }, 'a traced frame was not recorded'));
     }
   }

@@ -24,7 +24,9 @@ export function createCredentialCheck(parts: CredentialParts): Verify {
   async function redeem(ticket: string): Promise<Verification> {
     try {
       const redeemed = await tickets.redeem(ticket);
-      return 'token' in redeemed ? await check(redeemed.token) : redeemed;
+      if (!('token' in redeemed)) return redeemed;
+      const verification = await check(redeemed.token);
+      return verification.ok ? { ...verification, token: redeemed.token } : verification;
     } catch (error) {
       parts.onFailure(error);
       return refused('tickets cannot be checked at the moment');

@@ -42,21 +42,28 @@ export function createRevocations(options: RevocationsOptions): Revocations {
   const fieldOf = (revocation: Revocation): string =>
     'tokenId' in revocation ? `jti:${revocation.tokenId}` : `user:${revocation.userId}`;
 
-  async function reload(): Promise<boolean> {
-    const [stored, current] = await Promise.all([
-      connection.hgetall(keys.revoked),
-      connection.get(keys.revokedVersion),
-    ]);
-    const read = new Map<string, Entry>();
+  /** One after the other: of two readings the later one has to stay. */
+  let reading: Promise<unknown> = Promise.resolve();
+  function reload(): Promise<boolean> {
+    const next = reading.then(read, read);
+    reading = next;
+    return next;
+  }
+
+  async function read(): Promise<boolean> {
+    // The version first: what comes in between is then read again, never taken for known.
+    const current = await connection.get(keys.revokedVersion);
+    const stored = await connection.hgetall(keys.revoked);
+    const found = new Map<string, Entry>();
     const over: string[] = [];
     for (const [field, text] of Object.entries(stored)) {
       const entry = readEntry(text);
-      if (entry && entry.until > seconds()) read.set(field, entry);
+      if (entry && entry.until > seconds()) found.set(field, entry);
       else over.push(field);
     }
     if (over.length > 0) await connection.hdel(keys.revoked, ...over);
-    const isNew = [...read].some(([field, entry]) => entries.get(field)?.at !== entry.at);
-    entries = read;
+    const isNew = [...found].some(([field, entry]) => entries.get(field)?.at !== entry.at);
+    entries = found;
     version = current ?? '';
     if (isNew) logger.info({ revocations: entries.size }, 'revocations read');
     return isNew;

@@ -88,7 +88,7 @@ const NOT_STORED = ['cache-control', 'private, no-cache'] as const;
 export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   const { hub, log } = options;
 
-  async function identify(asked: Asked): Promise<{ identity: Identity; token: string }> {
+  async function identify(asked: Asked): Promise<{ identity: Identity; token: string; lasting: string }> {
     const token =
       /^Bearer +(\S+)$/i.exec(asked.authorization)?.[1] ??
       asked.query.get('token') ??
@@ -97,7 +97,8 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     if (token === '') throw new Refusal('401 Unauthorized', 'not_authenticated', 'send Authorization: Bearer <token>');
     const verification = await options.verify(token);
     if (!verification.ok) throw new Refusal('401 Unauthorized', verification.code, verification.message);
-    return { identity: verification.identity, token };
+    // A ticket is used up now: the stream's session is opened with what stands behind it.
+    return { identity: verification.identity, token, lasting: verification.token ?? token };
   }
 
   function channelsOf(asked: Asked, identity: Identity): ParsedChannel[] {
@@ -177,10 +178,10 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   }
 
   async function stream(asked: Asked): Promise<StreamRequest> {
-    const { identity, token } = await identify(asked);
+    const { identity, lasting } = await identify(asked);
     const channels = channelsOf(asked, identity);
     const { lastEventId, forwardedFor } = asked;
-    return { token, channels, lastEventId, forwardedFor, headers: crossOrigin(asked.origin) };
+    return { token: lasting, channels, lastEventId, forwardedFor, headers: crossOrigin(asked.origin) };
   }
 
   function crossOrigin(origin: string): [string, string][] {

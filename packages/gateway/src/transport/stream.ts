@@ -60,6 +60,14 @@ export function subscribeFrame(channels: readonly ParsedChannel[], positions: Re
 /** Tells EventSource to wait 1 to 5 seconds before it comes back, so that a gateway's clients do not come all at once. */
 const retryMs = (): number => 1_000 + Math.round(Math.random() * 4_000);
 
+/**
+ * The beginnings of frames, as `frames.ts` and the publisher write them. Not parsed as a whole: what Redis holds is not
+ * ours alone, and an entry that is no JSON must not throw in the middle of a channel's work.
+ */
+const EVENT = /^\{"id":"(\d+-\d+)","channel":"([\w:-]+)"/;
+const ABOUT_CHANNEL =
+  /^\{"type":"(SUBSCRIBED|STATE|RESYNC)",(?:"property_id":"[\w-]+",)?"channel":"([\w:-]+)","id":"(\d+-\d+)"/;
+
 export function openEventStream(options: EventStreamOptions): EventStream {
   const { response } = options;
   const positions = new Map(options.positions);
@@ -102,14 +110,16 @@ export function openEventStream(options: EventStreamOptions): EventStream {
 
   /** Which channel a frame moves, and to where: events say so first, the others are few and are read whole. */
   function note(frame: string): void {
-    if (frame.startsWith('{"id":"')) {
-      const { id, channel } = JSON.parse(frame) as { id: string; channel?: string };
-      if (channel) positions.set(channel, id);
-    } else if (/^\{"type":"(SUBSCRIBED|STATE|RESYNC)"/.test(frame)) {
-      const { id, channel, replay } = JSON.parse(frame) as { id: string; channel: string; replay?: number };
-      // The position behind a replay holds only once the replay has been handled.
-      if (!replay) positions.set(channel, id);
+    const event = EVENT.exec(frame);
+    if (event) {
+      positions.set(event[2] as string, event[1] as string);
+      return;
     }
+    const [, type, channel, id] = ABOUT_CHANNEL.exec(frame) ?? [];
+    if (channel === undefined || id === undefined) return;
+    // The position behind a replay holds only once the replay has been handled.
+    if (type === 'SUBSCRIBED' && !frame.includes('"replay":0')) return;
+    positions.set(channel, id);
   }
 
   const lastEventId = (): string => [...positions].map(([channel, position]) => `${channel}@${position}`).join(' ');

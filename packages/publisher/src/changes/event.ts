@@ -16,6 +16,8 @@ export interface ServiceEvent {
 
 /** An event should stay under the 16 KB that a gateway batches. */
 export const MAX_EVENT_LENGTH = 15_000;
+/** Readers in other languages give up at some hundred levels, and so does whatever writes JSON here at some thousand. */
+const MAX_DEPTH = 64;
 const TYPE = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
 const MAX_KEY_LENGTH = 128;
 
@@ -41,6 +43,7 @@ export function parseEvent(input: unknown): ParsedEvent {
   }
   const wrong = type === STATE_UPDATE ? wrongInStateUpdate(parsed, key, data) : undefined;
   if (wrong) return { error: wrong };
+  if (isDeeper(data, MAX_DEPTH)) return { error: `an event must not be nested deeper than ${MAX_DEPTH} levels` };
   const event: ServiceEvent = {
     channel: parsed.channel,
     type,
@@ -54,9 +57,19 @@ export function parseEvent(input: unknown): ParsedEvent {
   return { event };
 }
 
-/** The event's body as JSON, `channel` first, without `id`. @param at seconds, where the event names no time */
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1)));
+
+/**
+ * The event's body as JSON, `channel` first, without `id`. In two parts, because in one object fields whose names are
+ * whole numbers would come before all others. @param at seconds, where the event names no time
+ */
 export function serviceEventBody({ channel, type, timestamp, ...data }: ServiceEvent, at: number): string {
-  return JSON.stringify({ channel, type, timestamp: timestamp ?? at, ...data });
+  const head = JSON.stringify({ channel, type, timestamp: timestamp ?? at });
+  const rest = JSON.stringify(data);
+  return rest === '{}' ? head : `${head.slice(0, -1)},${rest.slice(1)}`;
 }
 
 /** A board's events replace each other whether or not they name a key. */

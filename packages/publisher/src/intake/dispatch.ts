@@ -1,5 +1,14 @@
 /** Takes entries apart by share. Every publisher reads the whole stream, and checks only what it holds. */
-import { channelMeant, checkEntry, type IntakeEntry, type IntakeItem, lengthOf, openEntry } from './entry.js';
+import {
+  channelMeant,
+  checkEntry,
+  type IntakeEntry,
+  type IntakeItem,
+  lengthOf,
+  type OpenedEntry,
+  openEntry,
+  type ParsedEntry,
+} from './entry.js';
 import type { LaneWork } from './lane.js';
 import { shareOf } from './shares.js';
 
@@ -33,7 +42,7 @@ export function createDispatch({ maxItemsPerChannel, shares }: DispatchOptions):
     });
     const [home = shareOf(entry.id, shares)] = meant;
     if (!holds(home) && !meant.some(holds)) return;
-    const checked = checkEntry(opened, maxItemsPerChannel);
+    const checked = checkOrRefuse(opened, maxItemsPerChannel);
     if ('error' in checked) {
       if (holds(home)) offer(home, { id, entry, weight, dead: checked.error });
       return;
@@ -46,6 +55,15 @@ export function createDispatch({ maxItemsPerChannel, shares }: DispatchOptions):
         if (holds(share)) offer(share, { id, entry, weight, key, items: part });
       }
   };
+}
+
+/** Whatever is thrown over an entry: without this it would be read again for ever, and nothing behind it. */
+function checkOrRefuse(opened: OpenedEntry, maxItemsPerChannel: number): ParsedEntry {
+  try {
+    return checkEntry(opened, maxItemsPerChannel);
+  } catch (error) {
+    return { error: `cannot be checked: ${(error as Error).message}` };
+  }
 }
 
 function byShare(items: readonly IntakeItem[], shares: readonly number[]): Map<number, IntakeItem[]> {

@@ -8,6 +8,8 @@ import type { Identity } from './identity.js';
 export interface Verified {
   readonly ok: true;
   readonly identity: Identity;
+  /** The token, where something that stands for one was verified and can be used only once. */
+  readonly token?: string;
 }
 export interface Refused {
   readonly ok: false;
