@@ -1,6 +1,7 @@
 /** A client that does not read is cut off; its neighbours do not notice, and it recovers what it missed. */
 import {
   connect,
+  deferred,
   mintToken,
   openTestLog,
   startGateway,
@@ -8,8 +9,10 @@ import {
   type TestGateway,
   type TestLog,
   type TestRedis,
+  within,
 } from '@belfry/testkit';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { openWire } from './chaos/clients/wire.js';
 
 let redis: TestRedis;
 let gateway: TestGateway;
@@ -19,7 +22,11 @@ const token = mintToken({ user_id: 'manager', role: 'ADMIN' });
 beforeAll(async () => {
   redis = await startRedis();
   log = openTestLog(redis.url);
-  gateway = await startGateway({ REDIS_URL: redis.url, MAX_BACKPRESSURE_BYTES: '65536' });
+  gateway = await startGateway({
+    REDIS_URL: redis.url,
+    MAX_BACKPRESSURE_BYTES: '65536',
+    MAX_CONNECTIONS_PER_USER: '100',
+  });
 });
 afterAll(async () => {
   log?.close();
@@ -60,3 +67,37 @@ it('cuts off who does not read within the byte budget, and nobody else', async (
   expect(got.length).toBeLessThan(positions.length);
   await quick.close();
 });
+
+/** Reads as fast as it can, and keeps the offsets of the events it gets. Resolves when it follows the channel. */
+function eagerReader(): Promise<{ readonly offsets: readonly number[]; readonly closed: Promise<number> }> {
+  const offsets: number[] = [];
+  const closed = deferred<number>();
+  return new Promise((resolve) => {
+    const wire = openWire(
+      { port: gateway.port, token },
+      {
+        open: () => wire.send('{"type":"SUBSCRIBE","property_id":"hot"}'),
+        text(bytes, start) {
+          const head = bytes.toString('latin1', start, start + 40);
+          const offset = /^\{"id":"\d+-(\d+)"/.exec(head)?.[1];
+          if (offset !== undefined) offsets.push(Number(offset));
+          else if (head.startsWith('{"type":"SUBSCRIBED"')) resolve({ offsets, closed: closed.promise });
+        },
+        end: closed.resolve,
+      },
+    );
+  });
+}
+
+it('sends nothing behind a hole: who still reads while it is cut off gets a beginning of what was sent, no more', async () => {
+  const readers = await Promise.all(Array.from({ length: 80 }, eagerReader));
+  const text = 'x'.repeat(14_000);
+  // The gateway gets hundreds of these at a time and passes them on in one turn, far more than anybody can take.
+  const bodies = Array.from({ length: 600 }, (_, n) => ({ n, text }));
+  for (let burst = 0; burst < 4; burst += 1) await log.append('property:hot', bodies);
+  for (const { closed } of readers) await within(closed, 'close', { deadlineMs: 20_000 });
+  for (const { offsets } of readers) {
+    const [first = 0] = offsets;
+    expect(offsets).toEqual(offsets.map((_, n) => first + n));
+  }
+}, 60_000);

@@ -74,6 +74,8 @@ interface UserData {
   readonly credential: Credential | undefined;
   session: Session | undefined;
   gone: boolean;
+  /** Something for it was dropped: there is a hole, and nothing may come behind it. */
+  choked: boolean;
 }
 
 type Ws = WebSocket<UserData>;
@@ -101,6 +103,8 @@ export function createTransport(options: TransportOptions): Transport {
   const perAddress = new Map<string, number>();
   /** Streams by channel: uWebSockets.js has topics for WebSockets only. */
   const streams = new Map<string, Set<EventStream>>();
+  /** Sockets for which something was dropped since the last publish. */
+  const choked: Ws[] = [];
   let connections = 0;
   let accepting = true;
   let listening: us_listen_socket | undefined;
@@ -135,7 +139,7 @@ export function createTransport(options: TransportOptions): Transport {
       },
       cookie,
     );
-    const userData: UserData = { address, credential, session: undefined, gone: false };
+    const userData: UserData = { address, credential, session: undefined, gone: false, choked: false };
     response.upgrade(
       userData,
       request.getHeader('sec-websocket-key'),
@@ -242,6 +246,22 @@ export function createTransport(options: TransportOptions): Transport {
     }
   }
 
+  /** Called from inside a send, where the socket must not be touched: only noted. */
+  function choke(ws: Ws): void {
+    const data = ws.getUserData();
+    data.choked = true;
+    choked.push(ws);
+    data.session?.poison();
+  }
+
+  /**
+   * Its session closes it when this turn is over. Until then a socket that has room again would get what is published
+   * next, behind the hole, and nobody could tell the client of it.
+   */
+  function silenceChoked(): void {
+    for (const ws of choked.splice(0)) unsubscribeQuietly(ws);
+  }
+
   for (const path of PATHS) {
     app.ws<UserData>(path, {
       // No compression, the default: it costs twice the CPU or 76 KB a connection.
@@ -256,7 +276,7 @@ export function createTransport(options: TransportOptions): Transport {
         if (isBinary) session?.receiveBinary();
         else session?.receive(Buffer.from(message).toString('utf8'));
       }),
-      dropped: guarded((ws: Ws) => ws.getUserData().session?.poison()),
+      dropped: guarded(choke),
       drain: guarded((ws: Ws) => ws.getUserData().session?.drained()),
       close: guarded((ws: Ws, code: number) => closed(ws, code)),
     });
@@ -290,6 +310,7 @@ export function createTransport(options: TransportOptions): Transport {
         });
       }),
     publish(channel, frame) {
+      if (choked.length > 0) silenceChoked();
       app.publish(channel, frame, false);
       const followers = streams.get(channel);
       if (followers) for (const stream of followers) stream.publish(channel, frame);
@@ -323,7 +344,7 @@ class WebSocketSocket implements Socket {
     this.#ws.cork(sends);
   }
   follow(channel: string): void {
-    this.#ws.subscribe(channel);
+    if (!this.#ws.getUserData().choked) this.#ws.subscribe(channel);
   }
   unfollow(channel: string): void {
     this.#ws.unsubscribe(channel);
@@ -336,6 +357,14 @@ class WebSocketSocket implements Socket {
   }
   get bufferedBytes(): number {
     return this.#ws.getBufferedAmount();
+  }
+}
+
+function unsubscribeQuietly(ws: Ws): void {
+  try {
+    for (const topic of ws.getTopics()) ws.unsubscribe(topic);
+  } catch {
+    // Closed in the meantime: what was wanted.
   }
 }
 
