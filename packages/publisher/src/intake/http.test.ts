@@ -1,9 +1,10 @@
+import { Agent, get, type IncomingMessage } from 'node:http';
 import { type Connection, connect } from '@belfry/shared/log';
 import { createLogger, systemClock } from '@belfry/shared/service';
-import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
+import { deferred, eventually, startRedis, type TestRedis, within } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createIntakeDoor } from './door.js';
-import { type HttpDoor, MAX_BODY_BYTES, startHttpDoor } from './http.js';
+import { type HttpDoor, type HttpReply, MAX_BODY_BYTES, startHttpDoor } from './http.js';
 import { intakeRoutes, MAX_BATCH } from './routes.js';
 
 const change = { property_id: '1012650001', violation_type: 'HPD', count: 3 };
@@ -177,6 +178,41 @@ describe('the token', () => {
     expect((await post(http, '/v1/changes', change)).status).toBe(401);
     const right = { ...json, authorization: 'Bearer a-token-that-nobody-guesses' };
     expect((await post(http, '/v1/changes', change, right)).status).toBe(202);
+  });
+});
+
+describe('the end', () => {
+  it('answers the request in hand and does not wait for its client to hang up', async () => {
+    const arrived = deferred<void>();
+    const answer = deferred<HttpReply>();
+    const handle = () => {
+      arrived.resolve();
+      return answer.promise;
+    };
+    const http = await startHttpDoor({
+      host: '127.0.0.1',
+      port: 0,
+      token: '',
+      routes: [{ method: 'GET', path: '/', handle }],
+      logger: createLogger('test', 'silent'),
+      onRefused: () => undefined,
+    });
+    const agent = new Agent({ keepAlive: true });
+    try {
+      const inHand = new Promise<IncomingMessage>((resolve, reject) => {
+        get(`http://127.0.0.1:${http.port}/`, { agent }, (response) => resolve(response.resume())).once(
+          'error',
+          reject,
+        );
+      });
+      await arrived.promise;
+      const closed = http.close();
+      answer.resolve({ status: 200, body: {} });
+      expect(await inHand).toMatchObject({ statusCode: 200, headers: { connection: 'close' } });
+      await within(closed, 'end of the door', { deadlineMs: 2_000 });
+    } finally {
+      agent.destroy();
+    }
   });
 });
 

@@ -66,7 +66,7 @@ export interface HttpDoorOptions {
 
 export interface HttpDoor {
   readonly port: number;
-  /** Stops accepting, lets the requests in hand end, closes idle connections. */
+  /** Stops accepting, lets the requests in hand end within five seconds, closes every connection. */
   close(): Promise<void>;
 }
 
@@ -78,12 +78,16 @@ const RETRY_AFTER_SECONDS = 1;
 const KEEP_ALIVE_MS = 65_000;
 /** For the whole request: 8 MB at 2 Mbit/s. */
 const REQUEST_TIMEOUT_MS = 32_000;
+/** Longer than a request waits for Redis, by default. */
+const CLOSE_MS = 5_000;
+const SWEEP_MS = 50;
 
 /** Starts listening. Rejects when the port is taken. */
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { logger, routes } = options;
   const tokenDigest = options.token === '' ? undefined : digest(`Bearer ${options.token}`);
   const memory = { pendingBytes: 0 };
+  let closing = false;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // Digests have one length: comparing them takes the same time whatever was sent.
@@ -100,6 +104,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
       throw new HttpError('method_not_allowed', `${url.pathname} answers ${allowed}.`);
     }
     const reply = await route.handle({ url, headers: request.headers, json: () => readJson(request, memory) });
+    if (closing) response.setHeader('connection', 'close');
     send(response, reply.status, reply.body);
   }
 
@@ -109,6 +114,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
       error instanceof HttpError ? error : new HttpError('internal', 'Something failed here; it has been logged.');
     options.onRefused(known.code);
     if (response.headersSent || response.destroyed) return void response.destroy();
+    if (closing) response.setHeader('connection', 'close');
     if (known.code === 'unauthorized') response.setHeader('www-authenticate', 'Bearer');
     if (known.code === 'unavailable' || known.code === 'too_many_requests') {
       response.setHeader('retry-after', RETRY_AFTER_SECONDS);
@@ -130,7 +136,15 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
+        closing = true;
+        // A connection with a request in hand is idle afterwards, and nobody else would close it for 65 s.
+        const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
+        const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+        server.close(() => {
+          clearInterval(sweep);
+          clearTimeout(cut);
+          resolve();
+        });
         server.closeIdleConnections();
       }),
   };
