@@ -2,25 +2,23 @@
  * How properties, channels and changes are numbered, so that a delivery fits in sixteen bytes. A change's number counts
  * up per property and travels in the event's `message`, as `n17`.
  */
-import { GLOBAL_CHANNEL, propertyChannel, stateChannel } from '@belfry/shared/protocol';
+import { GLOBAL_CHANNEL, propertyChannel } from '@belfry/shared/protocol';
 
 /** Properties have numbers below this one; channels beside theirs have higher ones. */
 export const MAX_PROPERTIES = 1_000;
 export const GLOBAL = 1_000;
-/** A board that large events are published on, to fill what slow readers do not read. */
+/** A property of large events, to fill what slow readers do not read. */
 export const BULK = 1_001;
 /** Of each gateway's canary; nobody else follows it. */
 export const CANARY_PROPERTY = 1_002;
 export const CHANNELS = 1_003;
 
 const FIRST_BBL = 1_000_000_000;
-export const BULK_CHANNEL = stateChannel('bulk');
 
 export const propertyId = (property: number): string => String(FIRST_BBL + property);
 
 export function channelName(channel: number): string {
   if (channel === GLOBAL) return GLOBAL_CHANNEL;
-  if (channel === BULK) return BULK_CHANNEL;
   return propertyChannel(propertyId(channel));
 }
 

@@ -28,17 +28,23 @@ export interface RunResult extends Verdict {
   readonly seconds: number;
 }
 
-const PLANT_MS = 4_000;
+const PLANT_MS = 1_500;
+/** Then no more, so that every planted fault is followed by events that show it. */
+const PLANTED_SHARE = 0.6;
 
 export async function run(options: RunOptions): Promise<RunResult> {
   const random = seededRandom(options.seed);
   const incidents: Incident[] = [];
-  const stage = await startStage({ ...options, random, globalEvery: 100, proxiedEvery: 4 });
+  // Ten or so: each gets the events of every property.
+  const globalEvery = Math.max(20, Math.floor(options.clients / 10));
+  const stage = await startStage({ ...options, random, globalEvery, proxiedEvery: 4 });
   try {
     const { cluster, exits, findings, load, lossy, reporter, swarms } = stage;
     const canaries = startCanaries(cluster.gateways, reporter, String(stage.startedAt));
-    const planting = options.plant && setInterval(() => swarms.tell({ do: 'plant' }), PLANT_MS);
     const startedAt = Date.now();
+    const plantUntil = startedAt + options.seconds * 1_000 * PLANTED_SHARE;
+    const planting =
+      options.plant && setInterval(() => Date.now() < plantUntil && swarms.tell({ do: 'plant' }), PLANT_MS);
     await runSchedule({
       world: { cluster, swarms, load, reporter, random: random.fork(), lossy, count: findings.count },
       canaries,

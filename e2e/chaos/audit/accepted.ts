@@ -48,7 +48,9 @@ export function checkAccepted(parts: {
     const describe = (what: string) => () =>
       `n${n} of property ${property}, accepted at ${new Date(at).toISOString()}, ${what}`;
     if (!intake.has(change)) {
-      const cause = lossy.find(({ from, until }) => at >= from && at <= until);
+      // What loses everything first: whatever a failover had spared was lost by it.
+      const causes = lossy.filter(({ from, until }) => at >= from && at <= until).sort((a, b) => a.from - b.from);
+      const [cause] = causes;
       if (cause) findings.count(`accepted, then lost by Redis itself (${cause.kind})`);
       else findings.violation('vanished', describe('is not in the intake any more'));
       continue;

@@ -28,7 +28,7 @@ export interface Chain {
   readonly retracted: number;
   /** How often the log was lost altogether. */
   readonly lostWhole: number;
-  /** How often entries were trimmed before they could be read. */
+  /** How often entries were trimmed before they could be read: what stood before is not known. */
   readonly holes: number;
 }
 
@@ -41,7 +41,8 @@ export function createChain(): Chain {
 
   function push(entry: ChainEntry): void {
     const last = entries.at(-1);
-    if (last?.epoch !== entry.epoch) beforeEpoch.set(entry.epoch, last ?? null);
+    if (!last && entry.offset > 0) holes += 1;
+    else if (last?.epoch !== entry.epoch) beforeEpoch.set(entry.epoch, last ?? null);
     else if (entry.offset !== last.offset + 1) holes += 1;
     entries.push(entry);
   }

@@ -7,6 +7,8 @@ export type Violation =
   | 'reordered'
   /** A position or content that nobody accepted, or one position with two contents. */
   | 'forged'
+  /** A client went on in a new epoch, and nobody knows what the log was there. */
+  | 'unchecked'
   /** An event of a channel that the client did not follow, or a frame that makes no sense. */
   | 'uninvited'
   /** A snapshot that is not what the log says it should be. */
@@ -25,6 +27,7 @@ export const VIOLATIONS: readonly Violation[] = [
   'doubled',
   'reordered',
   'forged',
+  'unchecked',
   'uninvited',
   'wrong state',
   'protocol',

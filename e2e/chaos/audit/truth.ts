@@ -80,5 +80,5 @@ function entriesOf(rows: readonly Row[]): ChainEntry[] {
 function changeIn(body: string): number | undefined {
   const n = /"message":"n(\d+)"/.exec(body);
   const property = /"property_id":"1(\d{9})"/.exec(body);
-  return n ? changeNumber(property ? Number(property[1]) : BULK, Number(n[1])) : undefined;
+  return n && property ? changeNumber(Number(property[1]), Number(n[1])) : undefined;
 }

@@ -171,7 +171,8 @@ export class Client {
   describe(channel: number): string {
     const followed = this.#channels.get(channel);
     const state = this.#open ? (followed?.following ? 'following' : 'not following') : 'not connected';
-    return `client ${this.number} ${channelName(channel)} at ${followed?.epoch}-${followed?.offset}, ${state}`;
+    const heard = `heard ${Math.round(this.#parts.now() - this.#heardAt)} ms ago${this.stalled ? ', stalled' : ''}`;
+    return `client ${this.number} ${channelName(channel)} at ${followed?.epoch}-${followed?.offset}, ${state}, ${heard}`;
   }
 
   end(): void {

@@ -2,7 +2,7 @@
  * What a client reads of an event without parsing it: position, channel, the change's number. Millions of frames pass
  * here, so bytes are looked at where they lie and one object is filled again and again.
  */
-import { BULK, changeNumber, GLOBAL } from '../names.js';
+import { changeNumber, GLOBAL } from '../names.js';
 
 export interface Sight {
   epoch: number;
@@ -17,7 +17,7 @@ const BEFORE_CHANNEL = '","channel":"'.length;
 const BEFORE_PROPERTY = 'property:1'.length;
 const MESSAGE = Buffer.from('"message":"n');
 const PROPERTY_ID = Buffer.from('"property_id":"1');
-const LETTER = { g: 0x67, i: 0x69, p: 0x70, s: 0x73 };
+const LETTER = { g: 0x67, i: 0x69, p: 0x70 };
 
 let at = 0;
 
@@ -42,7 +42,7 @@ export function readSight(bytes: Buffer, start: number, end: number, sight: Sigh
   sight.offset = digits(bytes);
   at += BEFORE_CHANNEL;
   const kind = bytes[at];
-  let property = BULK;
+  let property: number;
   if (kind === LETTER.p) {
     at += BEFORE_PROPERTY;
     property = digits(bytes);
@@ -53,8 +53,7 @@ export function readSight(bytes: Buffer, start: number, end: number, sight: Sigh
     if (at === -1 || at >= end) return false;
     at += PROPERTY_ID.length;
     property = digits(bytes);
-  } else if (kind === LETTER.s) sight.channel = BULK;
-  else return false;
+  } else return false;
   at = bytes.indexOf(MESSAGE, at);
   if (at === -1 || at >= end) return false;
   at += MESSAGE.length;

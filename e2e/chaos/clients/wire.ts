@@ -76,7 +76,8 @@ export function openWire(
     // A copy: a view would keep the whole chunk.
     rest = used === bytes.length ? EMPTY : Buffer.from(bytes.subarray(used));
   });
-  socket.on('error', () => undefined);
+  // Where a reset fails, as on a socket that is being shut down, there is an error and never a close.
+  socket.on('error', end);
   socket.on('close', end);
 
   /** Hands on every whole frame; returns where the rest begins. */

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { POISON } from '../load/changes.js';
 import { NotAccepted } from '../load/reporter.js';
-import { BULK_CHANNEL } from '../names.js';
+import { BULK, channelName, propertyId } from '../names.js';
 import type { Fault, World } from './fault.js';
 
 const BULK_EVENTS = 450;
@@ -14,7 +14,13 @@ let bulk = 0;
 async function publishBulk({ reporter }: World): Promise<void> {
   const events = Array.from({ length: BULK_EVENTS }, () => {
     bulk += 1;
-    return { channel: BULK_CHANNEL, type: 'BULK', message: `n${bulk}`, fill: 'x'.repeat(BULK_BYTES) };
+    return {
+      channel: channelName(BULK),
+      type: 'BULK',
+      property_id: propertyId(BULK),
+      message: `n${bulk}`,
+      fill: 'x'.repeat(BULK_BYTES),
+    };
   });
   const body = JSON.stringify({ events });
   const key = `bulk-${bulk}`;

@@ -121,8 +121,8 @@ export const REDIS_FAULTS: readonly Fault[] = [
   },
   {
     kind: 'SCRIPT FLUSH',
-    weight: 3,
-    lane: 'side',
+    weight: 4,
+    lane: 'main',
     async run(world) {
       await tell(world, 'SCRIPT', 'FLUSH');
       return 'scripts forgotten';
