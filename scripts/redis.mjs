@@ -6,8 +6,8 @@
  */
 import { createServer } from 'node:net';
 import { ownFolder, run, spawnOwned, stopProcess } from './processes.mjs';
-import { installAdvice, installRedis } from './redis-install.mjs';
 import { Interrupted, SetupError, say } from './steps.mjs';
+import { installCommand, installProgram, REDIS } from './system-package.mjs';
 
 /** `XADD <epoch>-*`, sharded pub/sub and `#!lua` scripts came with it. */
 export const OLDEST_REDIS = 7;
@@ -26,7 +26,7 @@ export async function resolveRedisServer({ signal, install = true } = {}) {
   let version = await serverVersion(command);
   if (version === undefined && install) {
     say("  There is none: asking the system's package manager for it.");
-    const failure = await installRedis(signal);
+    const failure = await installProgram(REDIS, signal);
     if (signal?.aborted) throw new Interrupted();
     if (failure) throw new SetupError(`${await installAdvice()}\nIt could not be installed for you: ${failure}`);
     version = await serverVersion(command);
@@ -36,6 +36,12 @@ export async function resolveRedisServer({ signal, install = true } = {}) {
     throw new SetupError(`redis-server on the PATH is version ${version}. ${await installAdvice()}`);
   }
   return command;
+}
+
+/** Words for "install it yourself", fitting this machine. */
+async function installAdvice() {
+  const how = await installCommand(REDIS);
+  return `Install redis-server 7 or newer${how ? ` (\`${how}\`)` : ''}, or set REDIS_URL to a Redis that is running.`;
 }
 
 /** @param {string} version */

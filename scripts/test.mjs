@@ -4,6 +4,7 @@
  * is 0 only where something was tested and nothing failed. Arguments go to vitest: `npm test -- packages/client`.
  */
 import { join } from 'node:path';
+import { lookForChromium } from './chromium.mjs';
 import { ownFolder, spawnOwned, stopProcess } from './processes.mjs';
 import { resolveRedisServer } from './redis.mjs';
 import { binary, build, checkNode, installPackages, ROOT, runOrExplain } from './setup.mjs';
@@ -46,6 +47,7 @@ async function main() {
     );
     // Tests stop, freeze and empty their Redis: it is always one of their own, whatever REDIS_URL says.
     await step('Looking for redis-server', () => resolveRedisServer({ signal }));
+    await step('Looking for Chromium', () => lookForChromium({ signal, install: Boolean(process.env.CI) }));
     const file = join(folder.path, 'report.json');
     const exitCode = await runVitest(signal, file);
     return countTests(readReport(file), exitCode);
