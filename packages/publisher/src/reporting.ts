@@ -1,6 +1,7 @@
 /** What the publisher reports by itself: NYC Open Data and the demo feed, through the same door as everybody's changes. */
 import type { Connection } from '@belfry/shared/log';
 import type { Clock, Logger, Registry, SettingValues } from '@belfry/shared/service';
+import type { ServiceEvent } from './changes/event.js';
 import type { IntakeDoor } from './intake/door.js';
 import { HttpError, type Route } from './intake/http.js';
 import type { JobConnection } from './jobs/connection.js';
@@ -43,11 +44,9 @@ export function startReporting(options: ReportingOptions): Reporting {
   };
   const demo = settings.DEMO_FEED ? startDemoFeed({ submit, clock, logger }) : undefined;
 
-  /** For dashboards: "city data as of …". */
-  function announce({ source, ...state }: SourceState): void {
-    const event = { channel: 'state:sources', type: 'source_state', key: source, source, ...state };
-    door.accept([{ event }]).catch((error: unknown) => {
-      logger.warn({ err: error, source }, 'the state of a source was not published');
+  function announce(state: SourceState): void {
+    door.accept([{ event: sourceEvent(state) }]).catch((error: unknown) => {
+      logger.warn({ err: error, source: state.source }, 'the state of a source was not published');
     });
   }
 
@@ -70,4 +69,24 @@ export function startReporting(options: ReportingOptions): Reporting {
       await (await sources?.stop())?.close();
     },
   };
+}
+
+/**
+ * For dashboards: "city data as of …". An allow-list: the message of an error may name addresses and settings, and is for
+ * operators only.
+ */
+export function sourceEvent({ source, violation_type, state, since, checked_at, data_as_of, error }: SourceState) {
+  const event: ServiceEvent = {
+    channel: 'state:sources',
+    type: 'source_state',
+    key: source,
+    source,
+    violation_type,
+    state,
+    since,
+    ...(checked_at === undefined ? {} : { checked_at }),
+    ...(data_as_of === undefined ? {} : { data_as_of }),
+    ...(error === undefined ? {} : { error }),
+  };
+  return event;
 }
