@@ -88,6 +88,7 @@ export async function loadParts() {
   const { createJobMetrics } = await built('publisher/dist/jobs/metrics.js');
   const { createSourceMetrics } = await built('publisher/dist/sources/nyc/metrics.js');
   const { createAlertMetrics } = await built('publisher/dist/alerts/metrics.js');
+  const { createKpiMetrics } = await built('publisher/dist/portfolio/metrics.js');
   const { createJobRoutes } = await built('publisher/dist/operators/jobs.js');
   const { createDeadLetterRoutes } = await built('publisher/dist/operators/dead-letters.js');
   const { HTTP_ERRORS } = await built('publisher/dist/intake/http.js');
@@ -122,6 +123,7 @@ export async function loadParts() {
           watchLag(r, () => []);
           createAlertMetrics(r);
           createJobMetrics(r, undefined, Date.now);
+          createKpiMetrics(r);
           createSourceMetrics(r, async () => []);
         }),
       ),

@@ -27,6 +27,7 @@ import { measuredLog } from './measured-log.js';
 import { createPublisherMetrics, intakeMetrics, watchLag } from './metrics.js';
 import { createDeadLetterRoutes } from './operators/dead-letters.js';
 import { createJobRoutes } from './operators/jobs.js';
+import { startPortfolios } from './portfolio/index.js';
 import { watchRedis } from './redis-watch.js';
 import { startReporting } from './reporting.js';
 import { checkPublisherSettings, publisherSettings } from './settings.js';
@@ -153,15 +154,28 @@ runProcess(async () => {
         common,
       )
     : undefined;
+  const portfolios = startPortfolios({
+    ...common,
+    connection: connections.commands,
+    name,
+    leaseMs: settings.INTAKE_LEASE_MS,
+    door,
+  });
   // Side by side: each waits some seconds for what it has in hand.
-  shutdown.step('sources, alerts and intake', async () => {
-    await Promise.all([reporting.close(), alerts?.stop().then((started) => started?.close()), intake.stop()]);
+  shutdown.step('sources, alerts, portfolios and intake', async () => {
+    const endings = [reporting.close(), alerts?.stop().then((started) => started?.close()), portfolios.close()];
+    await Promise.all([...endings, intake.stop()]);
   });
   const http = await startHttpDoor({
     host: settings.HTTP_HOST,
     port: settings.HTTP_PORT,
     token: settings.PUBLISHER_TOKEN,
-    routes: [...intakeRoutes(door, (kind, count) => metrics.accepted.inc({ kind }, count)), ...reporting.routes],
+    allowedOrigins: settings.ALLOWED_ORIGINS,
+    routes: [
+      ...intakeRoutes(door, (kind, count) => metrics.accepted.inc({ kind }, count)),
+      ...reporting.routes,
+      ...portfolios.routes,
+    ],
     logger,
     onRefused: (code) => metrics.refused.inc({ code }),
   });

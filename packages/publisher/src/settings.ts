@@ -1,9 +1,10 @@
 /** Everything of the publisher that can be set from the environment. The table in the README is written from here. */
 
-import { operatorAuthSettings } from '@belfry/shared/auth';
+import { checkSecret, operatorAuthSettings } from '@belfry/shared/auth';
 import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
 import { ConfigurationError, integer, logSettings, operatorSettings, secret, text } from '@belfry/shared/service';
 import { alertSettings } from './alerts/settings.js';
+import { portfolioSettings } from './portfolio/settings.js';
 import { sourceSettings } from './sources/index.js';
 
 export const publisherSettings = {
@@ -102,9 +103,13 @@ export const publisherSettings = {
   }),
   ...sourceSettings,
   ...alertSettings,
+  ...portfolioSettings,
   ...operatorSettings(9770),
   ...operatorAuthSettings,
-  JWT_SECRET: secret({ text: 'For operators’ tokens where OPERATOR_SECRET is empty', default: '' }),
+  JWT_SECRET: secret({
+    text: 'Secret that clients’ tokens (HS256) are signed with, for portfolios; and operators’ where OPERATOR_SECRET is empty',
+    default: '',
+  }),
   ...logSettings,
 } as const;
 
@@ -115,6 +120,7 @@ const MIN_TOKEN_LENGTH = 32;
 export function checkPublisherSettings(
   values: {
     readonly PUBLISHER_TOKEN: string;
+    readonly JWT_SECRET: string;
     readonly INTAKE_REWIND_SECONDS: number;
     readonly INTAKE_RETENTION_SECONDS: number;
   },
@@ -125,6 +131,7 @@ export function checkPublisherSettings(
       `PUBLISHER_TOKEN has ${values.PUBLISHER_TOKEN.length} characters; in production it needs at least ${MIN_TOKEN_LENGTH}`,
     );
   }
+  if (values.JWT_SECRET !== '') checkSecret(values.JWT_SECRET, nodeEnvironment);
   if (values.INTAKE_RETENTION_SECONDS < values.INTAKE_REWIND_SECONDS) {
     throw new ConfigurationError(
       `INTAKE_RETENTION_SECONDS=${values.INTAKE_RETENTION_SECONDS} must not be less than INTAKE_REWIND_SECONDS=${values.INTAKE_REWIND_SECONDS}`,

@@ -1,6 +1,6 @@
 /**
  * Facts: what is known of one property and one violation type, compact enough to be read and written with every change.
- * In Redis a fact is JSON: `{"c":7,"o":["35123456",3,"35123457",-1],"s":2}`.
+ * In Redis a fact is JSON: `{"c":7,"o":["35123456",3,"35123457",-1],"s":2,"n":[1967050,2]}`.
  */
 import { SEVERITIES, type Severity } from '@belfry/shared/protocol';
 
@@ -11,12 +11,52 @@ export interface Facts {
   readonly open: ReadonlyMap<string, Severity | undefined>;
   /** The severity last given for the whole, where the single violations did not tell. */
   readonly severity: Severity | undefined;
+  /** How many were new in which quarter of an hour, of the last day: quarter, number, quarter, number …, oldest first. */
+  readonly recent?: readonly number[] | undefined;
 }
 
 interface Encoded {
   readonly c: number;
   readonly o?: readonly (string | number)[];
   readonly s?: number;
+  readonly n?: readonly number[];
+}
+
+export const QUARTER_SECONDS = 900;
+const QUARTERS_A_DAY = 96;
+const NONE: readonly number[] = [];
+
+const quarterOf = (seconds: number): number => Math.floor(seconds / QUARTER_SECONDS);
+
+/**
+ * The new ones of the last day once `count` more have come. What happened longer ago than a day is left out.
+ * @param happened seconds since 1970; of what claims to come from the future it counts that it is here
+ */
+export function recentWith(before: Facts | undefined, count: number, happened: number, now: number) {
+  const known = before?.recent ?? NONE;
+  const oldest = quarterOf(now) - QUARTERS_A_DAY;
+  const quarter = quarterOf(Math.min(happened, now));
+  const counts = count > 0 && quarter >= oldest;
+  if (!counts && (known[0] ?? oldest) >= oldest) return known.length === 0 ? undefined : known;
+  // Nearly always the newest one.
+  if (counts && known.at(-2) === quarter && (known[0] as number) >= oldest) {
+    return [...known.slice(0, -1), (known.at(-1) as number) + count];
+  }
+  const byQuarter = new Map<number, number>();
+  for (let n = 0; n + 1 < known.length; n += 2) {
+    if ((known[n] as number) >= oldest) byQuarter.set(known[n] as number, known[n + 1] as number);
+  }
+  if (counts) byQuarter.set(quarter, (byQuarter.get(quarter) ?? 0) + count);
+  const sorted = [...byQuarter].sort(([a], [b]) => a - b).flat();
+  return sorted.length === 0 ? undefined : sorted;
+}
+
+/** How many were new within a day before `now` (seconds), to a quarter of an hour. */
+export function newWithinADay(recent: readonly number[], now: number): number {
+  const oldest = quarterOf(now) - QUARTERS_A_DAY;
+  let sum = 0;
+  for (let n = 0; n + 1 < recent.length; n += 2) if ((recent[n] as number) >= oldest) sum += recent[n + 1] as number;
+  return sum;
 }
 
 export function encodeFacts(facts: Facts): string {
@@ -26,6 +66,7 @@ export function encodeFacts(facts: Facts): string {
     c: facts.count,
     ...(open.length > 0 ? { o: open } : {}),
     ...(facts.severity ? { s: SEVERITIES.indexOf(facts.severity) } : {}),
+    ...(facts.recent ? { n: facts.recent } : {}),
   };
   return JSON.stringify(encoded);
 }
@@ -33,8 +74,8 @@ export function encodeFacts(facts: Facts): string {
 /** The facts behind what `encodeFacts` wrote; undefined where there are none yet. */
 export function decodeFacts(text: string | undefined): Facts | undefined {
   if (text === undefined) return undefined;
-  const { c, o = [], s } = JSON.parse(text) as Encoded;
+  const { c, o = [], s, n: recent } = JSON.parse(text) as Encoded;
   const open = new Map<string, Severity | undefined>();
-  for (let n = 0; n + 1 < o.length; n += 2) open.set(String(o[n]), SEVERITIES[o[n + 1] as number]);
-  return { count: c, open, severity: s === undefined ? undefined : SEVERITIES[s] };
+  for (let at = 0; at + 1 < o.length; at += 2) open.set(String(o[at]), SEVERITIES[o[at + 1] as number]);
+  return { count: c, open, severity: s === undefined ? undefined : SEVERITIES[s], recent };
 }

@@ -6,11 +6,13 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from '@belfry/shared/service';
+import { createCors } from './cors.js';
 
 /** What is answered when a request fails, with `code` in the body. */
 export const HTTP_ERRORS = {
   bad_request: 400,
   unauthorized: 401,
+  forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
   too_large: 413,
@@ -49,6 +51,8 @@ export interface HttpReply {
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
+  /** Who calls: a service, which shows the publisher's token, or a user, whose own token `handle` checks. Default: service. */
+  readonly caller?: 'service' | 'user';
   /** What it throws, unless an HttpError, is answered with 500 and logged. */
   readonly handle: (request: HttpRequest) => Promise<HttpReply> | HttpReply;
 }
@@ -58,6 +62,8 @@ export interface HttpDoorOptions {
   readonly port: number;
   /** Bearer token that every request must show; empty: none. */
   readonly token: string;
+  /** Pages that users' browsers may call from; see `cors.ts`. Default: any. */
+  readonly allowedOrigins?: readonly string[];
   readonly routes: readonly Route[];
   readonly logger: Logger;
   /** Called with every refusal. */
@@ -86,16 +92,19 @@ const SWEEP_MS = 50;
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { logger, routes } = options;
   const tokenDigest = options.token === '' ? undefined : digest(`Bearer ${options.token}`);
+  const allowOrigin = createCors(options.allowedOrigins ?? ['*']);
   const memory = { pendingBytes: 0 };
   let closing = false;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // Digests have one length: comparing them takes the same time whatever was sent.
-    if (tokenDigest && !timingSafeEqual(tokenDigest, digest(request.headers.authorization ?? ''))) {
-      throw new HttpError('unauthorized', 'Send the publisher’s token as `Authorization: Bearer <token>`.');
-    }
     const url = new URL(request.url ?? '/', 'http://publisher');
     const there = routes.filter((route) => route.path === url.pathname);
+    if (there.some(({ caller }) => caller === 'user')) {
+      if (allowOrigin(request, response)) return;
+    } else if (tokenDigest && !timingSafeEqual(tokenDigest, digest(request.headers.authorization ?? ''))) {
+      // Digests have one length: comparing them takes the same time whatever was sent.
+      throw new HttpError('unauthorized', 'Send the publisher’s token as `Authorization: Bearer <token>`.');
+    }
     if (there.length === 0) throw new HttpError('not_found', `There is no ${url.pathname} here.`);
     const route = there.find(({ method }) => method === request.method);
     if (!route) {

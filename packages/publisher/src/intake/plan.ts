@@ -6,7 +6,7 @@ import type { AppendEntry, NewEvent } from '@belfry/shared/log';
 import { applyPatch, documentIn, isPatch, isRemoval } from '../changes/board.js';
 import { detect } from '../changes/detect.js';
 import { MAX_EVENT_LENGTH, type ServiceEvent, serviceEventBody, snapshotKeyOf } from '../changes/event.js';
-import { encodeFacts, type Facts } from '../changes/facts.js';
+import { encodeFacts, type Facts, recentWith } from '../changes/facts.js';
 import { violationUpdateBody } from '../changes/update.js';
 import type { IntakeItem } from './entry.js';
 import { compareIds, millisecondsOf } from './id.js';
@@ -75,10 +75,13 @@ function effectOf({ id, items }: ChannelWork, byType: Map<string, Facts | undefi
     const before = byType.get(type);
     const after = detect(before, change);
     if (after.facts !== before) {
-      byType.set(type, after.facts);
+      const { count, open, severity } = after.facts;
+      const recent = recentWith(before, after.detection?.newViolations ?? 0, change.timestamp ?? at, at);
+      const known: Facts = { count, open, severity, recent };
+      byType.set(type, known);
       // Without a prototype: a violation type may have any name.
       facts ??= Object.create(null) as Record<string, string>;
-      facts[type] = encodeFacts(after.facts);
+      facts[type] = encodeFacts(known);
     }
     if (after.detection) {
       events.push({ key: `violations:${type}`, body: violationUpdateBody(change, after.detection, at) });

@@ -1,5 +1,5 @@
 /**
- * Shares: which part of the intake this publisher works on. Leases divide the shares among the publishers that are
+ * Shares: which part of the work, of the intake above all, this publisher does. Leases divide the shares among the publishers that are
  * alive, about equally; they spread the work and no more: safety rests on the compare-and-set in append.
  */
 import { crc32 } from 'node:zlib';
@@ -23,7 +23,7 @@ export interface Shares {
 
 export interface SharesOptions {
   readonly commands: IntakeCommands & Pick<Connection, 'set' | 'zrem'>;
-  readonly keys: IntakeKeys;
+  readonly keys: Pick<IntakeKeys, 'publishers' | 'shares' | 'lease'>;
   readonly shares: number;
   /** Unique among all publishers. */
   readonly name: string;

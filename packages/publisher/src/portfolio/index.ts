@@ -1,0 +1,77 @@
+/** Portfolios, wired: kept over HTTP, counted for who is connected. */
+import { type AccessPolicy, createVerifier } from '@belfry/shared/auth';
+import type { Connection } from '@belfry/shared/log';
+import { createPresenceReader } from '@belfry/shared/presence';
+import type { Clock, Logger, Registry, SettingValues } from '@belfry/shared/service';
+import type { IntakeDoor } from '../intake/door.js';
+import type { Route } from '../intake/http.js';
+import { createWatchList } from '../sources/watch-list.js';
+import { createIdentify } from '../users/identify.js';
+import { createCounter } from './counter.js';
+import { portfolioKeys } from './keys.js';
+import { createKpiMetrics } from './metrics.js';
+import { portfolioRoutes } from './routes.js';
+import type { portfolioSettings } from './settings.js';
+import { createPortfolioStore } from './store.js';
+import { startUpdates } from './updates.js';
+
+export interface PortfoliosOptions {
+  readonly settings: SettingValues<typeof portfolioSettings> & { readonly JWT_SECRET: string };
+  readonly connection: Connection;
+  readonly prefix: string;
+  /** Unique among publishers. */
+  readonly name: string;
+  readonly leaseMs: number;
+  readonly door: IntakeDoor;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly registry: Registry;
+}
+
+export interface Portfolios {
+  /** None where tokens of users cannot be verified. */
+  readonly routes: readonly Route[];
+  close(): Promise<void>;
+}
+
+export function startPortfolios(options: PortfoliosOptions): Portfolios {
+  const { clock, connection, logger, prefix, settings } = options;
+  const keys = portfolioKeys(prefix);
+  const store = createPortfolioStore({
+    connection,
+    keys,
+    watchList: createWatchList(connection, prefix, clock.now),
+    clock,
+  });
+  const counter = createCounter({ connection, prefix, keys, clock });
+  const updates = settings.KPIS_ENABLED
+    ? startUpdates({
+        ...options,
+        keys,
+        store,
+        counter,
+        presence: createPresenceReader({ connection, prefix }),
+        metrics: createKpiMetrics(options.registry),
+      })
+    : undefined;
+  const secrets = [settings.JWT_SECRET, settings.JWT_PREVIOUS_SECRET].filter((secret) => secret !== '');
+  const verifies = secrets.length > 0 || settings.JWT_JWKS_URL !== '';
+  const verify = createVerifier({
+    secrets: () => secrets,
+    keySetUrl: settings.JWT_JWKS_URL,
+    algorithms: settings.JWT_ALGORITHMS,
+    issuer: settings.JWT_ISSUER || undefined,
+    audience: settings.JWT_AUDIENCE || undefined,
+    clock,
+    logger,
+  });
+  const accessPolicy: AccessPolicy = { properties: settings.ACCESS_POLICY, boardReaders: new Map() };
+  const identify = createIdentify({ verify, connection, prefix, clock });
+  return {
+    routes: verifies
+      ? portfolioRoutes({ identify, accessPolicy, store, counter, maxProperties: settings.PORTFOLIO_MAX_PROPERTIES })
+      : [],
+    close: async () => updates?.close(),
+  };
+}

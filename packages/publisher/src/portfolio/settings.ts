@@ -1,0 +1,23 @@
+/** What can be set about portfolios, and about the users who write theirs. */
+import { authSettings } from '@belfry/shared/auth';
+import { flag, integer, list } from '@belfry/shared/service';
+
+const { BOARD_READERS: _, JWT_SECRET: __, ...tokenSettings } = authSettings;
+
+export const portfolioSettings = {
+  ...tokenSettings,
+  ALLOWED_ORIGINS: list({
+    text: 'Browser origins that may read and write portfolios, as https://dashboard.example; `*` allows all',
+    default: '*',
+  }),
+  KPIS_ENABLED: flag({
+    text: 'Whether this publisher counts portfolios for the users who are connected, and sends them `kpi:update`',
+    default: 'true',
+  }),
+  PORTFOLIO_MAX_PROPERTIES: integer({
+    text: 'Properties that one portfolio may have',
+    default: '1000',
+    min: 1,
+    max: 10_000,
+  }),
+} as const;
