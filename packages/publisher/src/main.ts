@@ -25,6 +25,7 @@ import { connectForJobs } from './jobs/connection.js';
 import { createJobMetrics } from './jobs/metrics.js';
 import { measuredLog } from './measured-log.js';
 import { createPublisherMetrics, intakeMetrics, watchLag } from './metrics.js';
+import { createBoard } from './operators/board.js';
 import { createDeadLetterRoutes } from './operators/dead-letters.js';
 import { createJobRoutes } from './operators/jobs.js';
 import { startPortfolios } from './portfolio/index.js';
@@ -78,6 +79,18 @@ runProcess(async () => {
   const jobRoutes = createJobRoutes({ connect: jobs.connectForJobs, prefix });
   shutdown.step('job routes', jobRoutes.close);
   const operatorSecrets = [settings.OPERATOR_SECRET || settings.JWT_SECRET].filter((secret) => secret !== '');
+  const check = createOperatorCheck(
+    createVerifier({
+      secrets: () => operatorSecrets,
+      keySetUrl: '',
+      algorithms: [],
+      issuer: undefined,
+      audience: OPERATOR_AUDIENCE,
+      clock,
+      logger,
+    }),
+  );
+  const deadLetterRoutes = createDeadLetterRoutes({ connection: connections.commands, prefix });
   const operators = await startOperatorServer({
     host: settings.OPERATOR_HOST,
     port: settings.OPERATOR_PORT,
@@ -85,21 +98,8 @@ runProcess(async () => {
     logger,
     readiness: [redis.readiness],
     handlers: [
-      operatorRoutes({
-        routes: [...jobRoutes.routes, ...createDeadLetterRoutes({ connection: connections.commands, prefix })],
-        check: createOperatorCheck(
-          createVerifier({
-            secrets: () => operatorSecrets,
-            keySetUrl: '',
-            algorithms: [],
-            issuer: undefined,
-            audience: OPERATOR_AUDIENCE,
-            clock,
-            logger,
-          }),
-        ),
-        logger,
-      }),
+      operatorRoutes({ routes: [...jobRoutes.routes, ...deadLetterRoutes], check, logger }),
+      createBoard({ queues: jobRoutes.queues, check, logger }),
     ],
   });
   shutdown.step('operators', operators.close);

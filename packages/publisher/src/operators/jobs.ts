@@ -9,6 +9,8 @@ export const QUEUE_NAMES = ['sources', 'deliveries', 'digests'] as const;
 
 export interface JobRoutes {
   readonly routes: readonly OperatorRoute[];
+  /** Opened now where they were not before. */
+  queues(): readonly Queue[];
   close(): Promise<void>;
 }
 
@@ -77,6 +79,7 @@ export function createJobRoutes(options: {
   ];
   return {
     routes,
+    queues: () => QUEUE_NAMES.map(queueNamed),
     async close() {
       await Promise.all([...queues.values()].map((queue) => queue.close()));
       connection?.disconnect();

@@ -1,0 +1,66 @@
+/** Bull Board on the operators' port of a real publisher: behind the operators' token, with every queue. */
+import {
+  mintOperatorToken,
+  mintToken,
+  startPublisher,
+  startRedis,
+  TEST_SECRET,
+  type TestProcess,
+  type TestRedis,
+} from '@belfry/testkit';
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+let redis: TestRedis;
+let publisher: TestProcess;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  publisher = await startPublisher({ REDIS_URL: redis.url, JWT_SECRET: TEST_SECRET });
+});
+afterAll(async () => {
+  await publisher?.stop();
+  await redis?.stop();
+});
+
+const basic = (token: string) => `Basic ${Buffer.from(`operator:${token}`).toString('base64')}`;
+const ask = (path: string, authorization = '', init: RequestInit = {}) =>
+  fetch(`${publisher.operatorUrl}/jobs/board${path}`, { ...init, headers: { authorization, ...init.headers } });
+
+it('asks for a password, which is an operator’s token', async () => {
+  const refused = await ask('');
+  expect(refused.status).toBe(401);
+  expect(refused.headers.get('www-authenticate')).toMatch(/^Basic /);
+  expect((await ask('', basic(mintToken({ user_id: 'landlord-7', role: 'ADMIN' })))).status).toBe(401);
+  expect((await ask('/static/favicon.svg')).status).toBe(401);
+  const page = await ask('', basic(mintOperatorToken()));
+  expect(page.status).toBe(200);
+  const html = await page.text();
+  expect(html).toContain('<base href="/jobs/board/"');
+  const script = /src="\/?(static\/[^"]+\.js)"/.exec(html)?.[1];
+  expect((await ask(`/${script}`, `Bearer ${mintOperatorToken()}`)).status).toBe(200);
+});
+
+it('shows every queue, and removes a failed job', async () => {
+  const auth = basic(mintOperatorToken());
+  const queue = new Queue('deliveries', {
+    connection: { host: redis.host, port: redis.port },
+    prefix: '{belfry:jobs}',
+  });
+  try {
+    const job = await queue.add('deliver', {}, { jobId: 'one', delay: 3_600_000 });
+    const { queues } = (await (await ask('/api/queues', auth)).json()) as {
+      queues: { name: string; counts: unknown }[];
+    };
+    expect(queues.map(({ name }) => name).sort()).toEqual(['deliveries', 'digests', 'sources']);
+    expect(queues.find(({ name }) => name === 'deliveries')?.counts).toMatchObject({ delayed: 1 });
+    const path = `/api/queues/deliveries/${job.id}/clean`;
+    const foreign = { method: 'PUT', headers: { 'sec-fetch-site': 'cross-site' } };
+    expect((await ask(path, auth, foreign)).status).toBe(403);
+    expect((await ask(path, auth, { method: 'PUT' })).status).toBeLessThan(300);
+    expect(await queue.getJob('one')).toBeUndefined();
+    await publisher.logged(({ audit, call }) => audit === true && String(call).endsWith('/one/clean'));
+  } finally {
+    await queue.close();
+  }
+});
