@@ -18,7 +18,8 @@ function crossing(seen: readonly (readonly [number, number, number])[], channel 
   const sightings = createSightings(findings, STARTED_AT);
   for (const [epoch, offset, n] of seen) sightings.sighted(channel, epoch, offset, change(n));
   sightings.crossed(channel, { epoch: FIRST, offset: 0 }, { epoch: SECOND, offset: 0 }, eventAtEnd);
-  sightings.check(new Map([[channel, createChain()]]), { [PROPERTY]: 1_000 });
+  const next = Array.from({ length: PROPERTY + 1 }, () => 1_000);
+  sightings.check(new Map([[channel, createChain()]]), next);
   return findings.total;
 }
 
