@@ -18,7 +18,12 @@ export default defineConfig({
         test: {
           ...common,
           name: 'parts',
-          include: ['packages/*/src/**/*.test.{ts,tsx}', 'testkit/src/**/*.test.ts', 'scripts/**/*.test.{ts,mjs}'],
+          include: [
+            'packages/*/src/**/*.test.{ts,tsx}',
+            'testkit/src/**/*.test.ts',
+            'scripts/**/*.test.{ts,mjs}',
+            'fuzz/**/*.test.ts',
+          ],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },

@@ -66,9 +66,7 @@ export function createCommands(options: CommandsOptions): Commands {
   async function collect(id: string, expected: ReadonlySet<string>): Promise<CommandReply[]> {
     const deadline = clock.now() + DEADLINE_MS;
     for (;;) {
-      const replies = (await connection.lrange(keys.replies(id), 0, -1)).map(
-        (text) => JSON.parse(text) as CommandReply,
-      );
+      const replies = (await connection.lrange(keys.replies(id), 0, -1)).flatMap((text) => readReply(text) ?? []);
       const answered = new Set(replies.map((reply) => reply.node));
       if ([...expected].every((name) => answered.has(name)) || clock.now() > deadline) return replies;
       await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
@@ -94,6 +92,15 @@ export function createCommands(options: CommandsOptions): Commands {
       answer(frame).catch((error: unknown) => logger.error({ err: error, command: frame.command }, 'command failed'));
     },
   };
+}
+
+function readReply(text: string): CommandReply | undefined {
+  try {
+    const reply = JSON.parse(text) as Partial<CommandReply> | null;
+    return typeof reply?.node === 'string' ? (reply as CommandReply) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function readFrame(bytes: Buffer): CommandFrame | undefined {

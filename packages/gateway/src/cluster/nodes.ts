@@ -64,7 +64,7 @@ export function createNodes(options: NodesOptions): Nodes {
       const texts = await connection.mget(...names.map(keys.node));
       const gone = names.filter((_, index) => texts[index] === null);
       if (gone.length > 0) await connection.zrem(keys.nodes, ...gone);
-      return texts.flatMap((text) => (text === null ? [] : (JSON.parse(text) as NodeInfo)));
+      return texts.flatMap((text) => readInfo(text) ?? []);
     },
     async close() {
       stop();
@@ -72,4 +72,14 @@ export function createNodes(options: NodesOptions): Nodes {
       await Promise.all([connection.del(keys.node(node)), connection.zrem(keys.nodes, node)]);
     },
   };
+}
+
+/** What somebody else wrote there is no gateway. */
+function readInfo(text: string | null): NodeInfo | undefined {
+  try {
+    const info = text === null ? undefined : (JSON.parse(text) as Partial<NodeInfo> | null);
+    return typeof info?.node === 'string' ? (info as NodeInfo) : undefined;
+  } catch {
+    return undefined;
+  }
 }

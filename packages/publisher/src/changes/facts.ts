@@ -71,11 +71,27 @@ export function encodeFacts(facts: Facts): string {
   return JSON.stringify(encoded);
 }
 
-/** The facts behind what `encodeFacts` wrote; undefined where there are none yet. */
+/**
+ * The facts behind what `encodeFacts` wrote; undefined where there are none yet, and where somebody else wrote there: the
+ * next report then counts as a property's first, instead of stopping the property for good. Never throws.
+ */
 export function decodeFacts(text: string | undefined): Facts | undefined {
-  if (text === undefined) return undefined;
-  const { c, o = [], s, n: recent } = JSON.parse(text) as Encoded;
+  const encoded = text === undefined ? undefined : readEncoded(text);
+  if (!encoded) return undefined;
+  const { c, o = [], s, n: recent } = encoded;
   const open = new Map<string, Severity | undefined>();
   for (let at = 0; at + 1 < o.length; at += 2) open.set(String(o[at]), SEVERITIES[o[at + 1] as number]);
   return { count: c, open, severity: s === undefined ? undefined : SEVERITIES[s], recent };
+}
+
+function readEncoded(text: string): Encoded | undefined {
+  let value: Partial<Record<keyof Encoded, unknown>> | null;
+  try {
+    value = JSON.parse(text) as typeof value;
+  } catch {
+    return undefined;
+  }
+  const isCount = Number.isSafeInteger(value?.c) && (value?.c as number) >= 0;
+  const lists = [value?.o ?? [], value?.n ?? []];
+  return isCount && lists.every((list) => Array.isArray(list)) ? (value as Encoded) : undefined;
 }

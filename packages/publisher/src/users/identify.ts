@@ -38,6 +38,11 @@ export function createIdentify(options: {
 
 function readEntry(text: string | null | undefined): { readonly at: number; readonly until: number } | undefined {
   if (!text) return undefined;
-  const { at, until } = JSON.parse(text) as { at?: unknown; until?: unknown };
-  return typeof at === 'number' && typeof until === 'number' ? { at, until } : undefined;
+  try {
+    const { at, until } = JSON.parse(text) as { at?: unknown; until?: unknown };
+    return typeof at === 'number' && typeof until === 'number' ? { at, until } : undefined;
+  } catch {
+    // As gateways see it: what is no revocation revokes nothing.
+    return undefined;
+  }
 }

@@ -54,7 +54,13 @@ export function createAppend({ prefix, redis, retention }: AppendOptions): Appen
   function send(part: readonly Waiting[]): void {
     call(part).then(
       (replies) => {
-        for (const [n, { resolve }] of part.entries()) resolve(outcomeOf(replies[n] as Reply[]));
+        for (const [n, { reject, resolve }] of part.entries()) {
+          try {
+            resolve(outcomeOf(replies[n] as Reply[]));
+          } catch (cause) {
+            reject(new LogUnavailable('the answer to an append cannot be understood', { cause }));
+          }
+        }
       },
       (cause: Error) => {
         // One channel's trouble is not to be that of the others. Repeating what was done already is harmless.

@@ -30,37 +30,40 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
   const redis = withScripts(options.connection);
   const cork = createCork(options.connection);
 
-  async function ask<T>(call: () => Promise<T>): Promise<T> {
+  async function ask<T, R>(call: () => Promise<T>, understand: (reply: T) => R): Promise<R> {
     cork();
-    return unavailableOnFailure(call);
+    return unavailableOnFailure(async () => understand(await call()));
   }
 
   async function read(channel: string, request: ReadRequest): Promise<ChannelReading> {
     const keys = channelKeys(prefix, channel);
     const from = request.from ? formatPosition(request.from) : '';
-    const reply = await ask(() =>
-      redis.belfryRead(
-        3,
-        keys.log,
-        keys.meta,
-        keys.snapshot,
-        from,
-        request.last,
-        request.snapshot,
-        retention.logTtlSeconds,
-      ),
+    return ask(
+      () =>
+        redis.belfryRead(
+          3,
+          keys.log,
+          keys.meta,
+          keys.snapshot,
+          from,
+          request.last,
+          request.snapshot,
+          retention.logTtlSeconds,
+        ),
+      readingOf,
     );
-    return readingOf(reply);
   }
 
   async function positions(channels: readonly string[]): Promise<(Position | undefined)[]> {
     const found: (Position | undefined)[] = [];
     for (let start = 0; start < channels.length; start += POSITIONS_PER_PIPELINE) {
       const part = channels.slice(start, start + POSITIONS_PER_PIPELINE);
-      const replies = await ask(() =>
-        Promise.all(part.map((channel) => redis.xrevrange(channelKeys(prefix, channel).log, '+', '-', 'COUNT', 1))),
+      const ends = await ask(
+        () =>
+          Promise.all(part.map((channel) => redis.xrevrange(channelKeys(prefix, channel).log, '+', '-', 'COUNT', 1))),
+        (replies) => replies.map((rows) => parsePosition(rows[0]?.[0])),
       );
-      for (const rows of replies) found.push(parsePosition(rows[0]?.[0]));
+      found.push(...ends);
     }
     return found;
   }
@@ -70,27 +73,30 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
   const facts: LogWriter['facts'] = async ({ channel, lane, fields, from = 'facts', idempotencyKeys }) => {
     const keys = channelKeys(prefix, channel);
     const all = [keys.meta, keys[from], ...idempotencyKeys.map((key) => idempotencyKey(prefix, channel, key))];
-    const reply = await ask(() => redis.belfryFacts(all.length, ...all, lane, ...fields));
-    return factsOf(reply);
+    return ask(() => redis.belfryFacts(all.length, ...all, lane, ...fields), factsOf);
   };
 
-  const applied: LogWriter['applied'] = async (channel, intakeIds) => {
-    const wanted = new Set(intakeIds);
-    const rows = await ask(() => redis.xrange(channelKeys(prefix, channel).log, '-', '+'));
-    const found = new Map<string, string[]>();
-    for (const [id, fields] of rows) {
-      const [, body, , intakeId] = fields;
-      if (body === undefined || intakeId === undefined || !wanted.has(intakeId)) continue;
-      const frames = found.get(intakeId) ?? [];
-      frames.push(frameOf(id, body));
-      found.set(intakeId, frames);
-    }
-    return found;
-  };
+  const applied: LogWriter['applied'] = (channel, intakeIds) =>
+    ask(
+      () => redis.xrange(channelKeys(prefix, channel).log, '-', '+'),
+      (rows) => {
+        const wanted = new Set(intakeIds);
+        const found = new Map<string, string[]>();
+        for (const [id, fields] of rows) {
+          const [, body, , intakeId] = fields;
+          if (body === undefined || intakeId === undefined || !wanted.has(intakeId)) continue;
+          const frames = found.get(intakeId) ?? [];
+          frames.push(frameOf(id, body));
+          found.set(intakeId, frames);
+        }
+        return found;
+      },
+    );
 
   return { read, positions, append, facts, applied };
 }
 
+/** Also where the answer is not to be understood: Redis holds what anybody wrote who could. */
 async function unavailableOnFailure<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();

@@ -1,0 +1,44 @@
+// @ts-check
+/**
+ * `npm run fuzz -- --minutes 60 --seed 7 --targets client-frames,sessions`: fuzzes as long as wanted, the minutes shared
+ * out evenly among the targets. Ends a run that hangs: an input that never returns cannot be ended from within.
+ */
+import { parseArgs } from 'node:util';
+import { spawnOwned, stopProcess } from './processes.mjs';
+import { binary, ROOT } from './setup.mjs';
+
+const GRACE_MS = 300_000;
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '5' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    targets: { type: 'string' },
+  },
+});
+if (!(Number(values.minutes) > 0) || !/^\d+$/.test(values.seed)) {
+  console.error('--minutes must be a number above 0, --seed a whole number');
+  process.exit(2);
+}
+console.log(`seed ${values.seed}`);
+const child = spawnOwned(binary('vitest'), ['run', 'fuzz'], {
+  cwd: ROOT,
+  stdio: 'inherit',
+  env: {
+    ...process.env,
+    FUZZ_MINUTES: values.minutes,
+    FUZZ_SEED: values.seed,
+    ...(values.targets ? { FUZZ_TARGETS: values.targets } : {}),
+  },
+});
+const hung = setTimeout(
+  () => {
+    console.error('the target named last hangs: its inputs are made again from the seed');
+    stopProcess(child).then(() => process.exit(1));
+  },
+  Number(values.minutes) * 60_000 + GRACE_MS,
+);
+child.once('exit', (code) => {
+  clearTimeout(hung);
+  process.exitCode = code ?? 1;
+});
