@@ -17,6 +17,8 @@ export interface CampaignOptions {
   readonly corpusFolder: string;
   /** Writes inputs that reached new code to the corpus folder. */
   readonly keep: boolean;
+  /** What may be left behind. Default: `MAX_GROWTH_BYTES`. */
+  readonly maxGrowthBytes?: number;
 }
 
 export interface Finding {
@@ -121,7 +123,7 @@ export async function runCampaign(target: Target, options: CampaignOptions): Pro
     if (early === undefined && performance.now() - started > options.milliseconds / 5) early = usedBytes();
   }
   const grownBytes = early === undefined ? 0 : usedBytes() - early;
-  if (grownBytes > MAX_GROWTH_BYTES) {
+  if (grownBytes > (options.maxGrowthBytes ?? MAX_GROWTH_BYTES)) {
     findings.push({ what: `memory grew by ${grownBytes} bytes over ${inputs} inputs`, input: Buffer.alloc(0) });
   }
   counter?.close();
