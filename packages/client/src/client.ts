@@ -71,9 +71,10 @@ export function createClient(options: ClientOptions): Client {
   const webSocket = sse ? undefined : webSocketTransport(webSocketOf(options));
   const { locks } = runtime.navigator ?? {};
   const Channel = runtime.BroadcastChannel;
+  const addresses = urls.map((url) => (sse ? addressOf(url, 'http', '/v1/stream') : addressOf(url, 'ws')));
   const connection = createConnection({
     options,
-    urls: urls.map((url) => (sse ? addressOf(url, 'http', '/v1/stream') : addressOf(url, 'ws'))),
+    urls: addresses,
     clock,
     random,
     tokens,
@@ -84,7 +85,17 @@ export function createClient(options: ClientOptions): Client {
       webSocket ?? (await import('./sse.js')).sseTransport(fetch, { bearer, fetchStates, HttpError, queryOf }),
     share:
       name && locks && Channel
-        ? async (events) => (await import('./share.js')).createShare({ name, id, clock, locks, Channel, events })
+        ? async (events) =>
+            (await import('./share.js')).createShare({
+              name,
+              id,
+              urls: addresses,
+              tokens,
+              clock,
+              locks,
+              Channel,
+              events,
+            })
         : undefined,
     follower: {
       send: (tab, message) => {

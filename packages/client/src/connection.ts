@@ -119,7 +119,10 @@ export function createConnection(parts: ConnectionParts): Connection {
 
   function closed(code: number, text: string): void {
     const after = afterClose(code);
-    if (after === 'stop') return refuse(code, text);
+    if (after === 'stop') {
+      share?.stop(code, text);
+      return refuse(code, text);
+    }
     if (after === 'new_token') {
       tokens.refused();
       serverDelay = 0;
@@ -202,11 +205,14 @@ export function createConnection(parts: ConnectionParts): Connection {
       ...parts.follower,
       lead: () => machine.send('lead'),
       follow: (frames) => {
+        serverDelay = undefined;
         for (const frame of frames) received(frame);
         machine.send('follow');
       },
       frame: received,
-      down: () => fail('transport', 'the connected tab let go', 0),
+      down: () => fail('transport', 'the connected tab let go', serverDelay ?? 0),
+      stop: refuse,
+      failed: noToken,
       hint: hurry,
     }).then(
       (loaded) => {
@@ -218,6 +224,11 @@ export function createConnection(parts: ConnectionParts): Connection {
         machine.send('lead');
       },
     );
+  }
+
+  function noToken(cause: unknown): void {
+    report(wrap('token', cause));
+    fail('token', 'no token');
   }
 
   function hurry(): void {
@@ -278,10 +289,7 @@ export function createConnection(parts: ConnectionParts): Connection {
           if (token === null) signedOut();
           else machine.send('token');
         },
-        (cause: unknown) => {
-          report(wrap('token', cause));
-          if (!left) fail('token', 'no token');
-        },
+        (cause) => !left && noToken(cause),
       );
       const stop = deadline(connectTimeoutMs, 'no token');
       return () => {

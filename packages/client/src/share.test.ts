@@ -1,70 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { settled } from './fake-clock.test-support.js';
+import { createOrigin } from './origin.test-support.js';
 import { createRecording, event } from './recording.test-support.js';
 import { createRig, type Rig } from './rig.test-support.js';
 
 const CHANNEL = 'property:1000010001';
-
-/** The Web Locks of one origin, as far as they are used: first come, first served. */
-function createLocks() {
-  const queues = new Map<string, (() => void)[]>();
-  const request = (name: string, { signal }: LockOptions, held: () => Promise<void> | undefined): Promise<void> =>
-    new Promise<void>((resolve, reject) => {
-      const queue = queues.get(name) ?? [];
-      queues.set(name, queue);
-      const next = (): void => {
-        queue.shift();
-        queue[0]?.();
-      };
-      const grant = async (): Promise<void> => {
-        await held();
-        resolve();
-        next();
-      };
-      queue.push(grant);
-      signal?.addEventListener('abort', () => {
-        const index = queue.indexOf(grant);
-        // The first one holds the lock, and lets go of it by itself.
-        if (index > 0) queue.splice(index, 1);
-        reject(signal.reason);
-      });
-      if (queue.length === 1) queueMicrotask(grant);
-    });
-  return { request: request as unknown as LockManager['request'] };
-}
-
-/** The BroadcastChannels of one origin; messages arrive a microtask later, at everybody else's. */
-function createChannels() {
-  const open = new Set<FakeChannel>();
-  class FakeChannel {
-    onmessage: ((event: { data: unknown }) => void) | null = null;
-    readonly name: string;
-    constructor(name: string) {
-      this.name = name;
-      open.add(this);
-    }
-    postMessage(data: unknown): void {
-      for (const other of open) {
-        if (other === this || other.name !== this.name) continue;
-        const copy = structuredClone(data);
-        queueMicrotask(() => open.has(other) && other.onmessage?.({ data: copy }));
-      }
-    }
-    close(): void {
-      open.delete(this);
-    }
-  }
-  return { open, FakeChannel };
-}
-
-function createOrigin() {
-  const { open, FakeChannel } = createChannels();
-  vi.stubGlobal('navigator', { locks: createLocks() });
-  vi.stubGlobal('BroadcastChannel', FakeChannel);
-  let tabs = 0;
-  // `createClient` looks for what the runtime has when it is called.
-  return { open, tab: () => createRig({ share: 'manager', random: () => 0.1 + ++tabs / 100 }) };
-}
 
 /** Lets what was loaded, and what tabs say to each other, arrive. */
 async function quiet(): Promise<void> {
@@ -238,18 +178,180 @@ describe('tabs of one origin', () => {
     expect(two.network.sockets).toHaveLength(0);
   });
 
-  it('do not wait for one that holds the lock and says nothing: they connect by themselves', async () => {
+  it('that open while the connected one is still about it wait for it, however long that takes', async () => {
     const { tab } = createOrigin();
     const [one, two] = [tab(), tab()];
     one.client.connect();
     await vi.waitFor(() => expect(one.network.sockets).toHaveLength(1));
     two.client.connect();
     await vi.waitFor(() => expect(two.clock.waiting).toContain(2_000));
+    await two.clock.advance(9_000);
+    expect(two.network.sockets).toHaveLength(0);
+    one.network.socket.welcome();
+    one.network.socket.authenticated();
+    await vi.waitFor(() => expect(two.client.state.status).toBe('connected'));
+    expect(two.network.sockets).toHaveLength(0);
+  });
+
+  it('do not wait for one that is frozen: they connect by themselves, and for the next', async () => {
+    const { tab } = createOrigin();
+    const [one, two, three] = [tab(), tab(), tab()];
+    await lead(one);
+    one.freeze();
+    two.client.connect();
+    await vi.waitFor(() => expect(two.clock.waiting).toContain(2_000));
     await two.clock.advance(2_000);
     await vi.waitFor(() => expect(two.network.sockets).toHaveLength(1));
     two.network.socket.welcome();
     two.network.socket.authenticated();
+    await quiet();
     expect(two.client.state.status).toBe('connected');
+    one.crash();
+    await quiet();
+    await follow(three);
+    expect(three.network.sockets).toHaveLength(0);
+    expect(two.network.sockets).toHaveLength(1);
+  });
+
+  it('notice at once that the connected one crashed, and one of them takes over for all: nothing lost, nothing twice', async () => {
+    const { tab } = createOrigin();
+    const [one, two, three] = [tab(), tab(), tab()];
+    await lead(one);
+    await follow(two);
+    await follow(three);
+    const recordings = [two, three].map((rig) => {
+      const recording = createRecording();
+      rig.client.subscribe(CHANNEL, recording.handlers);
+      return recording;
+    });
+    await quiet();
+    for (const asked of one.asked()) {
+      one.network.socket.frame({ type: 'SUBSCRIBED', channel: CHANNEL, id: '7-0', replay: 0, ref: refOf(asked) });
+    }
+    one.network.socket.frame(event('7-1'));
+    await quiet();
+    one.crash();
+    await quiet();
+    expect([two.client.state.status, three.client.state.status]).toEqual(['reconnecting', 'reconnecting']);
+    await two.clock.advance(1_000);
+    await vi.waitFor(() => expect(two.network.sockets).toHaveLength(1));
+    await three.clock.advance(1_000);
+    two.network.socket.welcome();
+    two.network.socket.authenticated();
+    await vi.waitFor(() => expect(three.client.state.status).toBe('connected'));
+    await quiet();
+    const asked = two.asked();
+    expect(asked).toMatchObject([{ after: { [CHANNEL]: '7-1' } }, { after: { [CHANNEL]: '7-1' } }]);
+    for (const { ref } of asked as { ref: string }[]) {
+      two.network.socket.frame({ type: 'SUBSCRIBED', channel: CHANNEL, id: '7-2', recovered: true, replay: 1, ref });
+      two.network.socket.frame(event('7-2'));
+    }
+    await quiet();
+    expect(three.network.sockets).toHaveLength(0);
+    for (const { log } of recordings) {
+      expect(log.filter((line) => line.startsWith('event'))).toEqual(['event 7-1', 'event 7-2 replayed']);
+      expect(log.some((line) => line.startsWith('gap'))).toBe(false);
+    }
+  });
+
+  it('that crashed leave what they alone wanted', async () => {
+    const { tab } = createOrigin();
+    const [one, two] = [tab(), tab()];
+    await lead(one);
+    await follow(two);
+    two.client.subscribe(CHANNEL, {});
+    await quiet();
+    expect(one.asked()).toHaveLength(1);
+    two.crash();
+    await quiet();
+    expect(one.asked()).toMatchObject([{ type: 'UNSUBSCRIBE', channels: [CHANNEL] }]);
+  });
+
+  it('stop together where the gateway wants nobody to come back', async () => {
+    const { tab } = createOrigin();
+    const [one, two] = [tab(), tab()];
+    await lead(one);
+    await follow(two);
+    one.network.socket.drop(4002, 'disconnected by an operator');
+    await quiet();
+    await two.clock.advance(60_000);
+    expect(two.client.state).toMatchObject({ status: 'disconnected', reason: { code: 4002 } });
+    expect(two.network.sockets).toHaveLength(0);
+  });
+
+  it('come back when the gateway said so, the others too', async () => {
+    const { tab } = createOrigin();
+    const [one, two] = [tab(), tab()];
+    await lead(one);
+    await follow(two);
+    one.network.socket.frame({ type: 'GOING_AWAY', reason: 'drain', reconnect_after_ms: 7_000 });
+    await quiet();
+    one.network.socket.drop(4200);
+    await quiet();
+    expect(two.changes.at(-1)?.retryInMs).toBeGreaterThanOrEqual(7_000);
+  });
+
+  it('are as one only where they are the same user with the same rights', async () => {
+    const jwt = (claims: object) => `e30.${btoa(JSON.stringify(claims))}.c2ln`;
+    const manager = { user_id: 'manager', role: 'MANAGER', properties: ['1000010001'] };
+    const { tab } = createOrigin();
+    await lead(tab({ getToken: () => jwt({ ...manager, exp: 1, jti: 'a' }) }));
+    const same = tab({ getToken: () => jwt({ exp: 2, iat: 1, ...manager }) });
+    await follow(same);
+    expect(same.network.sockets).toHaveLength(0);
+    for (const token of [
+      jwt({ ...manager, user_id: 'landlord-7' }),
+      jwt({ ...manager, role: 'ADMIN' }),
+      jwt({ ...manager, properties: '*' }),
+      'token',
+      'another',
+      'no.json.token',
+      undefined,
+    ]) {
+      // Each of them has to connect by itself, as the first of its kind.
+      await lead(tab({ getToken: () => token as string }));
+    }
+    const elsewhere = tab({ url: 'ws://elsewhere.test/ws', getToken: () => 'token' });
+    await lead(elsewhere);
+    const again = tab({ getToken: () => 'token' });
+    await follow(again);
+    expect(again.network.sockets).toHaveLength(0);
+  });
+
+  it('follow somebody else’s connection no longer when their user signs in as somebody else', async () => {
+    const { tab } = createOrigin();
+    let token = 'manager';
+    const [one, two] = [tab({ getToken: () => 'manager' }), tab({ getToken: () => token })];
+    await lead(one);
+    await follow(two);
+    two.client.close();
+    token = 'landlord-7';
+    await two.clock.advance(61_000);
+    await lead(two);
+    expect(two.network.sockets).toHaveLength(1);
+  });
+
+  it('without a token ask again, without a user stop', async () => {
+    const { tab } = createOrigin();
+    let calls = 0;
+    const one = tab({
+      getToken: () => {
+        if (++calls < 3) throw new Error('token service is down');
+        return 'token';
+      },
+    });
+    one.client.connect();
+    await vi.waitFor(() => expect(one.errors).toHaveLength(1));
+    await one.clock.advance(2_500);
+    await vi.waitFor(() => expect(one.errors).toHaveLength(2));
+    await one.clock.advance(5_000);
+    await vi.waitFor(() => expect(one.network.sockets).toHaveLength(1));
+    expect(one.errors).toEqual(['token: token service is down', 'token: token service is down']);
+    const out = tab({ getToken: () => null });
+    out.client.connect();
+    await vi.waitFor(() =>
+      expect(out.client.state).toMatchObject({ status: 'disconnected', reason: { code: 'token' } }),
+    );
   });
 
   it('leave nothing open', async () => {

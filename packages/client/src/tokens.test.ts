@@ -34,6 +34,15 @@ describe('tokens', () => {
     expect(getToken).toHaveBeenCalledTimes(3);
   });
 
+  it('are asked for again after a failure, also where getToken throws at once', async () => {
+    const { tokens, getToken } = createRig();
+    getToken.mockImplementationOnce(() => {
+      throw new Error('signing in');
+    });
+    await expect(tokens.get('connect')).rejects.toThrow('signing in');
+    expect(await tokens.get('connect')).toBe('token-1');
+  });
+
   it('that were refused are not used again', async () => {
     const { tokens } = createRig();
     await tokens.get('connect');

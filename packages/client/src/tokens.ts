@@ -44,19 +44,18 @@ export function createTokens(parts: {
   let inFlight: Promise<Token> | undefined;
 
   async function fetchToken(reason: TokenReason): Promise<Token> {
-    try {
-      token = await getToken?.(reason);
-      goodUntil = clock.now() + UNTRIED_MS;
-      return token;
-    } finally {
-      inFlight = undefined;
-    }
+    token = await getToken?.(reason);
+    goodUntil = clock.now() + UNTRIED_MS;
+    return token;
   }
 
   const tokens: Tokens = {
     get: async (reason) => {
       if (reason === 'connect' && token && clock.now() < goodUntil) return token;
-      inFlight ??= fetchToken(reason);
+      // Not inside of it: a getToken that throws at once would be remembered for ever.
+      inFlight ??= fetchToken(reason).finally(() => {
+        inFlight = undefined;
+      });
       return inFlight;
     },
     refused: () => {
