@@ -2,7 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestClient, TestGateway, TestProcess, TestRedis } from '@belfry/testkit';
-import { connect, mintToken, startGateway, startPublisher, startRedis } from '@belfry/testkit';
+import {
+  connect,
+  mintOperatorToken,
+  mintToken,
+  startGateway,
+  startPublisher,
+  startRedis,
+  TEST_SECRET,
+} from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../scripts/setup.mjs';
 import { isThere, type OutsideProgram, pythonWithWebsockets, startOutside } from './outside-tools.js';
@@ -42,7 +50,7 @@ beforeAll(async () => {
         startGateway({ ...env, NODE_NAME, ACCESS_POLICY: 'authenticated' }),
       ),
     ),
-    startPublisher(env),
+    startPublisher({ ...env, JWT_SECRET: TEST_SECRET }),
   ]);
 });
 afterEach(async () => {
@@ -61,11 +69,13 @@ if (python.missing) missing.set('python', true);
 for (const [program, is] of missing) if (is) console.log(`skipped: examples with ${program}, which is not there`);
 
 /** Runs an example as it stands in the document. */
-function start({ language, code }: Example): OutsideProgram {
+function start({ language, code }: Example, variables: Readonly<Record<string, string>> = {}): OutsideProgram {
   const written = code
     .replaceAll('8765', String(gateways[0]?.port))
     .replaceAll('8766', String(gateways[1]?.port))
     .replaceAll('8770', String(publisher.port))
+    .replaceAll('9765', String(gateways[0]?.operatorPort))
+    .replaceAll('9770', String(publisher.operatorPort))
     .replaceAll('<token>', token);
   // Node 20 has the browser's WebSocket behind an option.
   const node = [process.execPath, ['--experimental-websocket', '--no-warnings', '--input-type=module']] as const;
@@ -75,7 +85,7 @@ function start({ language, code }: Example): OutsideProgram {
   ];
   const program = startOutside(command as string, args as string[], {
     input: written,
-    env: { ...python.env, REDIS_URL: redis.url },
+    env: { ...python.env, REDIS_URL: redis.url, ...variables },
   });
   programs.push(program);
   return program;
@@ -133,6 +143,45 @@ describe('README.md', () => {
     const { name, version, integrity } = lock.packages['node_modules/uWebSockets.js'];
     expect(read('README.md')).toContain(`\`${name}@${version}\``);
     expect(read('README.md')).toContain(integrity);
+  });
+});
+
+describe('docs/operators.md', () => {
+  /** Runs the blocks of one kind in a shell of its own; what curl prints must not be an error. */
+  async function walk(kind: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
+    const [example] = examples('docs/operators.md', kind);
+    if (!example) throw new Error(`docs/operators.md has no block ${kind}`);
+    const token = mintOperatorToken();
+    const program = start(example, {
+      OPERATOR_TOKEN: token,
+      AUTH: `authorization: Bearer ${token}`,
+      OPERATORS: `http://127.0.0.1:${gateways[0]?.operatorPort}`,
+      ...more,
+    });
+    expect(await program.ended, program.output()).toBe(0);
+    expect(program.output()).not.toMatch(/"code":|curl: /);
+    return program.output();
+  }
+  const withCurl = it.skipIf(missing.get('curl'));
+
+  withCurl('walks through every call on a gateway', async () => {
+    const client = await connect((gateways[1] as TestGateway).wsUrl, { token: mintToken({ user_id: 'admin' }) });
+    clients.push(client);
+    const output = await walk('walk');
+    expect(output).toContain('"user_id":"admin"');
+    await client.next('SYSTEM_NOTIFICATION', ({ message }) => message === 'Maintenance at nine');
+  });
+
+  withCurl('shows one connection, and closes it', async () => {
+    const client = await connect((gateways[1] as TestGateway).wsUrl, { token });
+    clients.push(client);
+    const { connection_id: id } = await client.next('WELCOME');
+    expect(await walk('connection', { CONNECTION_ID: String(id) })).toContain('"disconnected":1');
+    expect((await client.closed).code).toBe(4002);
+  });
+
+  withCurl('looks into the publisher', async () => {
+    expect(await walk('publisher')).toContain('"deliveries"');
   });
 });
 

@@ -14,6 +14,7 @@ import {
 } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
+const WITHIN = { timeout: 10_000 };
 let redis: TestRedis;
 let a: TestGateway;
 let b: TestGateway;
@@ -54,18 +55,31 @@ async function signedIn(gateway: TestGateway, user: string, claims: Record<strin
 }
 
 describe('the operators’ port', () => {
-  it.each(['/ws/stats', '/ws/nodes', '/ws/rooms', '/ws/connections', '/ws/connections/a-1', '/ws/trace?user=x'])(
-    'refuses GET %s without an operator’s token, and with a client’s',
-    async (path) => {
-      expect((await fetch(`${a.operatorUrl}${path}`)).status).toBe(401);
-      const authorization = `Bearer ${mintToken({ user_id: 'hr', role: 'ADMIN' })}`;
-      expect((await fetch(`${a.operatorUrl}${path}`, { headers: { authorization } })).status).toBe(401);
-    },
-  );
+  it.each([
+    '/ws/stats',
+    '/ws/nodes',
+    '/ws/rooms',
+    '/ws/connections',
+    '/ws/connections/a-1',
+    '/ws/presence',
+    '/ws/trace?user=x',
+  ])('refuses GET %s without an operator’s token, and with a client’s', async (path) => {
+    expect((await fetch(`${a.operatorUrl}${path}`)).status).toBe(401);
+    const authorization = `Bearer ${mintToken({ user_id: 'hr', role: 'ADMIN' })}`;
+    expect((await fetch(`${a.operatorUrl}${path}`, { headers: { authorization } })).status).toBe(401);
+  });
 
   it('takes an operator’s token of another secret only where that is configured', async () => {
     const authorization = `Bearer ${mintOperatorToken('operator', { secret: 'x'.repeat(40) })}`;
     expect((await fetch(`${a.operatorUrl}/ws/stats`, { headers: { authorization } })).status).toBe(401);
+  });
+
+  it('refuses an operator whose token was revoked', async () => {
+    const authorization = `Bearer ${mintOperatorToken('operator-9')}`;
+    const stats = async () => (await fetch(`${b.operatorUrl}/ws/stats`, { headers: { authorization } })).status;
+    expect(await stats()).toBe(200);
+    await json(a, '/ws/revoke', { body: { user_id: 'operator-9' } });
+    expect(await stats()).toBe(401);
   });
 
   it('answers bad input with what is wrong', async () => {
@@ -75,6 +89,7 @@ describe('the operators’ port', () => {
     expect((await body([])).status).toBe(400);
     expect((await a.operate('/ws/rebalance', { body: { share: 7 } })).status).toBe(400);
     expect((await a.operate('/ws/rooms?top=0')).status).toBe(400);
+    expect((await a.operate('/ws/presence?channel=nowhere')).status).toBe(400);
     expect((await a.operate('/ws/connections/nobody')).status).toBe(404);
     expect((await a.operate('/ws/nothing')).status).toBe(404);
   });
@@ -125,6 +140,37 @@ describe('looking into the cluster', () => {
     const details = await json(a, `/ws/connections/${connections[0].connection_id}`);
     expect(details).toMatchObject({ node: 'b', user_id: 'landlord-2', role: 'LANDLORD', buffered_bytes: 0 });
     expect(Object.keys(details.subscriptions)).toContain('role:everyone');
+  });
+
+  it('tells who is connected and who watches a channel, whichever gateway is asked', async () => {
+    const one = await signedIn(a, 'present');
+    await signedIn(b, 'present');
+    one.send({ type: 'SUBSCRIBE', property_id: '1' });
+    await one.next('SUBSCRIBED');
+    await vi.waitFor(async () => {
+      const { connections, nodes } = await json(b, '/ws/presence?user=present');
+      expect([connections, nodes.sort()]).toEqual([2, ['a', 'b']]);
+      expect(await json(b, '/ws/presence?channel=property:1')).toMatchObject({
+        subscribers: 1,
+        nodes: [{ node: 'a' }],
+      });
+    }, WITHIN);
+    const everybody = (await (await b.operate('/ws/presence')).text()).trim().split('\n');
+    expect(everybody.map((line) => JSON.parse(line))).toContainEqual(
+      expect.objectContaining({ user_id: 'present', connections: 2 }),
+    );
+    expect(await json(b, '/ws/presence?user=nobody')).toMatchObject({ connections: 0, nodes: [] });
+  });
+
+  it('traces what a board pushes', async () => {
+    const client = await signedIn(b, 'traced-too', { role: 'HR' });
+    client.send({ type: 'SUBSCRIBE', channel: 'state:tasks' });
+    await client.next('SUBSCRIBED');
+    const response = await a.operate('/ws/trace?user=traced-too&seconds=3');
+    const update = { channel: 'state:tasks', type: 'STATE_UPDATE', key: 'boiler', document: { done: 3 } };
+    const headers = { 'content-type': 'application/json' };
+    await fetch(`${publisher.url}/v1/events`, { method: 'POST', headers, body: JSON.stringify(update) });
+    expect(await response.text()).toContain('boiler');
   });
 
   it('traces a user’s frames on another gateway, without the token', async () => {

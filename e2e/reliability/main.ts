@@ -1,11 +1,12 @@
 /**
- * `npm run reliability -- gateway-kill | reconnect-storm | rolling-restart | failover-loss`: one promise each, measured on real processes.
+ * `npm run reliability -- gateway-kill | reconnect-storm | rolling-restart | failover-loss | revocation`: one promise each, measured on real processes.
  * Prints its figures beside their limits; exit code 1 where one was not kept.
  */
 import { parseArgs } from 'node:util';
 import { failoverLoss } from './failover-loss.js';
 import { gatewayKill } from './gateway-kill.js';
 import { reconnectStorm } from './reconnect-storm.js';
+import { revocation } from './revocation.js';
 import { rollingRestart } from './rolling-restart.js';
 
 const MEASUREMENTS: Readonly<Record<string, (seed: number) => Promise<boolean>>> = {
@@ -13,6 +14,7 @@ const MEASUREMENTS: Readonly<Record<string, (seed: number) => Promise<boolean>>>
   'reconnect-storm': reconnectStorm,
   'rolling-restart': rollingRestart,
   'failover-loss': failoverLoss,
+  revocation,
 };
 
 const { positionals, values } = parseArgs({

@@ -16,7 +16,7 @@ import {
   retentionFrom,
 } from '@belfry/shared/log';
 import { createPreferenceStore } from '@belfry/shared/preferences';
-import { startPresenceWriter } from '@belfry/shared/presence';
+import { createPresenceReader, startPresenceWriter } from '@belfry/shared/presence';
 import {
   createLogger,
   createMetrics,
@@ -35,7 +35,7 @@ import { createTraces } from './admin/trace.js';
 import { parseBoardIntervals } from './channels/board-settings.js';
 import { createHub } from './channels/hub.js';
 import { createCommands } from './cluster/commands.js';
-import { createCredentialCheck } from './cluster/credentials.js';
+import { createCredentialCheck, unlessRevoked } from './cluster/credentials.js';
 import { createNodes, type NodeInfo } from './cluster/nodes.js';
 import { createRevocations } from './cluster/revocations.js';
 import { createTickets } from './cluster/tickets.js';
@@ -53,6 +53,8 @@ const VERSION = '0.1.0';
 /** A signature like any other, of nobody: to measure what verifying costs here. */
 const SAMPLE_TOKEN =
   'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1c2VyX2lkIjoic2FtcGxlIiwiZXhwIjoxfQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+/** How long a start waits for the revocations. Where Redis is away, nothing can be delivered either. */
+const REVOCATIONS_MS = 2_000;
 /** What the last clients get to read their last frames. */
 const FLUSH_MS = 2_000;
 
@@ -131,7 +133,7 @@ runProcess(async () => {
     logger,
   };
   const clusterNames = clusterKeys(settings.KEY_PREFIX);
-  const revocations = createRevocations({ connection: redis, keys: clusterNames, clock, logger });
+  const revocations = createRevocations({ connection: redis, keys: clusterNames, logger });
   const tickets = createTickets({ connection: redis, keys: clusterNames });
   const verify = createCredentialCheck({
     verifyToken: createVerifier({
@@ -301,10 +303,14 @@ runProcess(async () => {
           commands,
           revocations,
           messages: createMessageSender({ connection: redis, prefix: settings.KEY_PREFIX }),
+          presence: createPresenceReader({ connection: redis, prefix: settings.KEY_PREFIX }),
           traces,
         }),
         check: createOperatorCheck(
-          createVerifier({ ...verifier, secrets: secrets.operators, audience: OPERATOR_AUDIENCE }),
+          unlessRevoked(
+            createVerifier({ ...verifier, secrets: secrets.operators, audience: OPERATOR_AUDIENCE }),
+            revocations,
+          ),
         ),
         logger,
       }),
@@ -312,6 +318,12 @@ runProcess(async () => {
   });
   shutdown.step('operators', () => operators.close());
 
+  // What was revoked before this gateway came is refused from its first client on, where Redis can be asked.
+  const revocationsKnown = revocations.reload().then(
+    () => undefined,
+    (error: unknown) => logger.debug({ err: error }, 'revocations cannot be read'),
+  );
+  await Promise.race([revocationsKnown, new Promise<void>((resolve) => clock.after(REVOCATIONS_MS, resolve))]);
   const port = await transport.listen();
   shutdown.step('transport', () => transport.close());
   shutdown.step('drain', async () => {

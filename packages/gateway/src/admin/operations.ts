@@ -1,4 +1,5 @@
 /** Everything operators can ask and do: each on the whole cluster, whichever gateway they ask. */
+import type { PresenceReader } from '@belfry/shared/presence';
 import { CLOSE_CODES } from '@belfry/shared/protocol';
 import { type Clock, numberIn, OperatorError, type OperatorRoute, requiredText } from '@belfry/shared/service';
 import type { HubChannel } from '../channels/hub-channel.js';
@@ -9,6 +10,7 @@ import { drain } from '../session/drain.js';
 import type { Sessions } from '../session/sessions.js';
 import { connectionsHere, disconnectUserHere, endWhere, findHere, mergeConnections, sumOf } from './connections.js';
 import { channelOfBroadcast, channelOfUser, type MessageSender } from './messages.js';
+import { presenceOf } from './presence.js';
 import { mergeRooms, roomsHere } from './rooms.js';
 import { clusterStats } from './stats.js';
 import { MAX_TRACE_SECONDS, type Traces } from './trace.js';
@@ -64,13 +66,14 @@ export interface OperatorRoutesParts {
   readonly commands: Commands;
   readonly revocations: Revocations;
   readonly messages: MessageSender;
+  readonly presence: PresenceReader;
   readonly traces: Traces;
 }
 
 const ONE_DAY_SECONDS = 86_400;
 
 export function createOperatorRoutes(parts: OperatorRoutesParts): OperatorRoute[] {
-  const { commands, messages, nodes, revocations, self, traces } = parts;
+  const { commands, messages, nodes, presence, revocations, self, traces } = parts;
   return [
     {
       method: 'GET',
@@ -116,6 +119,12 @@ export function createOperatorRoutes(parts: OperatorRoutesParts): OperatorRoute[
         if (!found) throw new OperatorError(404, 'not_found', `there is no connection ${id}`);
         return found.result;
       },
+    },
+    {
+      method: 'GET',
+      path: '/ws/presence',
+      text: 'Who is connected, one user a line; `?user=` one of them; `?channel=` where a channel is followed, and by how many',
+      run: ({ query }) => presenceOf(presence, query),
     },
     {
       method: 'DELETE',

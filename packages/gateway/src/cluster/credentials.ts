@@ -10,16 +10,19 @@ export interface CredentialParts {
   readonly onFailure: (error: unknown) => void;
 }
 
-export function createCredentialCheck(parts: CredentialParts): Verify {
-  const { revocations, tickets, verifyToken } = parts;
-
+/** Refuses what was revoked. Asked at the very end: a revocation may come while a key set is being fetched. */
+export function unlessRevoked(verify: Verify, revocations: Pick<Revocations, 'isRevoked'>): Verify {
   const unrevoked = (verification: Verification): Verification =>
     verification.ok && revocations.isRevoked(verification.identity) ? refused('the token was revoked') : verification;
-
-  const check = (token: string): Verification | Promise<Verification> => {
-    const verification = verifyToken(token);
+  return (token) => {
+    const verification = verify(token);
     return verification instanceof Promise ? verification.then(unrevoked) : unrevoked(verification);
   };
+}
+
+export function createCredentialCheck(parts: CredentialParts): Verify {
+  const { revocations, tickets, verifyToken } = parts;
+  const check = unlessRevoked(verifyToken, revocations);
 
   async function redeem(ticket: string): Promise<Verification> {
     try {

@@ -1,16 +1,25 @@
-/** A revocation that is written while the others are being read is heard of, if not now, then with the next heartbeat. */
+/** What is revoked stays revoked: also what is written while it is read, and on a gateway whose clock is wrong. */
 import { type Connection, clusterKeys } from '@belfry/shared/log';
-import { createLogger, systemClock } from '@belfry/shared/service';
+import { createLogger } from '@belfry/shared/service';
 import { startRedis } from '@belfry/testkit';
 import { expect, it } from 'vitest';
 import { createRevocations } from './revocations.js';
+
+const BEARER = {
+  userId: 'revoked',
+  role: undefined,
+  properties: new Set<string>(),
+  expiresAt: Number.MAX_SAFE_INTEGER,
+  issuedAt: undefined,
+  tokenId: undefined,
+};
 
 it('finds a revocation that came between the two questions of a reading', async () => {
   const redis = await startRedis();
   try {
     const real = redis.connect();
     const keys = clusterKeys('belfry');
-    const options = { keys, clock: systemClock, logger: createLogger('gateway', 'silent') };
+    const options = { keys, logger: createLogger('gateway', 'silent') };
     const other = createRevocations({ ...options, connection: real });
     let between: (() => Promise<void>) | undefined = () => other.revoke({ userId: 'revoked' }, 60);
     /** Lets the other gateway write behind the first of the two questions. */
@@ -24,20 +33,31 @@ it('finds a revocation that came between the two questions of a reading', async 
     const connection = {
       get: (key: string) => ask(() => real.get(key)),
       hgetall: (key: string) => ask(() => real.hgetall(key)),
+      time: () => real.time(),
     } as unknown as Connection;
     const revocations = createRevocations({ ...options, connection });
-    const bearer = {
-      userId: 'revoked',
-      role: undefined,
-      properties: new Set<string>(),
-      expiresAt: Number.MAX_SAFE_INTEGER,
-      issuedAt: undefined,
-      tokenId: undefined,
-    };
     await revocations.reload();
     await revocations.refresh();
-    expect(revocations.isRevoked(bearer)).toBe(true);
+    expect(revocations.isRevoked(BEARER)).toBe(true);
   } finally {
+    await redis.stop();
+  }
+});
+
+it('forgets nothing on a gateway whose clock is days ahead', async () => {
+  const redis = await startRedis();
+  const realNow = Date.now;
+  try {
+    const connection = redis.connect();
+    const parts = { keys: clusterKeys('belfry'), logger: createLogger('gateway', 'silent'), connection };
+    await createRevocations(parts).revoke({ tokenId: 'lost-laptop' }, 60);
+    Date.now = () => realNow() + 30 * 86_400_000;
+    const ahead = createRevocations(parts);
+    await ahead.reload();
+    expect(ahead.isRevoked({ ...BEARER, tokenId: 'lost-laptop' })).toBe(true);
+    expect(await connection.hlen(parts.keys.revoked)).toBe(1);
+  } finally {
+    Date.now = realNow;
     await redis.stop();
   }
 });

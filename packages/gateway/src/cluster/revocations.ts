@@ -5,7 +5,7 @@
  */
 import type { Identity } from '@belfry/shared/auth';
 import type { ClusterKeys, Connection } from '@belfry/shared/log';
-import type { Clock, Logger } from '@belfry/shared/service';
+import type { Logger } from '@belfry/shared/service';
 
 /** Either one token, by its `jti`, or every token that a user had been given by then. */
 export type Revocation = { readonly tokenId: string } | { readonly userId: string };
@@ -23,7 +23,6 @@ export interface Revocations {
 export interface RevocationsOptions {
   readonly connection: Connection;
   readonly keys: ClusterKeys;
-  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -34,11 +33,15 @@ interface Entry {
 }
 
 export function createRevocations(options: RevocationsOptions): Revocations {
-  const { clock, connection, keys, logger } = options;
+  const { connection, keys, logger } = options;
   let entries = new Map<string, Entry>();
   let version = '';
 
-  const seconds = (): number => clock.now() / 1000;
+  /** Redis' clock, which all gateways share: one whose own is wrong forgets nothing and revokes nothing too late. */
+  const redisSeconds = async (): Promise<number> => {
+    const [seconds, microseconds] = await connection.time();
+    return Number(seconds) + Number(microseconds) / 1e6;
+  };
   const fieldOf = (revocation: Revocation): string =>
     'tokenId' in revocation ? `jti:${revocation.tokenId}` : `user:${revocation.userId}`;
 
@@ -54,11 +57,12 @@ export function createRevocations(options: RevocationsOptions): Revocations {
     // The version first: what comes in between is then read again, never taken for known.
     const current = await connection.get(keys.revokedVersion);
     const stored = await connection.hgetall(keys.revoked);
+    const now = await redisSeconds();
     const found = new Map<string, Entry>();
     const over: string[] = [];
     for (const [field, text] of Object.entries(stored)) {
       const entry = readEntry(text);
-      if (entry && entry.until > seconds()) found.set(field, entry);
+      if (entry && entry.until > now) found.set(field, entry);
       else over.push(field);
     }
     if (over.length > 0) await connection.hdel(keys.revoked, ...over);
@@ -78,7 +82,8 @@ export function createRevocations(options: RevocationsOptions): Revocations {
       return user !== undefined && (issuedAt === undefined || issuedAt <= user.at);
     },
     async revoke(revocation, forSeconds) {
-      const entry: Entry = { at: seconds(), until: seconds() + forSeconds };
+      const at = await redisSeconds();
+      const entry: Entry = { at, until: at + forSeconds };
       await connection
         .pipeline()
         .hset(keys.revoked, fieldOf(revocation), JSON.stringify(entry))

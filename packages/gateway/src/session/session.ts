@@ -437,7 +437,7 @@ export class Session implements CommandSession {
 
   sendFrame(frame: Frame): void {
     if (this.#state === 'closed' || this.#state === 'poisoned' || this.#state === 'closing') return;
-    if (this.trace && typeof frame === 'string') this.trace('out', frame);
+    this.trace?.('out', typeof frame === 'string' ? frame : Buffer.from(frame).toString());
     if (!this.#socket.send(frame)) this.poison();
   }
 }
