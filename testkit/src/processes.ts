@@ -6,7 +6,7 @@ import { signalGroup, spawnOwned, stopProcess } from '../../scripts/processes.mj
 import { deferred, within } from './deadline.js';
 import { mintOperatorToken, TEST_SECRET } from './token.js';
 
-export { ownFolder } from '../../scripts/processes.mjs';
+export { ownFolder, spawnOwned, stopProcess } from '../../scripts/processes.mjs';
 
 const START_DEADLINE_MS = 10_000;
 const SHOWN_LINES = 20;

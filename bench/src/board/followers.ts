@@ -1,6 +1,7 @@
 /** The client process of the measurement: follows a board on many connections, folds what comes, and counts it. */
-import { openRaw } from '../connections/wire.js';
+
 import type { FollowersMessage, FollowersPlan, ReportRequest } from './plan.js';
+import { openRaw } from './wire.js';
 
 interface KeyState {
   n: number;

@@ -1,0 +1,57 @@
+/**
+ * `npm run bench:churn -- --minutes 15`: clients come and go, 200 a second, and the gateway's memory is watched. It has to
+ * be level: the slope is printed, and more than a little is an error.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { leaveFirstCore } from '../machine/cores.js';
+import { residentBytes } from '../machine/usage.js';
+import { onStage } from '../workloads/stage.js';
+import { slopeOf } from './slope.js';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '15' },
+    rate: { type: 'string', default: '200' },
+    alive: { type: 'string', default: '1000' },
+    users: { type: 'string', default: '10000' },
+  },
+});
+const wanted = (name: keyof typeof values): number => {
+  const number = Number(values[name]);
+  if (!(number > 0)) throw new Error(`--${name} must be a number above 0`);
+  return number;
+};
+const minutes = wanted('minutes');
+const rate = wanted('rate');
+const alive = wanted('alive');
+
+const SAMPLE_MS = 2_000;
+/** Caches fill and code is compiled: what comes before is not counted. */
+const WARM_UP_SHARE = 1 / 3;
+/** Of a slope in MB an hour: what the collector's own rhythm leaves in a run of minutes. */
+const LEVEL_BYTES_PER_CONNECT = 20;
+
+leaveFirstCore();
+const failed = await onStage('belfry', async (stage) => {
+  const swarms = await stage.clients({ connections: wanted('users'), channels: 1_000, channelsEach: 10 });
+  swarms.churn(rate, alive);
+  const started = performance.now();
+  const samples: { seconds: number; bytes: number }[] = [];
+  while (performance.now() - started < minutes * 60_000) {
+    await Promise.race([sleep(SAMPLE_MS), swarms.failed]);
+    const sample = { seconds: (performance.now() - started) / 1000, bytes: residentBytes(stage.server.pid) };
+    samples.push(sample);
+    if (samples.length % 15 === 0) {
+      console.log(`${Math.round(sample.seconds)} s  ${(sample.bytes / 2 ** 20).toFixed(1)} MB`);
+    }
+  }
+  const counted = samples.slice(Math.floor(samples.length * WARM_UP_SHARE));
+  const bytesPerSecond = slopeOf(counted.map(({ bytes, seconds }) => [seconds, bytes]));
+  console.log(
+    `slope ${((bytesPerSecond * 3600) / 2 ** 20).toFixed(1)} MB an hour, ${(bytesPerSecond / rate).toFixed(1)} bytes a ` +
+      `connect, over the last ${Math.round(minutes * 60 * (1 - WARM_UP_SHARE))} s of ${rate} connects a second`,
+  );
+  return bytesPerSecond / rate > LEVEL_BYTES_PER_CONNECT;
+});
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,16 @@
+/** The contenders by name. */
+import { belfry } from './belfry.js';
+import { centrifuge } from './centrifuge.js';
+import type { Contender } from './contender.js';
+import type { ContenderName } from './names.js';
+import { bare, ws } from './plain.js';
+import { socketIo, socketIoStreams } from './socket-io.js';
+
+export const contenders: Readonly<Record<ContenderName, Contender>> = {
+  bare,
+  belfry,
+  ws,
+  'socket.io': socketIo,
+  'socket.io-streams': socketIoStreams,
+  centrifuge,
+};

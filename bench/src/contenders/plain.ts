@@ -1,0 +1,35 @@
+/** Servers that pass on what a Redis channel of the same name brings: no history, no positions. */
+import { fileURLToPath } from 'node:url';
+import { startProcess, TEST_SECRET, type TestRedis } from '@belfry/testkit';
+import { eventBody } from '../load/event.js';
+import { channelName } from '../load/plan.js';
+import type { Contender, RunningServer } from './contender.js';
+
+export const startPeer = (
+  script: string,
+  redis: TestRedis,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningServer> =>
+  startProcess(fileURLToPath(new URL(`../peers/${script}`, import.meta.url)), {
+    REDIS_URL: redis.url,
+    JWT_SECRET: TEST_SECRET,
+    ...env,
+  });
+
+const plain = (name: 'bare' | 'ws'): Contender => ({
+  name,
+  recovers: false,
+  start: (redis) => startPeer(`${name}.js`, redis),
+  async openPublisher(redis) {
+    const connection = redis.connect();
+    return {
+      publish: (channel) => connection.publish(channelName(channel), eventBody(channel)),
+      async close() {
+        connection.disconnect();
+      },
+    };
+  },
+});
+
+export const bare = plain('bare');
+export const ws = plain('ws');

@@ -1,0 +1,73 @@
+/**
+ * `npm run bench`: Belfry, the bare server it is held against, and its peers, side by side in one run on this machine.
+ * `npm run bench -- fanout storm --only belfry,bare` runs a part of it; a workload is named by how its name begins.
+ */
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { buildCentrifuge } from './contenders/centrifuge.js';
+import { CONTENDERS, type ContenderName } from './contenders/names.js';
+import { leaveFirstCore } from './machine/cores.js';
+import { saveRun, writeDocument } from './report/document.js';
+import { plainTable, rowsOf } from './report/table.js';
+import { runAll } from './run.js';
+import { WORKLOADS } from './workloads/index.js';
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    /** Contenders, separated by commas. */
+    only: { type: 'string', default: CONTENDERS.join(',') },
+    /** Rounds of Belfry and the bare server; the one in the middle counts. */
+    rounds: { type: 'string', default: '3' },
+    /** Where to write the raw results. */
+    json: { type: 'string' },
+    /** Writes docs/performance.md anew, with its charts and raw results. */
+    save: { type: 'boolean', default: false },
+  },
+});
+
+const workloads = WORKLOADS.filter(
+  ({ name }) => positionals.length === 0 || positionals.some((wanted) => name.startsWith(wanted)),
+);
+const contenders = CONTENDERS.filter((name) => values.only.split(',').includes(name));
+const rounds = Number(values.rounds);
+if (workloads.length === 0) throw new Error(`workloads: ${WORKLOADS.map(({ name }) => name).join(', ')}`);
+if (contenders.length === 0) throw new Error(`--only takes ${CONTENDERS.join(', ')}`);
+if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds must be a whole number above 0');
+
+const absent = new Map<ContenderName, string>();
+if (contenders.includes('centrifuge')) {
+  const why = await buildCentrifuge();
+  if (why !== undefined) absent.set('centrifuge', why);
+}
+const started = performance.now();
+const pinned = leaveFirstCore();
+if (!pinned) console.log('processes cannot be tied to cores here: server, Redis and clients share all of them');
+const run = await runAll({
+  workloads,
+  contenders,
+  rounds,
+  pinned,
+  absent,
+  onProgress: (text) => console.error(`  ${text}`),
+});
+
+const { machine } = run;
+console.log(`${machine.processor}, ${machine.cores} cores, Linux ${machine.kernel}`);
+console.log(
+  Object.entries(machine.versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', '),
+);
+for (const workload of workloads) {
+  console.log(`\n${workload.title}\n${plainTable(rowsOf(workload, run.workloads[workload.name] ?? {}))}`);
+}
+console.log(`\n${Math.round((performance.now() - started) / 1000)} s`);
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(run, null, 2)}\n`);
+if (values.save) {
+  const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
+  saveRun(docs, run);
+  writeDocument(docs);
+}
+process.exit(0);

@@ -1,0 +1,44 @@
+/** Results as rows of text, for a terminal and for Markdown. */
+import { CONTENDERS, TITLES } from '../contenders/names.js';
+import type { Outcomes } from '../run.js';
+import type { Workload } from '../workloads/index.js';
+
+/** A heading and one row per contender; the last column holds each against the bare server. */
+export function rowsOf(workload: Workload, outcomes: Outcomes): string[][] {
+  const reference = outcomes.bare && 'median' in outcomes.bare ? workload.figure.of(outcomes.bare.median) : Number.NaN;
+  const rows = [['', ...workload.columns.map(({ title }) => title), 'to bare']];
+  for (const contender of CONTENDERS) {
+    const outcome = outcomes[contender];
+    if (!outcome) continue;
+    if ('skipped' in outcome) {
+      rows.push([TITLES[contender], `not measured: ${outcome.skipped}`]);
+      continue;
+    }
+    const ratio = workload.figure.of(outcome.median) / reference;
+    rows.push([
+      TITLES[contender],
+      ...workload.columns.map(({ text }) => text(outcome.median)),
+      Number.isFinite(ratio) ? `${ratio.toFixed(2)} ×` : '–',
+    ]);
+  }
+  return rows;
+}
+
+export function plainTable(rows: readonly (readonly string[])[]): string {
+  const [heading = []] = rows;
+  const whole = rows.filter((row) => row.length === heading.length);
+  const widths = heading.map((_, column) => Math.max(...whole.map((row) => (row[column] ?? '').length)));
+  return rows
+    .map((row) =>
+      row.map((cell, n) => (n === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[n] ?? 0))).join('  '),
+    )
+    .join('\n');
+}
+
+export function markdownTable(rows: readonly (readonly string[])[]): string {
+  const [heading = [], ...body] = rows;
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const filled = body.map((row) => [...row, ...Array.from({ length: heading.length - row.length }, () => '')]);
+  const rule = heading.map((_, n) => (n === 0 ? '---' : '---:'));
+  return [heading, rule, ...filled].map(line).join('\n');
+}

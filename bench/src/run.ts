@@ -1,0 +1,77 @@
+/** One run of the bench: every workload with every contender, in turns, on this machine, now. */
+import { CONTENDERS, type ContenderName } from './contenders/names.js';
+import { describeMachine, type MachineDescription } from './machine/describe.js';
+import type { Result, Workload } from './workloads/index.js';
+
+/** What a contender brought in a workload: of several rounds, the one in the middle. */
+export interface Outcome {
+  readonly median: Result;
+  readonly rounds: readonly Result[];
+}
+
+export type Outcomes = Partial<Record<ContenderName, Outcome | { readonly skipped: string }>>;
+
+/** A run as it is written to disk. */
+export interface Run {
+  readonly date: string;
+  readonly machine: MachineDescription;
+  /** Whether the server had a core for itself. */
+  readonly pinned: boolean;
+  readonly workloads: Record<string, Outcomes>;
+}
+
+export interface RunOptions {
+  readonly workloads: readonly Workload[];
+  readonly contenders: readonly ContenderName[];
+  /** For those that are compared closely, where the workload asks for several; the others run once. Odd. */
+  readonly rounds: number;
+  readonly pinned: boolean;
+  /** Why a contender cannot take part. */
+  readonly absent: ReadonlyMap<ContenderName, string>;
+  readonly onProgress: (text: string) => void;
+}
+
+/** The gateway is held against the bare server: their rounds alternate, so that both see the machine alike. */
+const COMPARED: readonly ContenderName[] = ['bare', 'belfry'];
+
+export async function runAll(options: RunOptions): Promise<Run> {
+  const workloads: Record<string, Outcomes> = {};
+  for (const workload of options.workloads) workloads[workload.name] = await runWorkload(workload, options);
+  return { date: new Date().toISOString(), machine: describeMachine(), pinned: options.pinned, workloads };
+}
+
+async function runWorkload(workload: Workload, options: RunOptions): Promise<Outcomes> {
+  const results = new Map<ContenderName, Result[]>();
+  const outcomes: Outcomes = {};
+  for (const [round, contender] of turns(workload, options)) {
+    const why = options.absent.get(contender);
+    if (why !== undefined) {
+      outcomes[contender] = { skipped: why };
+      continue;
+    }
+    options.onProgress(`${workload.name}: ${contender}, round ${round}`);
+    try {
+      const result = (await workload.run(contender)) as Result;
+      results.set(contender, [...(results.get(contender) ?? []), result]);
+    } catch (error) {
+      options.onProgress(`${workload.name}: ${contender} failed: ${(error as Error).message}`);
+      outcomes[contender] = { skipped: (error as Error).message };
+    }
+  }
+  for (const [contender, rounds] of results) {
+    const ordered = [...rounds].sort((a, b) => workload.figure.of(a) - workload.figure.of(b));
+    outcomes[contender] = { median: ordered[Math.floor((ordered.length - 1) / 2)] as Result, rounds };
+  }
+  return outcomes;
+}
+
+function* turns(
+  workload: Workload,
+  { contenders, rounds: most }: RunOptions,
+): Iterable<readonly [round: number, contender: ContenderName]> {
+  const rounds = workload.severalRounds ? most : 1;
+  const asked = CONTENDERS.filter((name) => contenders.includes(name));
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const name of asked) if (round === 1 || COMPARED.includes(name)) yield [round, name];
+  }
+}

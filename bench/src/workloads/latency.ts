@@ -1,0 +1,66 @@
+/** How long an event takes from its publisher to its followers, at a rate that does not wait for anybody. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContenderName } from '../contenders/names.js';
+import { onStage, type Usage, watchUsage } from './stage.js';
+
+export interface LatencyShape {
+  readonly connections: number;
+  readonly channels: number;
+  readonly channelsEach: number;
+  readonly eventsPerSecond: number;
+  readonly seconds: number;
+}
+
+export interface LatencyResult {
+  readonly p50: number;
+  readonly p99: number;
+  readonly usage: Usage;
+}
+
+/** 50,000 deliveries a second: half of what the slowest contenders can do. */
+export const STEADY: LatencyShape = {
+  connections: 5_000,
+  channels: 1_000,
+  channelsEach: 10,
+  eventsPerSecond: 1_000,
+  seconds: 5,
+};
+export const STEADY_HOT: LatencyShape = {
+  connections: 5_000,
+  channels: 1,
+  channelsEach: 1,
+  eventsPerSecond: 10,
+  seconds: 6,
+};
+
+const WARM_UP_SECONDS = 1.5;
+const STEP = 617;
+const DRAIN_MS = 30_000;
+
+export function measureLatency(name: ContenderName, shape: LatencyShape): Promise<LatencyResult> {
+  return onStage(name, async (stage) => {
+    const swarms = await stage.clients({ ...shape, sampleEvery: 10 });
+    await swarms.connect();
+    const publisher = await stage.publisher();
+    let published = 0;
+    /** Events are sent when they are due, whether or not those before them have arrived. */
+    const publishFor = async (seconds: number): Promise<void> => {
+      const first = published;
+      const started = performance.now();
+      const total = Math.round(shape.eventsPerSecond * seconds);
+      while (published - first < total) {
+        const due = Math.min(total, ((performance.now() - started) / 1000) * shape.eventsPerSecond);
+        for (; published - first < due; published += 1) await publisher.publish((published * STEP) % shape.channels);
+        await sleep(1);
+      }
+    };
+    await publishFor(WARM_UP_SECONDS);
+    swarms.reset();
+    const used = watchUsage(stage, swarms);
+    await Promise.race([publishFor(shape.seconds), swarms.failed]);
+    const { seconds: _, ...usage } = used();
+    await swarms.received((published * shape.connections * shape.channelsEach) / shape.channels, DRAIN_MS);
+    const { latencies } = await swarms.stats();
+    return { p50: latencies.percentile(0.5), p99: latencies.percentile(0.99), usage };
+  });
+}

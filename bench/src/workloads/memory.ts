@@ -1,0 +1,37 @@
+/** What a connection costs in memory that stays: resident bytes of the server over those of the process without clients. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContenderName } from '../contenders/names.js';
+import { residentBytes } from '../machine/usage.js';
+import { onStage } from './stage.js';
+
+export interface MemoryShape {
+  readonly connections: number;
+  readonly channels: number;
+  readonly channelsEach: number;
+  readonly users: 'distinct' | 'same';
+}
+
+export interface MemoryResult {
+  /** Of the process before the first client. */
+  readonly emptyBytes: number;
+  readonly bytesPerConnection: number;
+}
+
+export const IDLE: MemoryShape = { connections: 10_000, channels: 1_000, channelsEach: 0, users: 'distinct' };
+export const TEN_CHANNELS: MemoryShape = { ...IDLE, channelsEach: 10 };
+
+/** Memory of a process that has just started, or just been rushed at, still moves. */
+const SETTLE_MS = 1_500;
+const REST_MS = 10_000;
+
+export function measureMemory(name: ContenderName, shape: MemoryShape): Promise<MemoryResult> {
+  return onStage(name, async (stage) => {
+    const swarms = await stage.clients(shape);
+    await sleep(SETTLE_MS);
+    const emptyBytes = residentBytes(stage.server.pid);
+    await swarms.connect();
+    await Promise.race([sleep(REST_MS), swarms.failed]);
+    const bytes = residentBytes(stage.server.pid) - emptyBytes;
+    return { emptyBytes, bytesPerConnection: bytes / shape.connections };
+  });
+}
