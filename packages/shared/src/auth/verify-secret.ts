@@ -1,11 +1,15 @@
-/** Tokens signed with a secret (HS256). Two secrets are accepted, so that one can be replaced while the other is in use. */
-import { createSecretKey, type KeyObject } from 'node:crypto';
-import jsonwebtoken from 'jsonwebtoken';
+/**
+ * Tokens signed with a secret (HS256). Two secrets are accepted, so that one can be replaced while the other is in use.
+ * By hand and on node:crypto alone: when ten thousand clients come at once, verifying is most of what authentication
+ * costs, and a general library takes four times as long as the signature itself.
+ */
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import {
   CLOCK_TOLERANCE_SECONDS,
   EXPIRED,
   identityOf,
   MAX_TOKEN_LENGTH,
+  type Refused,
   refused,
   type Verification,
 } from './verification.js';
@@ -19,8 +23,15 @@ export interface SecretVerifierOptions {
   readonly now: () => number;
 }
 
+/** RFC 7515's compact form, its signature perhaps empty. Node's decoder alone would let much else pass. */
+const COMPACT = /^([\w-]+)\.([\w-]+)\.([\w-]*)$/;
+const MALFORMED = refused('the token is malformed');
+const UNACCEPTED = refused('the token is not signed with an accepted algorithm');
+const FORGED = refused('the token’s signature does not fit');
+
+type Json = Readonly<Record<string, unknown>>;
+
 export function createSecretVerifier(options: SecretVerifierOptions): (token: string) => Verification {
-  // Given text, jsonwebtoken first tries to read a public key from it for every token: ten times what the rest costs.
   let keys: ReadonlyMap<string, KeyObject> = new Map();
   function keyOf(secret: string): KeyObject {
     const known = keys.get(secret);
@@ -29,44 +40,64 @@ export function createSecretVerifier(options: SecretVerifierOptions): (token: st
     keys = new Map(options.secrets().map((each) => [each, createSecretKey(Buffer.from(each))]));
     return keys.get(secret) ?? createSecretKey(Buffer.from(secret));
   }
+  /** The tokens of one issuer begin alike. */
+  let knownHeader = '';
 
   return (token) => {
     if (token.length > MAX_TOKEN_LENGTH) return refused('the token is longer than 4096 characters');
-    let last: Verification = refused('no key is configured');
-    for (const secret of options.secrets()) {
-      last = verifyWith(keyOf(secret), token, options);
-      if (last.ok || last.code === 'token_expired') return last;
+    const [, header, payload, signature] = COMPACT.exec(token) ?? [];
+    if (header === undefined || payload === undefined || signature === undefined) return MALFORMED;
+    if (header !== knownHeader) {
+      const wrong = refusalOfHeader(header);
+      if (wrong) return wrong;
+      knownHeader = header;
     }
-    return last;
+    const secrets = options.secrets();
+    if (secrets.length === 0) return refused('no key is configured');
+    const signed = token.slice(0, header.length + 1 + payload.length);
+    if (!secrets.some((secret) => fits(signature, signed, keyOf(secret)))) return FORGED;
+    const claims = readJson(payload);
+    return claims ? verifyClaims(claims, options) : refused('the token’s payload is not an object');
   };
 }
 
-function verifyWith(secret: KeyObject, token: string, options: SecretVerifierOptions): Verification {
-  try {
-    const claims = jsonwebtoken.verify(token, secret, {
-      algorithms: ['HS256'],
-      clockTimestamp: Math.floor(options.now() / 1000),
-      clockTolerance: CLOCK_TOLERANCE_SECONDS,
-      ...(options.issuer ? { issuer: options.issuer } : {}),
-      ...(options.audience ? { audience: options.audience } : {}),
-    });
-    return typeof claims === 'string' ? refused('the token’s payload is not an object') : identityOf(claims);
-  } catch (error) {
-    if (error instanceof jsonwebtoken.TokenExpiredError) {
-      return EXPIRED;
-    }
-    return refused(error instanceof Error ? reasonOf(error) : 'the token cannot be read');
-  }
+/** The algorithm is ours to choose, never the token's. */
+function refusalOfHeader(text: string): Refused | undefined {
+  const header = readJson(text);
+  if (!header) return MALFORMED;
+  if (header.alg !== 'HS256') return UNACCEPTED;
+  // RFC 7515: extensions that must be understood, and that nobody here understands.
+  return header.crit === undefined ? undefined : MALFORMED;
 }
 
-/** jsonwebtoken's own words, without anything that quotes the token. */
-function reasonOf(error: Error): string {
-  if (error instanceof jsonwebtoken.NotBeforeError) return 'the token is not valid yet';
-  if (error.message.startsWith('jwt issuer')) return 'the token comes from another issuer';
-  if (error.message.startsWith('jwt audience')) return 'the token is meant for another audience';
-  if (error.message === 'invalid algorithm' || error.message === 'jwt signature is required') {
-    return 'the token is not signed with an accepted algorithm';
+/** Compared as text: there is more than one text for the same bytes, and only one is right. */
+function fits(signature: string, signed: string, key: KeyObject): boolean {
+  const expected = Buffer.from(createHmac('sha256', key).update(signed).digest('base64url'), 'latin1');
+  const given = Buffer.from(signature, 'latin1');
+  return given.length === expected.length && timingSafeEqual(given, expected);
+}
+
+/** RFC 7519, sections 4.1.1 to 4.1.5. */
+function verifyClaims(claims: Json, { audience, issuer, now }: SecretVerifierOptions): Verification {
+  const seconds = Math.floor(now() / 1000);
+  const { aud, exp, iss, nbf } = claims;
+  if (nbf !== undefined && typeof nbf !== 'number') return MALFORMED;
+  if (nbf !== undefined && nbf > seconds + CLOCK_TOLERANCE_SECONDS) return refused('the token is not valid yet');
+  if (exp !== undefined && typeof exp !== 'number') return MALFORMED;
+  if (exp !== undefined && seconds >= exp + CLOCK_TOLERANCE_SECONDS) return EXPIRED;
+  if (audience && !(Array.isArray(aud) ? aud : [aud]).includes(audience)) {
+    return refused('the token is meant for another audience');
   }
-  if (error.message === 'invalid signature') return 'the token’s signature does not fit';
-  return 'the token is malformed';
+  if (issuer && iss !== issuer) return refused('the token comes from another issuer');
+  return identityOf(claims);
+}
+
+/** The object that base64url text holds; undefined where it holds none. */
+function readJson(text: string): Json | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
+  } catch {
+    return undefined;
+  }
 }
