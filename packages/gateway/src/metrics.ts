@@ -33,9 +33,13 @@ export interface GatewayMetrics {
   watch(gauges: GatewayGauges): void;
 }
 
-/** A counter whose labels are few and known: plain numbers in a map, copied out at scrape time. */
+interface Count {
+  value: number;
+}
+
+/** A counter whose labels are few and known: plain numbers, copied out at scrape time. */
 function tally(registry: Registry, name: string, help: string, labelNames: readonly string[]) {
-  const counts = new Map<string, { labels: Record<string, string>; value: number }>();
+  const counts = new Map<string, Count & { readonly labels: Record<string, string> }>();
   new Counter({
     name,
     help,
@@ -46,11 +50,38 @@ function tally(registry: Registry, name: string, help: string, labelNames: reado
       for (const { labels, value } of counts.values()) this.inc(labels, value);
     },
   });
-  return (labels: Record<string, string>, by = 1): void => {
+  function countOf(labels: Record<string, string>): Count {
     const key = Object.values(labels).join('\n');
-    const count = counts.get(key);
-    if (count) count.value += by;
-    else counts.set(key, { labels, value: by });
+    const known = counts.get(key);
+    if (known) return known;
+    const made = { labels, value: 0 };
+    counts.set(key, made);
+    return made;
+  }
+  return {
+    count: (labels: Record<string, string>, by = 1): void => {
+      countOf(labels).value += by;
+    },
+    /** For what is counted with every message: the labels are put together once per key. */
+    by<K extends string>(labelsOf: (key: K) => Record<string, string>): (key: K) => void {
+      const known = new Map<K, Count>();
+      return (key) => {
+        let count = known.get(key);
+        if (!count) {
+          count = countOf(labelsOf(key));
+          known.set(key, count);
+        }
+        count.value += 1;
+      };
+    },
+    /** For what has no labels. */
+    plain(): (by: number) => void {
+      let count: Count | undefined;
+      return (by) => {
+        count ??= countOf({});
+        count.value += by;
+      };
+    },
   };
 }
 
@@ -99,42 +130,47 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
   });
 
   const NONE = {};
+  const opened = connections.by((status: 'opened' | 'closed') => ({ status }));
+  const joined = joins.by((outcome: string) => ({ outcome }));
+  const logReadsByKind = logReads.by((kind: string) => ({ kind }));
+  const countDeliveries = deliveries.plain();
+  const countBytes = deliveredBytes.plain();
   return {
     session: {
-      received: (type) => messages({ type, direction: 'in' }),
-      sent: (type) => messages({ type, direction: 'out' }),
+      received: messages.by((type) => ({ type, direction: 'in' })),
+      sent: messages.by((type) => ({ type, direction: 'out' })),
       handled: (type, ms) => durations.observe({ type }, ms / 1000),
-      failed: (code) => errors({ code }),
-      authenticated: (result) => authentications({ result }),
-      rateLimited: () => errors({ code: 'rate_limited' }),
-      closed: (code) => closes({ code: String(code) }),
+      failed: errors.by((code) => ({ code })),
+      authenticated: authentications.by((result) => ({ result })),
+      rateLimited: () => errors.count({ code: 'rate_limited' }),
+      closed: (code) => closes.count({ code: String(code) }),
     },
     channels: {
-      repaired: (cause, outcome) => repairs({ cause, outcome }),
+      repaired: (cause, outcome) => repairs.count({ cause, outcome }),
       joined: (outcome, count) => {
-        joins({ outcome });
-        if (count > 0) replayed(NONE, count);
+        joined(outcome);
+        if (count > 0) replayed.count(NONE, count);
       },
-      ignored: (reason) => ignored({ reason }),
+      ignored: ignored.by((reason) => ({ reason })),
       delivered: (followers, bytes) => {
-        deliveries(NONE, followers);
-        deliveredBytes(NONE, followers * bytes);
+        countDeliveries(followers);
+        countBytes(followers * bytes);
       },
     },
     boards: {
       pushed: (form, followers, bytes) => {
-        pushes({ form });
-        deliveries(NONE, followers);
-        deliveredBytes(NONE, followers * bytes);
+        pushes.count({ form });
+        countDeliveries(followers);
+        countBytes(followers * bytes);
       },
-      conflated: () => conflated(NONE),
-      deferred: () => deferred(NONE),
+      conflated: () => conflated.count(NONE),
+      deferred: () => deferred.count(NONE),
     },
-    connectionOpened: () => connections({ status: 'opened' }),
-    connectionClosed: () => connections({ status: 'closed' }),
-    connectionRefused: (reason) => connections({ status: `refused_${reason}` }),
-    linkDown: () => linkDowns(NONE),
-    logRead: (channel) => logReads({ kind: parseChannel(channel)?.kind ?? 'unknown' }),
+    connectionOpened: () => opened('opened'),
+    connectionClosed: () => opened('closed'),
+    connectionRefused: (reason) => connections.count({ status: `refused_${reason}` }),
+    linkDown: () => linkDowns.count(NONE),
+    logRead: (channel) => logReadsByKind(parseChannel(channel)?.kind ?? 'unknown'),
     watch: (gauges) => watch(registry, gauges),
   };
 }
