@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, connect, DEFAULT_KEY_PREFIX, intakeKey } from '@belfry/shared/log';
 import { ownFolder, TEST_SECRET } from '@belfry/testkit';
-import { checkAccepted, type LossyFault, readIntake } from './audit/accepted.js';
+import { checkAccepted, type LossyFault, readIntake, tornBy } from './audit/accepted.js';
 import { audit } from './audit/audit.js';
 import { createFindings, type Findings } from './audit/findings.js';
 import { followTruth, type Truth } from './audit/truth.js';
@@ -156,10 +156,12 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       exits,
       lossy(kind, everything) {
         load.forgetRepeatable();
-        const from = everything ? 0 : Date.now() - FAILOVER_REACH_MS;
+        const began = Date.now();
+        const from = everything ? 0 : began - FAILOVER_REACH_MS;
+        const torn = everything && options.redis === 'cluster' ? { tornFrom: began } : {};
         return () => {
           load.forgetRepeatable();
-          lossyFaults.push({ kind, from, until: Date.now() + 1_000 });
+          lossyFaults.push({ kind, from, until: Date.now() + 1_000, ...torn });
         };
       },
       openOnly(to) {
@@ -168,7 +170,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       },
       async finish() {
         await load.finish();
-        const caughtUpAfter = await settle({ load, truth, swarms: started, redis, stream, onProgress });
+        const caughtUpAfter = await settle({ load, lossyFaults, truth, swarms: started, redis, stream, onProgress });
         const clientCounts = await started.finish();
         await truth.stop();
         const { chains } = truth;
@@ -203,13 +205,14 @@ export async function startStage(options: StageOptions): Promise<Stage> {
 /** Everything is healed: waits until publishers have appended what is in the intake, and clients have all of it. */
 async function settle(parts: {
   readonly load: Load;
+  readonly lossyFaults: readonly LossyFault[];
   readonly truth: Truth;
   readonly swarms: Swarms;
   readonly redis: Connection;
   readonly stream: string;
   readonly onProgress: (line: string) => void;
 }): Promise<number | undefined> {
-  const { load, onProgress, redis, stream, swarms, truth } = parts;
+  const { load, lossyFaults, onProgress, redis, stream, swarms, truth } = parts;
   const started = performance.now();
   let missing = Number.NaN;
   let behind: { count: number; examples: readonly string[] } = { count: Number.NaN, examples: [] };
@@ -226,9 +229,9 @@ async function settle(parts: {
     const appended = new Set<number>();
     for (const chain of truth.chains.values())
       for (const { change } of chain.entries) if (change !== undefined) appended.add(change);
-    missing = load.accepted.filter(({ n, property }) => {
+    missing = load.accepted.filter(({ at, n, property }) => {
       const change = changeNumber(property, n);
-      return intake.has(change) && !appended.has(change);
+      return intake.has(change) && !appended.has(change) && !tornBy(lossyFaults, at);
     }).length;
     const ends = [...truth.chains].flatMap(([channel, { end }]) =>
       end ? [[channel, end.epoch, end.offset] as const] : [],

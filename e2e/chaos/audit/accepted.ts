@@ -12,7 +12,13 @@ export interface LossyFault {
   /** What was accepted before this may be lost too; a flush loses everything. */
   readonly from: number;
   readonly until: number;
+  /** When it began, where it took one master after the other: what went in meanwhile may be gone on some and kept on others. */
+  readonly tornFrom?: number;
 }
+
+/** The fault that tore a change accepted at `at` in two: still in the intake, gone from a channel's log. */
+export const tornBy = (lossy: readonly LossyFault[], at: number): LossyFault | undefined =>
+  lossy.find(({ tornFrom, until }) => tornFrom !== undefined && at >= tornFrom && at <= until);
 
 const PAGE = 2_000;
 
@@ -55,7 +61,11 @@ export function checkAccepted(parts: {
       else findings.violation('vanished', describe('is not in the intake any more'));
       continue;
     }
-    if (!appended.get(property)?.has(change)) findings.violation('not appended', describe(`is not on its channel`));
+    const missing = !appended.get(property)?.has(change) || (onGlobal && !onGlobal.has(change));
+    const torn = missing ? tornBy(lossy, at) : undefined;
+    if (torn) findings.count(`accepted, then lost on one master and kept on another (${torn.kind})`);
+    else if (!appended.get(property)?.has(change))
+      findings.violation('not appended', describe(`is not on its channel`));
     else if (onGlobal && !onGlobal.has(change)) findings.violation('not appended', describe('is not on global'));
   }
   findings.count('changes accepted', accepted.length);

@@ -40,6 +40,8 @@ export interface ScheduleOptions {
 const RECOVERY_MS = 60_000;
 const LIVE_SHARE = 0.99;
 const POLL_MS = 10;
+/** So long after a fault has healed, clients are left alone until they are back: their recovery is to be measured. */
+const TRUCE_AFTER_MS = 5_000;
 /** A little longer than between two reports of the client processes. */
 const STATUS_MS = 150;
 
@@ -48,6 +50,7 @@ export async function runSchedule(options: ScheduleOptions): Promise<void> {
   const { canaries, seconds, startedAt, world } = options;
   const until = startedAt + seconds * 1_000;
   const kind = world.cluster.redis.kind;
+  let recoveringSince: number | undefined;
   const possible = FAULTS.filter(({ redis }) => !redis || redis.includes(kind));
 
   async function clientsRecovered(): Promise<number | undefined> {
@@ -73,11 +76,18 @@ export async function runSchedule(options: ScheduleOptions): Promise<void> {
     }
     const incident = { kind: fault.kind, at: at - startedAt, lasted: Date.now() - at, what };
     if (!measured || problem) return { ...incident, problem, eventsAfter: undefined, clientsAfter: undefined };
+    recoveringSince = performance.now();
     const [eventsAfter, clientsAfter] = await Promise.all([canaries.recovered(RECOVERY_MS), clientsRecovered()]);
+    recoveringSince = undefined;
     if (eventsAfter === undefined)
       problem = `no events within ${RECOVERY_MS / 1_000} s through ${canaries.missing().join()}`;
     else if (clientsAfter === undefined) problem = `clients did not come back within ${RECOVERY_MS / 1_000} s`;
     return { ...incident, problem, eventsAfter, clientsAfter };
+  }
+
+  /** Clients that are struck again and again would never all be back. */
+  async function truce(): Promise<void> {
+    while (recoveringSince !== undefined && performance.now() - recoveringSince > TRUCE_AFTER_MS) await sleep(POLL_MS);
   }
 
   async function lane(name: Fault['lane'], pauseMs: readonly [number, number]): Promise<void> {
@@ -91,6 +101,7 @@ export async function runSchedule(options: ScheduleOptions): Promise<void> {
       if (index !== -1) deck.splice(index, 1);
       options.onIncident(await happen(fault, name === 'main'));
       await sleep(random.integer(...pauseMs));
+      if (name === 'side') await truce();
     }
   }
 
