@@ -44,6 +44,7 @@ import { createGatewayMetrics } from './metrics.js';
 import { followSecrets } from './secrets.js';
 import type { AutomaticJoin } from './session/automatic-channels.js';
 import { drain } from './session/drain.js';
+import { createBudgets } from './session/rate-limit.js';
 import { adviseReconnect, measureAcceptRate } from './session/reconnect-advice.js';
 import { createSessions } from './session/sessions.js';
 import { gatewaySettings } from './settings.js';
@@ -151,6 +152,10 @@ runProcess(async () => {
     () => performance.now() / 1000,
   );
 
+  const budget = (burst: number) =>
+    createBudgets({ burst, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 }, clock.now);
+  const replays = budget(settings.RATE_LIMIT_REPLAYED_EVENTS);
+  const openings = budget(settings.RATE_LIMIT_OPENED_CHANNELS);
   const sessions = createSessions({
     node,
     startedAt: clock.now().toString(36),
@@ -160,6 +165,8 @@ runProcess(async () => {
     verify,
     accessPolicy,
     rateLimit: { burst: settings.RATE_LIMIT_MESSAGES, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 },
+    replays,
+    openings,
     automaticJoins: settings.AUTO_JOIN as readonly AutomaticJoin[],
     maxSubscriptions: settings.MAX_SUBSCRIPTIONS,
     maxAgeMs: () =>
@@ -195,6 +202,14 @@ runProcess(async () => {
     port: settings.WEBSOCKET_PORT,
     maxConnections: settings.MAX_CONNECTIONS,
     maxConnectionsPerAddress: settings.MAX_CONNECTIONS_PER_IP,
+    admitUnauthenticated: (address) => {
+      if (sessions.unauthenticatedOf(address) >= settings.MAX_UNAUTHENTICATED_PER_IP) return 'address';
+      return sessions.count - sessions.authenticatedCount >= settings.MAX_UNAUTHENTICATED ? 'full' : 'yes';
+    },
+    requestsOfAddress: budget(settings.RATE_LIMIT_PER_IP),
+    requestsOfUser: budget(settings.RATE_LIMIT_REQUESTS),
+    replays,
+    openings,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     trustedProxies: settings.TRUSTED_PROXIES,
     authenticationCookie: settings.AUTH_COOKIE,

@@ -269,7 +269,7 @@ export class Board implements HubChannel {
       if (request.announced) subscriber.send(subscribedFrame(this.name, this.#position, 0, false, request.ref));
       subscriber.send(stateFrame(this.name, this.#position, this.#frames()));
       this.#followers.add(subscriber);
-      request.onJoined(this);
+      request.onJoined(this, 0);
     });
     this.#conflation.toldNewest();
     this.#options.observer.joined('fresh', 0);

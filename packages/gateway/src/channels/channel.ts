@@ -365,7 +365,7 @@ export class Channel implements HubChannel {
       for (const frame of frames) subscriber.send(frame);
       subscriber.follow(this.name);
       this.followers += 1;
-      request.onJoined(this);
+      request.onJoined(this, frames.length);
     });
     const outcome = recovered === undefined ? 'fresh' : recovered ? 'recovered' : 'not_recovered';
     this.#options.observer.joined(outcome, frames.length);

@@ -36,6 +36,6 @@ export interface JoinRequest {
   readonly ref: Ref | undefined;
   /** Whether SUBSCRIBED is sent; not for channels that are joined without having been asked for. */
   readonly announced: boolean;
-  /** Called in the block in which the subscriber joins, once it follows the channel. */
-  readonly onJoined: (channel: HubChannel) => void;
+  /** Called in the block in which the subscriber joins, once it follows the channel and was sent `replayed` events. */
+  readonly onJoined: (channel: HubChannel, replayed: number) => void;
 }

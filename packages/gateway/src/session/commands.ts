@@ -57,13 +57,36 @@ export function subscribe(session: CommandSession, identity: Identity, frame: Su
       answered();
       continue;
     }
-    const options = { after: named.after, rewind: frame.rewind, ref, announced: true };
+    const retry_after_ms = overBudget(
+      context,
+      identity,
+      channel,
+      named.after !== undefined || frame.rewind !== undefined,
+    );
+    if (retry_after_ms > 0) {
+      limited(session, channel, ref, retry_after_ms);
+      answered();
+      continue;
+    }
+    const onReplayed = (events: number): void => context.replays.charge(identity.userId, events);
+    const options = { after: named.after, rewind: frame.rewind, ref, announced: true, onReplayed };
     subscriptions.join(channel, options, context, (outcome) => {
       if (outcome === 'joined') context.metrics.sent('SUBSCRIBED');
       if (outcome === 'unavailable') unavailable(session, channel, ref);
       answered();
     });
   }
+}
+
+/** Milliseconds until the user may have this channel; 0 for now. What a replay costs is known, and charged, once it was sent. */
+function overBudget(
+  context: SessionContext,
+  { userId }: Identity,
+  { channel }: ParsedChannel,
+  replay: boolean,
+): number {
+  const opening = context.hub.channels.has(channel) ? 0 : context.openings.take(userId);
+  return Math.max(opening, replay ? context.replays.take(userId, 0) : 0);
 }
 
 export function unsubscribe(session: CommandSession, frame: ChannelsFrame, done: () => void): void {
@@ -86,6 +109,12 @@ export function getState(session: CommandSession, identity: Identity, frame: Cha
   for (const named of frame.channels) {
     const channel = readable(session, identity, named, ref);
     if (!channel) {
+      answered();
+      continue;
+    }
+    const retry_after_ms = overBudget(session.context, identity, channel, false);
+    if (retry_after_ms > 0) {
+      limited(session, channel, ref, retry_after_ms);
       answered();
       continue;
     }
@@ -139,6 +168,16 @@ function readable(
 function badChannel(session: CommandSession, given: string, ref: Ref | undefined): void {
   const message = 'channels are named kind:id, ids are 1 to 64 letters, digits, "_" or "-"';
   session.error('bad_channel', message, { ref, channel: given.slice(0, 80) });
+}
+
+function limited(
+  session: CommandSession,
+  { channel }: ParsedChannel,
+  ref: Ref | undefined,
+  retryAfterMs: number,
+): void {
+  session.context.metrics.rateLimited();
+  session.error('rate_limited', 'Rate limit exceeded', { ref, channel, retry_after_ms: retryAfterMs });
 }
 
 function unavailable(session: CommandSession, { channel }: ParsedChannel, ref: Ref | undefined): void {

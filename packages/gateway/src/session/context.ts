@@ -4,7 +4,7 @@ import type { ErrorCode, ReconnectAdvice } from '@belfry/shared/protocol';
 import type { Clock } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
 import type { AutomaticJoin } from './automatic-channels.js';
-import type { RateLimit } from './rate-limit.js';
+import type { Budgets, RateLimit } from './rate-limit.js';
 
 /** What sessions tell the metrics. */
 export interface SessionMetrics {
@@ -27,6 +27,10 @@ export interface SessionContext {
   readonly verify: Verify;
   readonly accessPolicy: AccessPolicy;
   readonly rateLimit: RateLimit;
+  /** Events that a user may have replayed. */
+  readonly replays: Budgets;
+  /** Channels that a user may have opened which nobody here follows: each costs a subscription and keys in Redis. */
+  readonly openings: Budgets;
   readonly automaticJoins: readonly AutomaticJoin[];
   readonly maxSubscriptions: number;
   /** How old a new connection may become, in milliseconds; each gets another answer, so that they do not end together. */

@@ -12,6 +12,7 @@ import {
 import { createLogger } from '@belfry/shared/service';
 import { createHub } from '../channels/hub.js';
 import type { Frame } from '../channels/subscriber.js';
+import { createBudgets } from './rate-limit.js';
 import type { Session } from './session.js';
 import { createSessions, type SessionsOptions } from './sessions.js';
 import type { Socket } from './socket.js';
@@ -114,6 +115,8 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
     accessPolicy: { properties: 'roles', boardReaders: new Map() },
     automaticJoins: ['user', 'role'],
     rateLimit: { burst: 100, windowMs: 10_000 },
+    replays: createBudgets({ burst: 1e6, windowMs: 10_000 }, clock.now),
+    openings: createBudgets({ burst: 1e6, windowMs: 10_000 }, clock.now),
     maxSubscriptions: 10,
     maxPerUser: 3,
     maxAgeMs: () => 1e9,

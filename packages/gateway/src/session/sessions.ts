@@ -19,6 +19,8 @@ export interface Sessions {
   closed(session: Session): void;
   readonly count: number;
   readonly authenticatedCount: number;
+  /** Connections of an address that have not said yet who they are. */
+  unauthenticatedOf(address: string): number;
   /** How many connections each user has. */
   readonly users: ReadonlyMap<string, number>;
   all(): Iterable<Session>;
@@ -38,6 +40,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   /** In the order in which they connected, which is the order of their deadlines. */
   const anonymous = new Set<Session>();
   const perUser = new Map<string, number>();
+  const anonymousPerAddress = new Map<string, number>();
   let count = 0;
   let serial = 0;
   let turn = 0;
@@ -51,8 +54,15 @@ export function createSessions(options: SessionsOptions): Sessions {
       perUser.set(userId, held + 1);
       return true;
     },
-    authenticated: (session) => void anonymous.delete(session as Session),
+    authenticated: (session) => forgetAnonymous(session as Session),
   };
+
+  function forgetAnonymous(session: Session): void {
+    if (!anonymous.delete(session)) return;
+    const left = (anonymousPerAddress.get(session.address) ?? 1) - 1;
+    if (left > 0) anonymousPerAddress.set(session.address, left);
+    else anonymousPerAddress.delete(session.address);
+  }
 
   function* all(): Iterable<Session> {
     for (const spoke of spokes) yield* spoke;
@@ -64,7 +74,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     const now = clock.now();
     for (const session of anonymous) {
       if (now - session.connectedAtMs < options.authenticationDeadlineMs) break;
-      anonymous.delete(session);
+      forgetAnonymous(session);
       session.authenticationOverdue();
     }
     turn = (turn + 1) % spokes.length;
@@ -82,13 +92,14 @@ export function createSessions(options: SessionsOptions): Sessions {
       count += 1;
       spokes[spoke]?.add(session);
       anonymous.add(session);
+      anonymousPerAddress.set(address, (anonymousPerAddress.get(address) ?? 0) + 1);
       session.open(token);
       return session;
     },
     closed(session) {
       if (!spokes[session.spoke]?.delete(session)) return;
       count -= 1;
-      anonymous.delete(session);
+      forgetAnonymous(session);
       const userId = session.identity?.userId;
       if (userId !== undefined) {
         const held = (perUser.get(userId) ?? 1) - 1;
@@ -103,6 +114,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     get authenticatedCount() {
       return count - anonymous.size;
     },
+    unauthenticatedOf: (address) => anonymousPerAddress.get(address) ?? 0,
     users: perUser,
     all,
     close: stop,

@@ -16,6 +16,42 @@ export const sessionSettings = {
     max: 3_600,
     unit: 'seconds',
   }),
+  RATE_LIMIT_REPLAYED_EVENTS: integer({
+    text: 'Events that all connections of a user on a gateway may have replayed per RATE_LIMIT_WINDOW_SECONDS',
+    default: '200000',
+    min: 1,
+    max: 1_000_000_000,
+  }),
+  RATE_LIMIT_OPENED_CHANNELS: integer({
+    text: 'Channels followed by nobody on a gateway that a user may open there per RATE_LIMIT_WINDOW_SECONDS',
+    default: '10000',
+    min: 1,
+    max: 1_000_000_000,
+  }),
+  RATE_LIMIT_REQUESTS: integer({
+    text: 'HTTP requests of a user on a gateway per RATE_LIMIT_WINDOW_SECONDS; fifty channels cost as much as one request',
+    default: '3000',
+    min: 1,
+    max: 1_000_000_000,
+  }),
+  RATE_LIMIT_PER_IP: integer({
+    text: 'HTTP requests and upgrades of a client address on a gateway per RATE_LIMIT_WINDOW_SECONDS, whoever it is',
+    default: '60000',
+    min: 1,
+    max: 1_000_000_000,
+  }),
+  MAX_UNAUTHENTICATED: integer({
+    text: 'Connections that have not said yet who they are; beyond it, upgrades without a token are refused with 503',
+    default: '5000',
+    min: 1,
+    max: 1_000_000,
+  }),
+  MAX_UNAUTHENTICATED_PER_IP: integer({
+    text: 'The same per client address, with 429',
+    default: '2500',
+    min: 1,
+    max: 1_000_000,
+  }),
   AUTO_JOIN: list({
     text: 'Channels that a client joins without asking: its own `user`, those of its `role`, the `properties` of its token, `global` where it may',
     default: 'user,role',

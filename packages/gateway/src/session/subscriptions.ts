@@ -12,6 +12,8 @@ export interface JoinOptions {
   readonly ref: Ref | undefined;
   /** False for channels that are joined without having been asked for: no SUBSCRIBED is sent. */
   readonly announced: boolean;
+  /** Told how many events were sent for it. */
+  readonly onReplayed?: (events: number) => void;
 }
 
 export type JoinOutcome = 'joined' | 'unavailable' | 'withdrawn';
@@ -109,7 +111,8 @@ export class Subscriptions implements Subscriber {
       rewind: options.rewind,
       ref: options.ref,
       announced: options.announced,
-      onJoined: (followed) => {
+      onJoined: (followed, replayed) => {
+        options.onReplayed?.(replayed);
         this.#followed = [...this.#followed, followed];
         settle('joined');
       },

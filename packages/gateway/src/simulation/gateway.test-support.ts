@@ -7,6 +7,7 @@ import { createLogger } from '@belfry/shared/service';
 import type { ChannelObserver } from '../channels/channel.js';
 import { createHub, type Hub } from '../channels/hub.js';
 import type { Frame } from '../channels/subscriber.js';
+import { createBudgets } from '../session/rate-limit.js';
 import type { Session } from '../session/session.js';
 import { createSessions, type Sessions } from '../session/sessions.js';
 import type { Socket } from '../session/socket.js';
@@ -97,6 +98,8 @@ export function createSimulatedGateway(options: GatewayOptions): SimulatedGatewa
     spotCheckMs: SPOT_CHECK_MS,
   });
   const sessions = createSessions({
+    replays: createBudgets({ burst: 1e9, windowMs: 60_000 }, clock.now),
+    openings: createBudgets({ burst: 1e9, windowMs: 60_000 }, clock.now),
     node: name,
     startedAt: '0',
     clock,

@@ -20,6 +20,8 @@ import {
 } from '@belfry/shared/protocol';
 import type { Hub } from '../channels/hub.js';
 import { TICKET_SECONDS } from '../cluster/tickets.js';
+import type { Budgets } from '../session/rate-limit.js';
+import { type Body, createBodyReader, NO_BODY } from './body.js';
 import type { CookieReader, OriginCheck } from './upgrade.js';
 
 export interface HttpOptions {
@@ -29,6 +31,13 @@ export interface HttpOptions {
   readonly log: LogReader;
   readonly originAllowed: OriginCheck;
   readonly cookie: CookieReader;
+  readonly addressOf: (response: HttpResponse, forwardedFor: string) => string;
+  readonly requestsOfAddress: Budgets;
+  readonly requestsOfUser: Budgets;
+  /** Events that a user may have replayed. */
+  readonly replays: Budgets;
+  /** Channels without a log that a user may ask for: they get one. */
+  readonly openings: Budgets;
   readonly preferences: PreferenceStore;
   /** A one-time ticket for the bearer of a token that was found good. */
   readonly issueTicket: (token: string) => Promise<string>;
@@ -55,12 +64,13 @@ interface Asked {
   readonly lastEventId: string;
   readonly forwardedFor: string;
   readonly origin: string;
-  /** The body, for methods that have one. @throws Refusal */
-  readonly body: Promise<string>;
+  /** The body, for methods that have one. */
+  readonly body: Body;
 }
 
 /** More than a dashboard shows at once; bounds what one request may cost. */
 const MAX_CHANNELS = 500;
+const CHANNELS_PER_TOKEN = 50;
 
 /** An answer that is not 200, with a code and a sentence. */
 class Refusal extends Error {
@@ -87,6 +97,7 @@ const NOT_STORED = ['cache-control', 'private, no-cache'] as const;
 
 export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   const { hub, log } = options;
+  const readBody = createBodyReader();
 
   async function identify(asked: Asked): Promise<{ identity: Identity; token: string; lasting: string }> {
     const token =
@@ -97,6 +108,8 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     if (token === '') throw new Refusal('401 Unauthorized', 'not_authenticated', 'send Authorization: Bearer <token>');
     const verification = await options.verify(token);
     if (!verification.ok) throw new Refusal('401 Unauthorized', verification.code, verification.message);
+    const cost = Math.max(1, Math.ceil(asked.query.size / CHANNELS_PER_TOKEN));
+    withinBudget(options.requestsOfUser.take(verification.identity.userId, cost));
     // A ticket is used up now: the stream's session is opened with what stands behind it.
     return { identity: verification.identity, token, lasting: verification.token ?? token };
   }
@@ -117,8 +130,12 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   }
 
   async function state(asked: Asked): Promise<Answer> {
-    const channels = channelsOf(asked, (await identify(asked)).identity).map(({ channel }) => channel);
-    const before = tagOf(channels, await log.positions(channels));
+    const { identity } = await identify(asked);
+    const channels = channelsOf(asked, identity).map(({ channel }) => channel);
+    const positions = await log.positions(channels);
+    const unknown = positions.filter((position) => position === undefined).length;
+    if (unknown > 0) withinBudget(options.openings.take(identity.userId, unknown));
+    const before = tagOf(channels, positions);
     if (before !== undefined && asked.ifNoneMatch === before) {
       return { status: '304 Not Modified', headers: [['etag', before], NOT_STORED], body: '' };
     }
@@ -139,13 +156,16 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   }
 
   async function events(asked: Asked): Promise<Answer> {
-    const [channel, ...others] = channelsOf(asked, (await identify(asked)).identity);
+    const { identity } = await identify(asked);
+    const [channel, ...others] = channelsOf(asked, identity);
     if (!channel || others.length > 0) throw new Refusal('400 Bad Request', 'bad_channel', 'name one channel');
     const given = asked.query.get('after');
     const after = given === null ? undefined : parsePosition(given);
     if (given !== null && !after)
       throw new Refusal('400 Bad Request', 'bad_message', 'after must be "<epoch>-<offset>"');
-    const reading = await log.read(channel.channel, { from: after, last: 0, snapshot: 'broken' });
+    withinBudget(options.replays.take(identity.userId, 0));
+    const reading = await log.read(channel.channel, { from: after, last: 0, snapshot: 'broken', begin: false });
+    options.replays.charge(identity.userId, reading.entries.length);
     const recovered = after !== undefined && reading.continuous;
     const frames = recovered ? reading.entries.flatMap(({ frame }) => frame ?? []) : (reading.snapshot ?? []);
     const head = `{"channel":"${channel.channel}","id":"${formatPosition(reading.position)}","recovered":${recovered}`;
@@ -168,7 +188,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   /** What a user may read now bounds what the rules speak of. */
   async function writePreferences(asked: Asked): Promise<Answer> {
     const { identity } = await identify(asked);
-    const parsed = parsePreferences(parseJson(await asked.body));
+    const parsed = parsePreferences(await json(asked.body));
     if ('error' in parsed) throw new Refusal('400 Bad Request', 'bad_message', parsed.error);
     const anyProperty = { kind: 'property', id: '*', channel: 'property:*' } as const;
     const all = authorise(identity, 'read', anyProperty, options.accessPolicy) || identity.properties === 'all';
@@ -194,7 +214,12 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     ];
   }
 
-  function asked(request: HttpRequest, body: Promise<string> = NO_BODY): Asked {
+  function withinBudget(waitMs: number): void {
+    if (waitMs === 0) return;
+    throw new Refusal('429 Too Many Requests', 'rate_limited', 'Rate limit exceeded', Math.ceil(waitMs / 1000));
+  }
+
+  function asked(request: HttpRequest, body: Body = NO_BODY): Asked {
     const origin = request.getHeader('origin');
     if (!options.originAllowed(origin))
       throw new Refusal('403 Forbidden', 'forbidden_origin', 'this origin is not allowed');
@@ -243,20 +268,27 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   ) {
     return (response: HttpResponse, request: HttpRequest): void => {
       let aborted = false;
+      const body = request.getMethod() === 'put' ? readBody(response) : undefined;
       response.onAborted(() => {
         aborted = true;
+        body?.discard();
       });
       const origin = request.getHeader('origin');
-      const body = request.getMethod() === 'put' ? readBody(response) : undefined;
+      const address = options.addressOf(response, request.getHeader('x-forwarded-for'));
       // Inside a promise from the first line: a handler that throws would end the process.
-      new Promise<T>((resolve) => resolve(handle(asked(request, body)))).then(
-        (result) => {
-          if (!aborted) answer(response, result, origin);
-        },
-        (error: unknown) => {
-          if (!aborted) refuse(response, error, origin);
-        },
-      );
+      new Promise<T>((resolve) => {
+        withinBudget(options.requestsOfAddress.take(address));
+        resolve(handle(asked(request, body)));
+      })
+        .then(
+          (result) => {
+            if (!aborted) answer(response, result, origin);
+          },
+          (error: unknown) => {
+            if (!aborted) refuse(response, error, origin);
+          },
+        )
+        .finally(() => body?.discard());
     };
   }
 
@@ -298,30 +330,16 @@ function tagOf(channels: readonly string[], positions: readonly (Position | unde
   return `"${hash.digest('base64url').slice(0, 22)}"`;
 }
 
-const NO_BODY = Promise.resolve('');
-const MAX_BODY_BYTES = 1_048_576;
+const BODY_REFUSALS = {
+  too_large: () => new Refusal('413 Payload Too Large', 'bad_message', 'a body may have 1 MB'),
+  too_much: () => new Refusal('503 Service Unavailable', 'unavailable', 'too much is being sent at once; wait', 1),
+};
 
-/** Has to be called in the handler's first turn: uWebSockets.js throws away what nobody listens for. */
-function readBody(response: HttpResponse): Promise<string> {
-  const body = new Promise<string>((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    response.onData((chunk, isLast) => {
-      size += chunk.byteLength;
-      if (size > MAX_BODY_BYTES) reject(new Refusal('413 Payload Too Large', 'bad_message', 'a body may have 1 MB'));
-      // A copy: the chunk is taken away when this returns.
-      else chunks.push(Buffer.from(new Uint8Array(chunk)));
-      if (isLast) resolve(Buffer.concat(chunks).toString('utf8'));
-    });
-  });
-  // Refused requests never look at their body.
-  body.catch(() => undefined);
-  return body;
-}
-
-function parseJson(text: string): unknown {
+async function json(body: Body): Promise<unknown> {
+  const read = await body.read();
+  if ('refused' in read) throw BODY_REFUSALS[read.refused]();
   try {
-    return JSON.parse(text);
+    return JSON.parse(read.text);
   } catch {
     throw new Refusal('400 Bad Request', 'bad_message', 'the body is not JSON');
   }

@@ -20,6 +20,7 @@ import { CLOSE_CODES, type CloseCode } from '@belfry/shared/protocol';
 import type { Logger } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
 import type { Frame } from '../channels/subscriber.js';
+import type { Budgets } from '../session/rate-limit.js';
 import type { Session } from '../session/session.js';
 import type { Socket } from '../session/socket.js';
 import { registerHttp, type StreamRequest } from './http.js';
@@ -37,6 +38,14 @@ export interface TransportOptions {
   readonly port: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
+  /** Whether an upgrade that brings no token may be accepted. */
+  readonly admitUnauthenticated: (address: string) => 'yes' | 'full' | 'address';
+  /** Requests and upgrades of an address. */
+  readonly requestsOfAddress: Budgets;
+  /** Requests of a user. */
+  readonly requestsOfUser: Budgets;
+  readonly replays: Budgets;
+  readonly openings: Budgets;
   readonly allowedOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
   /** Name of a cookie that may hold the token; empty for none. */
@@ -57,7 +66,7 @@ export interface TransportOptions {
   readonly retryAfterSeconds: () => number;
 }
 
-export type RefusalReason = 'origin' | 'full' | 'address' | 'draining';
+export type RefusalReason = 'origin' | 'full' | 'address' | 'draining' | 'rate' | 'unauthenticated';
 
 export interface Transport {
   listen(): Promise<number>;
@@ -119,16 +128,28 @@ export function createTransport(options: TransportOptions): Transport {
     return undefined;
   }
 
+  function unauthenticatedRefusal(address: string): { reason: RefusalReason; status: string } | undefined {
+    const answer = options.admitUnauthenticated(address);
+    if (answer === 'yes') return undefined;
+    const status = answer === 'full' ? '503 Service Unavailable' : '429 Too Many Requests';
+    return { reason: 'unauthenticated', status };
+  }
+
+  function refuse(response: HttpResponse, { reason, status }: { reason: RefusalReason; status: string }): void {
+    options.onRefused(reason);
+    response.writeStatus(status);
+    if (reason !== 'origin') response.writeHeader('Retry-After', String(options.retryAfterSeconds()));
+    response.end(`${reason}\n`);
+  }
+
   function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
     const address = addressOf(textOf(response.getRemoteAddressAsText()), request.getHeader('x-forwarded-for'));
-    const refused = refusal(request.getHeader('origin'), address);
-    if (refused) {
-      options.onRefused(refused.reason);
-      response.writeStatus(refused.status);
-      if (refused.reason !== 'origin') response.writeHeader('Retry-After', String(options.retryAfterSeconds()));
-      response.end(`${refused.reason}\n`);
+    if (options.requestsOfAddress.take(address) > 0) {
+      refuse(response, { reason: 'rate', status: '429 Too Many Requests' });
       return;
     }
+    const refused = refusal(request.getHeader('origin'), address);
+    if (refused) return refuse(response, refused);
     const credential = credentialOf(
       {
         origin: request.getHeader('origin'),
@@ -139,6 +160,8 @@ export function createTransport(options: TransportOptions): Transport {
       },
       cookie,
     );
+    const uninvited = credential.token === undefined ? unauthenticatedRefusal(address) : undefined;
+    if (uninvited) return refuse(response, uninvited);
     const userData: UserData = { address, credential, session: undefined, gone: false, choked: false };
     response.upgrade(
       userData,
@@ -185,12 +208,7 @@ export function createTransport(options: TransportOptions): Transport {
   function openStream(response: HttpResponse, request: StreamRequest): void {
     const address = addressOf(textOf(response.getRemoteAddressAsText()), request.forwardedFor);
     const refused = refusal('', address);
-    if (refused) {
-      options.onRefused(refused.reason);
-      response.writeStatus(refused.status).writeHeader('Retry-After', String(options.retryAfterSeconds()));
-      response.end(`${refused.reason}\n`);
-      return;
-    }
+    if (refused) return refuse(response, refused);
     count(address);
     let session: Session | undefined;
     let gone = false;
@@ -288,6 +306,11 @@ export function createTransport(options: TransportOptions): Transport {
     log: options.log,
     originAllowed,
     cookie,
+    addressOf: (response, forwardedFor) => addressOf(textOf(response.getRemoteAddressAsText()), forwardedFor),
+    requestsOfAddress: options.requestsOfAddress,
+    requestsOfUser: options.requestsOfUser,
+    replays: options.replays,
+    openings: options.openings,
     issueTicket: options.issueTicket,
     preferences: options.preferences,
     retryAfterSeconds: options.retryAfterSeconds,

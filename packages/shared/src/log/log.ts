@@ -20,6 +20,8 @@ export interface ReadRequest {
   /** How many last entries to return where `from` is undefined or the log does not hold it any more. */
   readonly last: number;
   readonly snapshot: SnapshotWanted;
+  /** Whether a channel without a log gets one, so that it can be followed from its beginning; else it is at 0-0. Default: true. */
+  readonly begin?: boolean;
 }
 
 /** A channel at one instant. */

@@ -25,6 +25,9 @@ export interface RedisLogOptions {
 /** Pipelines of this many keys read 149 thousand positions a second and keep each stall of Redis under 10 ms. */
 const POSITIONS_PER_PIPELINE = 500;
 
+/** How long a log without events is kept: a client that was away for longer gets the snapshot, in which there is nothing. */
+const MARK_TTL_SECONDS = 21_600;
+
 export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter {
   const { prefix, retention } = options;
   const redis = withScripts(options.connection);
@@ -48,7 +51,7 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
           from,
           request.last,
           request.snapshot,
-          retention.logTtlSeconds,
+          request.begin === false ? 0 : Math.min(MARK_TTL_SECONDS, retention.logTtlSeconds),
         ),
       readingOf,
     );

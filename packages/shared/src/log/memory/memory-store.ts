@@ -160,7 +160,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
 
   function read(channel: string, request: ReadRequest): ChannelReading {
     const stored = keysOf(channel);
-    const keys = stored.log ? stored : begin(channel, stored);
+    const keys = stored.log || request.begin === false ? stored : begin(channel, stored);
     const log = keys.log?.value ?? [];
     const { from } = request;
     const at = from ? log.findIndex(({ position }) => comparePositions(position, from) === 0) : -1;
@@ -168,7 +168,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     const rows = continuous ? log.slice(at + 1) : request.last > 0 ? log.slice(-request.last) : [];
     const snapshotRead = request.snapshot === 'always' || (request.snapshot === 'broken' && !continuous);
     return {
-      position: endOf(keys) as Position,
+      position: endOf(keys) ?? { epoch: 0, offset: 0 },
       continuous,
       entries: rows.map(({ position, body }) => ({
         position,
