@@ -38,9 +38,11 @@ export function createRevocations(options: RevocationsOptions): Revocations {
   let version = '';
 
   /** Redis' clock, which all gateways share: one whose own is wrong forgets nothing and revokes nothing too late. */
-  const redisSeconds = async (): Promise<number> => {
-    const [seconds, microseconds] = await connection.time();
-    return Number(seconds) + Number(microseconds) / 1e6;
+  const redisSeconds = async (): Promise<number | undefined> => {
+    const reply: unknown = await connection.time();
+    const [seconds, microseconds] = Array.isArray(reply) ? reply.map(Number) : [];
+    const time = (seconds ?? Number.NaN) + (microseconds ?? Number.NaN) / 1e6;
+    return Number.isFinite(time) ? time : undefined;
   };
   const fieldOf = (revocation: Revocation): string =>
     'tokenId' in revocation ? `jti:${revocation.tokenId}` : `user:${revocation.userId}`;
@@ -57,7 +59,8 @@ export function createRevocations(options: RevocationsOptions): Revocations {
     // The version first: what comes in between is then read again, never taken for known.
     const current = await connection.get(keys.revokedVersion);
     const stored = await connection.hgetall(keys.revoked);
-    const now = await redisSeconds();
+    // Where Redis does not tell, nothing is old.
+    const now = (await redisSeconds()) ?? 0;
     const found = new Map<string, Entry>();
     const over: string[] = [];
     for (const [field, text] of Object.entries(stored)) {
@@ -83,6 +86,7 @@ export function createRevocations(options: RevocationsOptions): Revocations {
     },
     async revoke(revocation, forSeconds) {
       const at = await redisSeconds();
+      if (at === undefined) throw new Error('Redis does not tell the time');
       const entry: Entry = { at, until: at + forSeconds };
       await connection
         .pipeline()
