@@ -46,28 +46,36 @@ async function checkNames(names) {
 }
 
 await checkNames(mangled);
-const bundled = await build({
-  absWorkingDir: here('.'),
-  entryPoints: { index: 'src/index.ts', react: 'src/react/index.ts' },
-  outdir: 'dist',
-  bundle: true,
-  splitting: true,
-  minifySyntax: true,
-  chunkNames: '[name]',
-  format: 'esm',
-  target: 'es2022',
-  platform: 'neutral',
-  external: ['react'],
-  mangleProps: new RegExp(`^(${mangled.join('|')})$`),
-  sourcemap: true,
-  logLevel: 'warning',
-  write: false,
-});
 
-const maps = new Map(
-  bundled.outputFiles.filter(({ path }) => path.endsWith('.map')).map((file) => [file.path, file.text]),
-);
-for (const { path, text } of bundled.outputFiles) {
+/** @param {Record<string, string>} entryPoints those of one bundle share chunks */
+const bundle = async (entryPoints) => {
+  const { outputFiles } = await build({
+    absWorkingDir: here('.'),
+    entryPoints,
+    outdir: 'dist',
+    bundle: true,
+    splitting: true,
+    minifySyntax: true,
+    chunkNames: '[name]',
+    format: 'esm',
+    target: 'es2022',
+    platform: 'neutral',
+    external: ['react'],
+    mangleProps: new RegExp(`^(${mangled.join('|')})$`),
+    sourcemap: true,
+    logLevel: 'warning',
+    write: false,
+  });
+  return outputFiles;
+};
+
+// Boards apart: what they have in common with the client is little, and must not become a file that every page loads.
+const files = [
+  ...(await bundle({ index: 'src/index.ts', react: 'src/react/index.ts' })),
+  ...(await bundle({ board: 'src/board.ts' })),
+];
+const maps = new Map(files.filter(({ path }) => path.endsWith('.map')).map((file) => [file.path, file.text]));
+for (const { path, text } of files) {
   if (path.endsWith('.map')) continue;
   const name = basename(path);
   // esbuild's own minifier leaves 5 % more after gzip.

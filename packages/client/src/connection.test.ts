@@ -279,6 +279,17 @@ describe('silence', () => {
     expect(network.socket.closed).toBe(true);
   });
 
+  it('is noticed whatever happens to the clock: set back or forward by hours, or asleep', async () => {
+    for (const jump of [-7_200_000, 7_200_000]) {
+      const { client, network, clock, login } = createRig();
+      await login();
+      clock.set(clock.now() + jump);
+      await clock.advance(85_000);
+      expect(client.state.status, `${jump}`).not.toBe('connected');
+      expect(network.sockets[0]?.closed).toBe(true);
+    }
+  });
+
   it('is broken by any frame', async () => {
     const { client, network, clock, login } = createRig();
     await login();

@@ -245,7 +245,9 @@ export function createConnection(parts: ConnectionParts): Connection {
     const timer = createTimer(clock);
     const check = (): void => {
       // Timers of hidden pages and sleeping machines are late: what counts is the clock.
-      const left = lastFrameAt + silenceMs - clock.now();
+      let left = lastFrameAt + silenceMs - clock.now();
+      // It was set back: how long ago the last frame came is not known any more.
+      if (left > silenceMs) left = 0;
       timer.start(left, left > 0 ? check : found);
     };
     check();

@@ -3,6 +3,7 @@ export type {
   ErrorMessage,
   EventMessage,
   Severity,
+  StateMessage,
   StatusMessage,
   ViolationDetail,
   ViolationUpdate,

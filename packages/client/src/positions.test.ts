@@ -58,6 +58,30 @@ describe('positions', () => {
     expect(clock.waiting).toEqual([]);
   });
 
+  it('of a storage that is full are kept where they fit, live as long as the page, and are tried again', async () => {
+    const errors: string[] = [];
+    const clock = createFakeClock();
+    const items = new Map([['belfry:global', '7-1']]);
+    let room = 1;
+    const storage = {
+      getItem: (key: string) => items.get(key) ?? null,
+      setItem: (key: string, value: string) => {
+        if (!items.has(key) && items.size >= room) throw new Error('quota exceeded');
+        items.set(key, value);
+      },
+    };
+    const positions = createPositions(storage, clock, (error) => errors.push(error.message));
+    positions.save('property:1000010001', '7-5');
+    positions.save('global', '7-2');
+    await clock.advance(1_000);
+    expect(errors).toEqual(['quota exceeded']);
+    expect(items.get('belfry:global')).toBe('7-2');
+    expect(positions.load('property:1000010001')).toBe('7-5');
+    room = 2;
+    positions.flush();
+    expect(items.get('belfry:property:1000010001')).toBe('7-5');
+  });
+
   it('that cannot be kept are an error, not an exception', async () => {
     const errors: string[] = [];
     const full = {

@@ -21,26 +21,31 @@ export function createPositions(storage: ClientOptions['storage'], clock: Clock,
   const unwritten = new Map<string, string>();
   const timer = createTimer(clock);
 
-  /** Storage can be full, forbidden or gone: then positions live as long as the page. */
-  function attempt<T>(run: () => T): T | undefined {
-    try {
-      return run();
-    } catch (cause) {
-      report(wrap('storage', cause));
-      return undefined;
-    }
-  }
+  const fail = (cause: unknown): void => report(wrap('storage', cause));
 
+  /** Storage can be full, forbidden or gone: then positions live as long as the page. */
   const flush = (): void => {
     timer.stop();
-    attempt(() => {
-      for (const [channel, id] of unwritten) storage?.setItem(PREFIX + channel, id);
-    });
-    unwritten.clear();
+    let failed: unknown;
+    for (const [channel, id] of unwritten) {
+      try {
+        storage?.setItem(PREFIX + channel, id);
+        unwritten.delete(channel);
+      } catch (cause) {
+        failed = cause;
+      }
+    }
+    if (failed) fail(failed);
   };
 
   return {
-    load: (channel) => unwritten.get(channel) ?? attempt(() => storage?.getItem(PREFIX + channel)) ?? undefined,
+    load: (channel) => {
+      try {
+        return unwritten.get(channel) ?? storage?.getItem(PREFIX + channel) ?? undefined;
+      } catch (cause) {
+        return void fail(cause);
+      }
+    },
     save: (channel, id) => {
       if (!storage) return;
       unwritten.set(channel, id);

@@ -172,7 +172,14 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
   }
 
   function subscribed({ ref, id, recovered, replay: count }: SubscribedMessage, end: Position): void {
-    if (phase !== 'asked' || ref !== joinRef) return;
+    if (phase !== 'asked' || ref !== joinRef) {
+      // Another one, perhaps in another tab, had the channel started anew: what happened in between came to nobody.
+      if (phase === 'live' && !replay && !conflated && at && comparePositions(end, at) > 0) {
+        phase = 'idle';
+        parts.pokeSoon();
+      }
+      return;
+    }
     const resumed = !!at && !fromSnapshot;
     // A board is joined with its state, whatever was known of it.
     if (resumed && !recovered && !conflated) gap('history', id);
@@ -224,7 +231,8 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
       if (phase !== 'live' || (base && comparePositions(id, base) < 0)) return askAgain(RETRY_MS * random());
       show(id, message, false);
     } else {
-      if (phase !== 'state') return;
+      // A board that another one had started anew skips, and its state says what was skipped.
+      if (phase !== 'state' && !(conflated && phase === 'live' && at && comparePositions(id, at) >= 0)) return;
       const resumed = !!at;
       at = base = id;
       phase = 'live';

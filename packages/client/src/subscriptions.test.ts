@@ -409,6 +409,29 @@ describe('continuity', () => {
     expect(rig.asked()).toMatchObject([{ type: 'GET_STATE', channels: ['state:tasks'] }]);
   });
 
+  it('of a board has no holes, whatever it skips', async () => {
+    const { rig, log } = await live('state:tasks');
+    for (const id of ['7-5', '7-3', '7-90', '9-1']) rig.network.socket.frame(event(id, 'state:tasks'));
+    expect(log.filter((line) => line.startsWith('gap'))).toEqual([]);
+    expect(rig.asked()).toEqual([]);
+  });
+
+  it('is asked for where another one had the channel started anew, and something happened in between', async () => {
+    const { rig, log } = await live();
+    rig.network.socket.frame(event('7-1'));
+    rig.network.socket.frame({ type: 'SUBSCRIBED', channel: CHANNEL, id: '7-1', replay: 0, ref: 'another’s' });
+    await rig.clock.advance(1_000);
+    expect(rig.asked()).toEqual([]);
+    // The gateway let go of the old following, 7-2 happened, and the new one begins behind it.
+    rig.network.socket.frame({ type: 'SUBSCRIBED', channel: CHANNEL, id: '7-2', replay: 0, ref: 'another’s' });
+    const asked = await nextAsked(rig);
+    expect(asked).toMatchObject({ type: 'SUBSCRIBE', after: { [CHANNEL]: '7-1' } });
+    subscribed(rig, asked, { id: '7-2', recovered: true, replay: 1 });
+    rig.network.socket.frame(event('7-2'));
+    rig.network.socket.frame(event('7-3'));
+    expect(log.filter((line) => /event|gap/.test(line))).toEqual(['event 7-1', 'event 7-2 replayed', 'event 7-3']);
+  });
+
   it('lost on the server’s side is a gap, and the snapshot goes on from there', async () => {
     const { rig, take } = await live(CHANNEL, createStateRecording());
     rig.network.socket.frame(event('7-1'));

@@ -42,8 +42,20 @@ function createPortfolio(properties: Properties, bbls: readonly string[]) {
 
   return {
     subscribe: (changed: () => void): Disposer => {
-      const ends = bbls.map((bbl) => properties.subscribe(bbl, changed));
+      let untold = false;
+      let ended = false;
+      // Hundreds change in one turn, and looking through all of them for each would take longer than drawing them.
+      const later = (): void => {
+        if (untold) return;
+        untold = true;
+        queueMicrotask(() => {
+          untold = false;
+          if (!ended) changed();
+        });
+      };
+      const ends = bbls.map((bbl) => properties.subscribe(bbl, later));
       return () => {
+        ended = true;
         for (const end of ends) end();
       };
     },
