@@ -106,7 +106,7 @@ async function report(property: string, violations: unknown[], type = 'HPD') {
 }
 
 const hooked = (path: string) => hooks.filter((hook) => hook.path === path);
-const arrives = (check: () => void) => vi.waitFor(check, { timeout: 15_000, interval: 50 });
+const arrives = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 15_000, interval: 50 });
 
 describe('preferences', () => {
   it('are the user’s own, written and read with the user’s token', async () => {
@@ -217,6 +217,24 @@ describe('an alert', () => {
     ]);
     await arrives(() => expect(hooked('/stranger')).toHaveLength(1));
     expect(JSON.parse(hooked('/stranger')[0]?.body ?? '{}').events).toMatchObject([{ property_id: '1' }]);
+  });
+
+  it('ends for a property that the user’s newest token does not name any more, and for a user who was revoked', async () => {
+    const rules = [{ id: 'all', properties: '*', types: ['FDNY'], via: ['webhook'] }];
+    for (const name of ['narrowed', 'revoked', 'witness']) {
+      await prefer(name, { webhook: { url: url(`/${name}`), secret: SECRET }, rules });
+    }
+    const narrower = mintToken({ user_id: 'narrowed', role: 'LANDLORD', properties: ['2'] });
+    await fetch(`${gateway.url}/v1/preferences`, { headers: { authorization: `Bearer ${narrower}` } });
+    expect((await gateway.operate('/ws/revoke', { body: { user_id: 'revoked' } })).status).toBe(200);
+    const marks = () => redis.connect().hmget('belfry:{alerts}:access', 'narrowed', 'revoked');
+    await arrives(async () => expect(await marks()).toEqual(['["2"]', '[]']));
+    await report('1', [{ number: 'a', severity: 'low' }], 'FDNY');
+    await report('2', [{ number: 'b', severity: 'low' }], 'FDNY');
+    await arrives(() => expect(hooked('/witness')).toHaveLength(2));
+    await arrives(() => expect(hooked('/narrowed')).toHaveLength(1));
+    expect(JSON.parse(hooked('/narrowed')[0]?.body ?? '{}').events).toMatchObject([{ property_id: '2' }]);
+    expect(hooked('/revoked')).toHaveLength(0);
   });
 
   it('waits for a publisher that was killed: nothing is forgotten, nothing comes twice', async () => {

@@ -78,8 +78,8 @@ const hpd = (property: string, ...severities: readonly string[]) => ({
   violations: severities.map((severity, n) => ({ number: `${property}-${n}`, severity })),
 });
 
-async function sitDown(user: string): Promise<TestClient> {
-  const client = await connect(gateway.wsUrl, { token: tokenOf(user) });
+async function sitDown(user: string, token = tokenOf(user, 'MANAGER', '*')): Promise<TestClient> {
+  const client = await connect(gateway.wsUrl, { token });
   clients.push(client);
   await client.next('AUTHENTICATED');
   return client;
@@ -205,6 +205,16 @@ it('a portfolio is the user’s own, and holds what the token allows only', asyn
   const revoked = await gateway.operate('/ws/revoke', { body: { user_id: 'landlord-12' } });
   expect(revoked.status).toBe(200);
   expect((await ask('/v1/portfolio', token)).status).toBe(401);
+});
+
+it('the figures are of what the newest token allows', async () => {
+  await keep('landlord-13', ['1000000005', '1000000006']);
+  await report({ property_id: '1000000006', violation_type: 'HPD', count: 1 });
+  const client = await sitDown('landlord-13', tokenOf('landlord-13', 'LANDLORD', ['1000000005']));
+  const noted = async () => redis.connect().hget('belfry:{alerts}:access', 'landlord-13');
+  await eventually('the narrower token', async () => (await noted()) === '["1000000005"]');
+  await report({ property_id: '1000000005', violation_type: 'HPD', count: 4 });
+  expect(await kpis(client, { properties: 1 })).toMatchObject({ open_violations: 4 });
 });
 
 it('portfolios’ properties are watched for as long as somebody has them', async () => {

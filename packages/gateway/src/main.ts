@@ -6,6 +6,7 @@ import {
   createOperatorCheck,
   createVerifier,
   OPERATOR_AUDIENCE,
+  readableProperties,
 } from '@belfry/shared/auth';
 import {
   CLUSTER_TOPIC_NAME,
@@ -15,7 +16,7 @@ import {
   createRedisLog,
   retentionFrom,
 } from '@belfry/shared/log';
-import { createPreferenceStore } from '@belfry/shared/preferences';
+import { createPreferenceStore, startAccessNotes } from '@belfry/shared/preferences';
 import { createPresenceReader, startPresenceWriter } from '@belfry/shared/presence';
 import {
   createLogger,
@@ -136,6 +137,10 @@ runProcess(async () => {
   const clusterNames = clusterKeys(settings.KEY_PREFIX);
   const revocations = createRevocations({ connection: redis, keys: clusterNames, logger });
   const tickets = createTickets({ connection: redis, keys: clusterNames });
+  const accessPolicy = accessPolicyFrom(settings);
+  const preferences = createPreferenceStore({ connection: redis, prefix: settings.KEY_PREFIX });
+  const accessNotes = startAccessNotes({ store: preferences.access, clock, logger });
+  shutdown.step('access notes', accessNotes.stop);
   const verify = createCredentialCheck({
     verifyToken: createVerifier({
       ...verifier,
@@ -145,8 +150,8 @@ runProcess(async () => {
     tickets,
     revocations,
     onFailure: (error) => logger.warn({ err: error }, 'a ticket cannot be checked'),
+    onGood: (identity) => accessNotes.seen({ ...identity, readable: () => readableProperties(identity, accessPolicy) }),
   });
-  const accessPolicy = accessPolicyFrom(settings);
   const acceptsPerSecond = measureAcceptRate(
     () => void verify(SAMPLE_TOKEN),
     () => performance.now() / 1000,
@@ -214,7 +219,7 @@ runProcess(async () => {
     trustedProxies: settings.TRUSTED_PROXIES,
     authenticationCookie: settings.AUTH_COOKIE,
     issueTicket: tickets.issue,
-    preferences: createPreferenceStore({ connection: redis, prefix: settings.KEY_PREFIX }),
+    preferences,
     maxMessageBytes: settings.MAX_MESSAGE_BYTES,
     maxBackpressureBytes: settings.MAX_BACKPRESSURE_BYTES,
     logger,

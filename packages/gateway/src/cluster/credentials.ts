@@ -1,5 +1,5 @@
 /** What a client shows: a token, or a ticket that stands for one; good only while it is not revoked. */
-import { refused, type Verification, type Verify } from '@belfry/shared/auth';
+import { type Identity, refused, type Verification, type Verify } from '@belfry/shared/auth';
 import type { Revocations } from './revocations.js';
 import type { Tickets } from './tickets.js';
 
@@ -8,6 +8,8 @@ export interface CredentialParts {
   readonly tickets: Tickets;
   readonly revocations: Pick<Revocations, 'isRevoked'>;
   readonly onFailure: (error: unknown) => void;
+  /** Called with everybody who was found good. */
+  readonly onGood?: (identity: Identity) => void;
 }
 
 /** Refuses what was revoked. Asked at the very end: a revocation may come while a key set is being fetched. */
@@ -22,7 +24,16 @@ export function unlessRevoked(verify: Verify, revocations: Pick<Revocations, 'is
 
 export function createCredentialCheck(parts: CredentialParts): Verify {
   const { revocations, tickets, verifyToken } = parts;
-  const check = unlessRevoked(verifyToken, revocations);
+  const verify = unlessRevoked(verifyToken, revocations);
+
+  function told(verification: Verification): Verification {
+    if (verification.ok) parts.onGood?.(verification.identity);
+    return verification;
+  }
+  const check: Verify = (token) => {
+    const verification = verify(token);
+    return verification instanceof Promise ? verification.then(told) : told(verification);
+  };
 
   async function redeem(ticket: string): Promise<Verification> {
     try {

@@ -6,7 +6,7 @@
 
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { createHash } from 'node:crypto';
-import { type AccessPolicy, authorise, type Identity, type Verify } from '@belfry/shared/auth';
+import { type AccessPolicy, authorise, type Identity, readableProperties, type Verify } from '@belfry/shared/auth';
 import type { LogReader } from '@belfry/shared/log';
 import { type PreferenceStore, parsePreferences } from '@belfry/shared/preferences';
 import {
@@ -190,9 +190,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     const { identity } = await identify(asked);
     const parsed = parsePreferences(await json(asked.body));
     if ('error' in parsed) throw new Refusal('400 Bad Request', 'bad_message', parsed.error);
-    const anyProperty = { kind: 'property', id: '*', channel: 'property:*' } as const;
-    const all = authorise(identity, 'read', anyProperty, options.accessPolicy) || identity.properties === 'all';
-    const readable = all ? 'all' : [...(identity.properties as ReadonlySet<string>)];
+    const readable = readableProperties(identity, options.accessPolicy);
     await options.preferences.write(identity.userId, { preferences: parsed.preferences, readable });
     return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${JSON.stringify(parsed.preferences)}\n` };
   }

@@ -2,7 +2,7 @@
  * The queue of deliveries: each is tried with growing pauses until its receiver has taken it, or for some ten hours. A
  * receiver that fails or hangs is left alone for a while, and never keeps the others waiting.
  */
-import type { PreferenceStore, Preferences } from '@belfry/shared/preferences';
+import { mayRead, type PreferenceStore, type Preferences } from '@belfry/shared/preferences';
 import type { Clock, Logger } from '@belfry/shared/service';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import type { JobConnection } from '../jobs/connection.js';
@@ -25,7 +25,7 @@ export interface DeliveriesOptions {
   readonly metrics: JobMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
-  readonly store: Pick<PreferenceStore, 'read'>;
+  readonly store: Pick<PreferenceStore, 'read' | 'access'>;
   readonly carriers: Carriers;
   /** Milliseconds before the second attempt; the pause doubles with each. */
   readonly firstRetryMs: number;
@@ -77,10 +77,18 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     }
   }
 
+  /** What was waiting may have become somebody else's meanwhile. */
+  async function allowed(delivery: Delivery): Promise<Delivery | undefined> {
+    const readable = await options.store.access.read(delivery.user);
+    if (readable === undefined) return delivery;
+    const events = delivery.events.filter((event) => mayRead(readable, event.property_id));
+    return events.length === 0 ? undefined : { ...delivery, events };
+  }
+
   async function run(job: Job<Delivery>): Promise<void> {
-    const delivery = job.data;
-    const aim = aimOf(delivery, await options.store.read(delivery.user));
-    // The user does not want it any more.
+    const delivery = await allowed(job.data);
+    const aim = delivery && aimOf(delivery, await options.store.read(delivery.user));
+    // The user does not want it any more, or may not see it any more.
     if (!aim) return;
     const receiver = receivers.get(aim.receiver) ?? { inHand: 0, failures: 0, pausedUntil: 0 };
     receivers.set(aim.receiver, receiver);

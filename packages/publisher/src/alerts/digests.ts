@@ -1,5 +1,6 @@
 /** Digests: alerts that are collected per user and way, and sent as one every hour or day. */
 import type { Connection } from '@belfry/shared/log';
+import { execAll } from '@belfry/shared/preferences';
 import type { Clock } from '@belfry/shared/service';
 import type { Delivery } from './delivery.js';
 
@@ -46,11 +47,12 @@ export function createDigests(options: DigestsOptions): Digests {
   return {
     async collect(delivery, digest) {
       const member = `${delivery.user}_${delivery.way}`;
-      await connection
-        .multi()
-        .hset(collected(digest, member), delivery.id, JSON.stringify(delivery))
-        .sadd(waiting(digest), member)
-        .exec();
+      await execAll(
+        connection
+          .multi()
+          .hset(collected(digest, member), delivery.id, JSON.stringify(delivery))
+          .sadd(waiting(digest), member),
+      );
     },
     async flush(digest) {
       for (const member of await connection.smembers(waiting(digest))) await flushOne(digest, member);

@@ -34,7 +34,7 @@ export interface Alerts {
 /** Starts matching and delivering; several publishers share the work. */
 export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
   const { clock, connection, logger, metrics, prefix, settings } = options;
-  const store = createPreferenceStore({ connection, prefix });
+  const store = createPreferenceStore({ connection, prefix, clock });
   const timeoutMs = settings.DELIVERY_TIMEOUT_MS;
   const mail = settings.SMTP_URL
     ? createMailSender({ url: settings.SMTP_URL, from: settings.MAIL_FROM, timeoutMs })
@@ -48,7 +48,7 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
     store,
     firstRetryMs: settings.DELIVERY_RETRY_MS,
     carriers: {
-      webhook: createWebhookSender({ clock, fetch, allowPrivate: settings.ALLOW_PRIVATE_WEBHOOKS, timeoutMs }),
+      webhook: createWebhookSender({ clock, allowPrivate: settings.ALLOW_PRIVATE_WEBHOOKS, timeoutMs }),
       email: mail?.send,
       sms: settings.SMS_URL
         ? createSmsSender({ url: settings.SMS_URL, token: settings.SMS_TOKEN, timeoutMs, fetch })
@@ -81,6 +81,7 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
     queue: deliveries.queue,
     collect: digests.collect,
     onMissed: () => metrics.gaps.inc(),
+    onSkipped: (what) => metrics.skipped.inc({ what }),
   });
   return {
     async close() {

@@ -4,11 +4,12 @@
  * being queued twice. One publisher at a time does this: a lease spreads the work, the ids make it safe.
  */
 import { type Connection, channelKeys } from '@belfry/shared/log';
-import { mayRead, type PreferenceStore } from '@belfry/shared/preferences';
+import { mayRead, type PreferenceStore, type Preferences } from '@belfry/shared/preferences';
 import { GLOBAL_CHANNEL, type ViolationUpdate } from '@belfry/shared/protocol';
 import { type Clock, createBackoff, type Logger } from '@belfry/shared/service';
 import type { Delivery } from './delivery.js';
-import { alertsFor } from './rules.js';
+import { type Alert, alertsFor } from './rules.js';
+import { readUpdate } from './update.js';
 
 export interface MatcherOptions {
   readonly connection: Connection;
@@ -24,6 +25,8 @@ export interface MatcherOptions {
   readonly collect: (delivery: Delivery, digest: 'hourly' | 'daily') => Promise<void>;
   /** Events that were gone from the log before they were looked at. */
   readonly onMissed: () => void;
+  /** Something that nothing can be made of was passed over: what is behind it is not to wait for it. */
+  readonly onSkipped: (what: 'event' | 'preferences') => void;
 }
 
 export interface Matcher {
@@ -35,6 +38,8 @@ const POLL_MS = 250;
 const CLOSE_MS = 3_000;
 const BATCH = 200;
 const NOTHING_YET = '0-0';
+/** How soon a revoked user hears nothing more. */
+const WITHDRAW_MS = 2_000;
 
 export function startMatcher(options: MatcherOptions): Matcher {
   const { clock, connection, logger, store } = options;
@@ -44,6 +49,7 @@ export function startMatcher(options: MatcherOptions): Matcher {
   const backoff = createBackoff(200, 5_000);
   let closing = false;
   let held = false;
+  let withdrawnAt = Number.NEGATIVE_INFINITY;
 
   /** Takes the lease, or renews it. */
   async function isOurs(): Promise<boolean> {
@@ -66,6 +72,10 @@ export function startMatcher(options: MatcherOptions): Matcher {
   async function step(): Promise<'worked' | 'idle'> {
     held = await isOurs();
     if (!held) return 'idle';
+    if (clock.now() - withdrawnAt >= WITHDRAW_MS) {
+      await store.access.withdraw();
+      withdrawnAt = clock.now();
+    }
     const from = await position();
     const [first, ...others] = await connection.xrange(log, from, '+', 'COUNT', BATCH + 1);
     if (!first) return 'idle';
@@ -81,20 +91,30 @@ export function startMatcher(options: MatcherOptions): Matcher {
 
   async function match(id: string, body: string): Promise<void> {
     const event = readUpdate(id, body);
+    if (event === 'unsound') return options.onSkipped('event');
     if (!event || event.new_violations === 0) return;
-    for (const [user, { preferences, readable }] of await store.concernedBy(event.property_id)) {
+    const users = await store.concernedBy(event.property_id, (user) => {
+      logger.warn({ user }, 'preferences cannot be read; their user gets no alerts');
+      options.onSkipped('preferences');
+    });
+    for (const [user, { preferences, readable }] of users) {
       if (!mayRead(readable, event.property_id)) continue;
-      for (const alert of alertsFor(preferences, event, clock.now())) {
-        const delivery: Delivery = {
-          id: `${id}_${user}_${alert.way}`,
-          user,
-          rule: alert.rule,
-          way: alert.way,
-          events: [event],
-        };
-        if (alert.digest === 'none') await options.queue(delivery, alert.delayMs);
-        else await options.collect(delivery, alert.digest);
+      for (const alert of alertsOf(user, preferences, event)) {
+        const { digest, rule, way } = alert;
+        const delivery: Delivery = { id: `${id}_${user}_${way}`, user, rule, way, events: [event] };
+        if (digest === 'none') await options.queue(delivery, alert.delayMs);
+        else await options.collect(delivery, digest);
       }
+    }
+  }
+
+  function alertsOf(user: string, preferences: Preferences, event: ViolationUpdate): readonly Alert[] {
+    try {
+      return alertsFor(preferences, event, clock.now());
+    } catch (error) {
+      logger.warn({ err: error, user }, 'rules cannot be applied; their user gets no alert of this event');
+      options.onSkipped('preferences');
+      return [];
     }
   }
 
@@ -121,16 +141,4 @@ export function startMatcher(options: MatcherOptions): Matcher {
       await Promise.race([ended, new Promise<void>((resolve) => clock.after(CLOSE_MS, resolve))]);
     },
   };
-}
-
-/** Foreign entries are passed over: a wrong one must not stop the right ones behind it. */
-function readUpdate(id: string, body: string): ViolationUpdate | undefined {
-  try {
-    const event = JSON.parse(body) as Partial<ViolationUpdate>;
-    return event.type === 'VIOLATION_UPDATE' && typeof event.property_id === 'string'
-      ? ({ ...event, id } as ViolationUpdate)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }

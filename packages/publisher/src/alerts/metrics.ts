@@ -4,6 +4,7 @@ import { Counter, type Registry } from '@belfry/shared/service';
 export interface AlertMetrics {
   readonly deliveries: Counter<'way' | 'result'>;
   readonly gaps: Counter;
+  readonly skipped: Counter<'what'>;
 }
 
 export function createAlertMetrics(registry: Registry): AlertMetrics {
@@ -13,6 +14,12 @@ export function createAlertMetrics(registry: Registry): AlertMetrics {
       name: 'belfry_alert_deliveries_total',
       help: 'Alerts by way and by what became of them; dead ones are kept in the queue of failed jobs',
       labelNames: ['way', 'result'],
+      registers,
+    }),
+    skipped: new Counter({
+      name: 'belfry_alert_skipped_total',
+      help: 'Events and preferences that no alert could be made of, and that were passed over',
+      labelNames: ['what'],
       registers,
     }),
     gaps: new Counter({

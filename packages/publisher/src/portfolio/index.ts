@@ -1,6 +1,7 @@
 /** Portfolios, wired: kept over HTTP, counted for who is connected. */
 import { type AccessPolicy, createVerifier } from '@belfry/shared/auth';
 import type { Connection } from '@belfry/shared/log';
+import { createAccessStore } from '@belfry/shared/preferences';
 import { createPresenceReader } from '@belfry/shared/presence';
 import type { Clock, Logger, Registry, SettingValues } from '@belfry/shared/service';
 import type { IntakeDoor } from '../intake/door.js';
@@ -44,12 +45,14 @@ export function startPortfolios(options: PortfoliosOptions): Portfolios {
     watchList: createWatchList(connection, prefix, clock.now),
     clock,
   });
+  const access = createAccessStore({ connection, prefix, clock });
   const counter = createCounter({ connection, prefix, keys, clock });
   const updates = settings.KPIS_ENABLED
     ? startUpdates({
         ...options,
         keys,
         store,
+        access,
         counter,
         presence: createPresenceReader({ connection, prefix }),
         metrics: createKpiMetrics(options.registry),
@@ -70,7 +73,14 @@ export function startPortfolios(options: PortfoliosOptions): Portfolios {
   const identify = createIdentify({ verify, connection, prefix, clock });
   return {
     routes: verifies
-      ? portfolioRoutes({ identify, accessPolicy, store, counter, maxProperties: settings.PORTFOLIO_MAX_PROPERTIES })
+      ? portfolioRoutes({
+          identify,
+          accessPolicy,
+          access,
+          store,
+          counter,
+          maxProperties: settings.PORTFOLIO_MAX_PROPERTIES,
+        })
       : [],
     close: async () => updates?.close(),
   };

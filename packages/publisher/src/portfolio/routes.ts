@@ -1,5 +1,6 @@
 /** `GET` and `PUT /v1/portfolio`, `GET /v1/kpis`: by the user's own token. */
-import { type AccessPolicy, authorise, type Identity } from '@belfry/shared/auth';
+import { type AccessPolicy, authorise, type Identity, readableProperties } from '@belfry/shared/auth';
+import type { AccessStore } from '@belfry/shared/preferences';
 import { isChannelId, propertyChannel } from '@belfry/shared/protocol';
 import { HttpError, type Route } from '../intake/http.js';
 import type { Identify } from '../users/identify.js';
@@ -9,6 +10,7 @@ import { type Portfolio, PortfolioBusy, type PortfolioStore } from './store.js';
 export interface PortfolioRoutesOptions {
   readonly identify: Identify;
   readonly accessPolicy: AccessPolicy;
+  readonly access: Pick<AccessStore, 'write'>;
   readonly store: PortfolioStore;
   readonly counter: Counter;
   readonly maxProperties: number;
@@ -17,7 +19,7 @@ export interface PortfolioRoutesOptions {
 const NO_PORTFOLIO: Portfolio = { properties: [], updated_at: 0 };
 
 export function portfolioRoutes(options: PortfolioRoutesOptions): Route[] {
-  const { accessPolicy, counter, identify, maxProperties, store } = options;
+  const { access, accessPolicy, counter, identify, maxProperties, store } = options;
   /** Counts that are under way: who asks ten times at once is counted once. */
   const counting = new Map<string, ReturnType<Counter['countAnew']>>();
 
@@ -64,6 +66,7 @@ export function portfolioRoutes(options: PortfolioRoutesOptions): Route[] {
       handle: async (request) => {
         const identity = await identify(request);
         const properties = propertiesIn(await request.json(), identity);
+        await access.write(identity.userId, readableProperties(identity, accessPolicy));
         try {
           return { status: 200, body: await store.write(identity.userId, properties) };
         } catch (error) {

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Connection, channelKeys } from '@belfry/shared/log';
+import type { AccessStore } from '@belfry/shared/preferences';
 import { type PresenceReader, presenceKeys } from '@belfry/shared/presence';
 import { GLOBAL_CHANNEL, userChannel } from '@belfry/shared/protocol';
 import type { Clock, Logger } from '@belfry/shared/service';
@@ -27,6 +28,7 @@ export interface UpdatesOptions {
   readonly name: string;
   readonly leaseMs: number;
   readonly store: PortfolioStore;
+  readonly access: Pick<AccessStore, 'read'>;
   readonly counter: Counter;
   readonly presence: PresenceReader;
   readonly door: IntakeDoor;
@@ -204,7 +206,7 @@ export function startUpdates(options: UpdatesOptions): Updates {
     }
     const at = clock.now();
     partsUntil = at + PARTS_MS;
-    const kpis = await counter.count(userId, portfolio.properties, era);
+    const kpis = await counter.count(userId, await visible(userId, portfolio.properties), era);
     metrics.counted.inc();
     const text = JSON.stringify(kpis);
     if (fresh || (await connection.get(keys.sent(userId))) !== text) {
@@ -212,6 +214,14 @@ export function startUpdates(options: UpdatesOptions): Updates {
       await connection.set(keys.sent(userId), text, 'EX', SENT_SECONDS);
     }
     due.done(userId, at);
+  }
+
+  /** What the user's newest token allows of a portfolio. */
+  async function visible(userId: string, properties: readonly string[]): Promise<readonly string[]> {
+    const readable = (await options.access.read(userId)) ?? 'all';
+    if (readable === 'all') return properties;
+    const allowed = new Set(readable);
+    return properties.filter((property) => allowed.has(property));
   }
 
   async function send(userId: string, kpis: Kpis, at: number): Promise<void> {

@@ -46,3 +46,15 @@ const owns = (identity: Identity, property: string): boolean =>
 
 const reads = (identity: Identity, readers: ReadonlySet<string> | undefined): boolean =>
   readers !== undefined && (readers.has(EVERYONE) || (identity.role !== undefined && readers.has(identity.role)));
+
+/** A name that no property can have: who may read it may read any. */
+const ANY: ParsedChannel = { kind: 'property', id: '*', channel: 'property:*' };
+
+/** The properties that somebody may read, by `authorise` itself: for what is decided when no token is at hand. */
+export function readableProperties(identity: Identity, policy: AccessPolicy): 'all' | readonly string[] {
+  if (authorise(identity, 'read', ANY, policy)) return 'all';
+  if (identity.properties === 'all') return [];
+  return [...identity.properties].filter((id) =>
+    authorise(identity, 'read', { kind: 'property', id, channel: `property:${id}` }, policy),
+  );
+}

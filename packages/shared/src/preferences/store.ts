@@ -1,34 +1,42 @@
 /**
  * Preferences in Redis, and an index from properties to the users who have rules for them, so that an event asks for
- * nobody else. What a user may read is kept beside the rules: it comes from the token with which they were written.
+ * nobody else. What a user may read is kept beside the rules, and renewed with every newer token: see `access.ts`.
  */
 import type { Connection } from '../log/index.js';
+import { type Clock, systemClock } from '../service/index.js';
+import { type AccessStore, createAccessStore, type Readable } from './access.js';
+import { execAll } from './exec.js';
 import { NO_PREFERENCES, type Preferences } from './preferences.js';
-
-/** What a user's token allowed to read when the preferences were written. */
-export type Readable = 'all' | readonly string[];
 
 export interface StoredPreferences {
   readonly preferences: Preferences;
+  /** What the user may read: as stored when the preferences were written, as known now when they are looked up. */
   readonly readable: Readable;
 }
 
 export interface PreferenceStore {
+  readonly access: AccessStore;
+  /** @throws where what is stored cannot be read */
   read(userId: string): Promise<Preferences>;
   write(userId: string, stored: StoredPreferences): Promise<void>;
-  /** Users with a rule that may concern a property. */
-  concernedBy(propertyId: string): Promise<ReadonlyMap<string, StoredPreferences>>;
+  /** Users with a rule that may concern a property. Those whose preferences cannot be read are left out, and told of. */
+  concernedBy(
+    propertyId: string,
+    onUnreadable?: (userId: string) => void,
+  ): Promise<ReadonlyMap<string, StoredPreferences>>;
 }
 
 export function createPreferenceStore(options: {
   readonly connection: Connection;
   readonly prefix: string;
+  readonly clock?: Pick<Clock, 'now'>;
 }): PreferenceStore {
-  const { connection } = options;
-  const base = `${options.prefix}:{alerts}`;
+  const { clock = systemClock, connection, prefix } = options;
+  const base = `${prefix}:{alerts}`;
   const all = `${base}:preferences`;
   const everywhere = `${base}:users:*`;
   const ofProperty = (propertyId: string): string => `${base}:users:${propertyId}`;
+  const access = createAccessStore({ connection, prefix, clock });
 
   async function stored(userId: string): Promise<StoredPreferences | undefined> {
     const text = await connection.hget(all, userId);
@@ -47,27 +55,44 @@ export function createPreferenceStore(options: {
   }
 
   return {
+    access,
     read: async (userId) => (await stored(userId))?.preferences ?? NO_PREFERENCES,
     async write(userId, next) {
-      const before = await stored(userId);
+      // What cannot be read any more leaves entries behind, which concern nobody.
+      const before = await stored(userId).catch(() => undefined);
       const transaction = connection.multi();
       for (const key of before ? indexKeys(before) : []) transaction.srem(key, userId);
       for (const key of indexKeys(next)) transaction.sadd(key, userId);
       transaction.hset(all, userId, JSON.stringify(next));
-      await transaction.exec();
+      for (const [key, field, value] of access.writing(userId, next.readable)) transaction.hset(key, field, value);
+      await execAll(transaction);
     },
-    async concernedBy(propertyId) {
+    async concernedBy(propertyId, onUnreadable) {
       const users = await connection.sunion(everywhere, ofProperty(propertyId));
       if (users.length === 0) return new Map();
-      const texts = await connection.hmget(all, ...users);
+      const [texts, readables] = await Promise.all([connection.hmget(all, ...users), access.readAll(users)]);
       const found = new Map<string, StoredPreferences>();
       users.forEach((user, index) => {
         const text = texts[index];
-        if (text) found.set(user, JSON.parse(text) as StoredPreferences);
+        if (!text) return;
+        const known = storedIn(text);
+        if (known) found.set(user, { ...known, readable: readables[index] ?? known.readable });
+        else onUnreadable?.(user);
       });
       return found;
     },
   };
+}
+
+/** Only what somebody else wrote into Redis, or an older version, can be otherwise. */
+function storedIn(text: string): StoredPreferences | undefined {
+  try {
+    const { preferences, readable } = JSON.parse(text) as Partial<StoredPreferences>;
+    const sound = Array.isArray(preferences?.rules) && (readable === 'all' || Array.isArray(readable));
+    return sound ? ({ preferences, readable } as StoredPreferences) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a rule may speak of a property: a token that was narrower than its rules does not widen by them. */

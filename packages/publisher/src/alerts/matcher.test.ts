@@ -1,0 +1,118 @@
+/** The matcher on a real Redis: nothing that stands in its way keeps the others from their alerts. */
+import { connect } from '@belfry/shared/log';
+import { createPreferenceStore, type Preferences } from '@belfry/shared/preferences';
+import { createLogger, systemClock } from '@belfry/shared/service';
+import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { Delivery } from './delivery.js';
+import { type Matcher, startMatcher } from './matcher.js';
+
+let redis: TestRedis;
+let connection: ReturnType<typeof connect>;
+let matcher: Matcher;
+let deliveries: Delivery[];
+let skipped: string[];
+
+beforeAll(async () => {
+  redis = await startRedis();
+  connection = connect({ url: redis.url, name: 'test', onError: () => undefined });
+});
+beforeEach(async () => {
+  await connection.flushall();
+  await connection.set('belfry:{alerts}:checkpoint', '0-0');
+  deliveries = [];
+  skipped = [];
+});
+afterEach(() => matcher.close());
+afterAll(async () => {
+  connection.disconnect();
+  await redis.stop();
+});
+
+const store = () => createPreferenceStore({ connection, prefix: 'belfry' });
+const rules: Preferences = {
+  email: 'a@example.org',
+  rules: [{ id: 'all', properties: '*', min_severity: 'info', via: ['email'], digest: 'none' }],
+};
+
+function start(): void {
+  matcher = startMatcher({
+    connection,
+    prefix: 'belfry',
+    name: 'test',
+    store: store(),
+    clock: systemClock,
+    logger: createLogger('test', 'silent'),
+    queue: async (delivery) => void deliveries.push(delivery),
+    collect: async () => undefined,
+    onMissed: () => undefined,
+    onSkipped: (what) => void skipped.push(what),
+  });
+}
+const append = (event: unknown) =>
+  connection.xadd('belfry:{global}:log', '1-*', 'd', typeof event === 'string' ? event : JSON.stringify(event));
+const update = (property: string, more: Record<string, unknown> = {}) => ({
+  channel: 'global',
+  type: 'VIOLATION_UPDATE',
+  property_id: property,
+  violation_type: 'HPD',
+  count: 1,
+  new_violations: 1,
+  resolved: 0,
+  severity: 'high',
+  timestamp: 1,
+  message: 'one',
+  ...more,
+});
+const told = () => deliveries.map(({ events, user }) => `${user} ${events[0]?.property_id}`);
+
+it('passes over what is no VIOLATION_UPDATE though it calls itself one, and over preferences that nobody can read', async () => {
+  await store().write('landlord-7', { preferences: rules, readable: ['1', '2'] });
+  await store().write('landlord-8', { preferences: rules, readable: ['1', '2'] });
+  await connection.hset('belfry:{alerts}:preferences', 'landlord-8', '{"preferences":');
+  start();
+  await append('no JSON');
+  await append(update('1', { severity: 'awful' }));
+  await append(update('1', { violation_type: { a: 1 } }));
+  await append(update('1', { new_violations: 'many' }));
+  await append({ channel: 'global', type: 'document' });
+  await append(update('2'));
+  await eventually('the one alert', async () => deliveries.length === 1);
+  expect(told()).toEqual(['landlord-7 2']);
+  expect(skipped).toEqual(['event', 'event', 'event', 'event', 'preferences']);
+});
+
+it('tells nobody of what their newest token does not allow any more', async () => {
+  await store().write('landlord-7', { preferences: rules, readable: ['1', '2'] });
+  await store().write('witness', { preferences: rules, readable: 'all' });
+  const note = (issuedAt: number | undefined, readable: readonly string[]) =>
+    store().access.note([{ userId: 'landlord-7', issuedAt, readable: () => readable }]);
+  await note(undefined, ['2']);
+  // An older token says nothing about now, and who has no preferences is not written down.
+  await note(1, ['1', '2']);
+  await store().access.note([{ userId: 'nobody', issuedAt: undefined, readable: () => 'all' }]);
+  expect(await store().access.read('nobody')).toBeUndefined();
+  start();
+  await append(update('1'));
+  await append(update('2'));
+  await eventually('three alerts', async () => deliveries.length === 3);
+  expect(told().sort()).toEqual(['landlord-7 2', 'witness 1', 'witness 2']);
+});
+
+it('tells a revoked user nothing more, until there is a newer token', async () => {
+  await store().write('landlord-7', { preferences: rules, readable: ['1'] });
+  await store().write('witness', { preferences: rules, readable: ['1'] });
+  const now = Date.now() / 1_000;
+  await connection.hset('belfry:{cluster}:revoked', 'user:landlord-7', JSON.stringify({ at: now, until: now + 60 }));
+  start();
+  await append(update('1'));
+  await eventually('the witness’s alert', async () => deliveries.length === 1);
+  expect(told()).toEqual(['witness 1']);
+  // The revocation is forgotten once its tokens have expired; what it took is not given back.
+  await connection.del('belfry:{cluster}:revoked');
+  expect(await store().access.read('landlord-7')).toEqual([]);
+  await store().access.note([{ userId: 'landlord-7', issuedAt: now + 5, readable: () => ['1'] }]);
+  await append(update('1'));
+  await eventually('both alerts', async () => deliveries.length === 3);
+  expect(told().filter((line) => line === 'landlord-7 1')).toHaveLength(1);
+});

@@ -1,0 +1,183 @@
+/**
+ * What users with preferences or a portfolio may read at present. Those outlive the token that they were written with, so gateways
+ * note every newer token that is shown to them, and publishers take everything from users who were revoked. Without that
+ * somebody who has lost a property would go on hearing of it.
+ */
+import { createHash } from 'node:crypto';
+import { type Connection, clusterKeys } from '../log/index.js';
+import type { Clock, Logger } from '../service/index.js';
+import { execAll } from './exec.js';
+
+/** What a user's newest token allows to read. */
+export type Readable = 'all' | readonly string[];
+
+/** A token that was shown. */
+export interface Shown {
+  readonly userId: string;
+  /** Seconds since 1970 at which it was issued; undefined where it does not say so: then it counts as issued now. */
+  readonly issuedAt: number | undefined;
+  readonly readable: () => Readable;
+}
+
+export interface AccessStore {
+  /** Undefined for users whose access is not followed: those without preferences or portfolio. */
+  read(userId: string): Promise<Readable | undefined>;
+  /** For a user whose access is to be followed from now on. */
+  write(userId: string, readable: Readable): Promise<void>;
+  readAll(userIds: readonly string[]): Promise<readonly (Readable | undefined)[]>;
+  /** Of those whose access is followed, writes down what is different from before; older tokens than the noted one count not. */
+  note(shown: readonly Shown[]): Promise<void>;
+  /** Takes everything from users who were revoked, until they show a newer token. Resolves to how many they were. */
+  withdraw(): Promise<number>;
+  /** The commands that write it, for a transaction with the preferences. */
+  writing(userId: string, readable: Readable): readonly (readonly [key: string, field: string, value: string])[];
+}
+
+export function createAccessStore(options: {
+  readonly connection: Connection;
+  readonly prefix: string;
+  readonly clock: Pick<Clock, 'now'>;
+}): AccessStore {
+  const { clock, connection } = options;
+  const base = `${options.prefix}:{alerts}:access`;
+  /** Beside it, `<seconds> <digest>`: lists of thousands need not be read to see that they are the same. */
+  const marks = `${base}:marks`;
+  const { revoked } = clusterKeys(options.prefix);
+
+  const entries = (userId: string, readable: Readable, at: number) =>
+    [
+      [base, userId, JSON.stringify(readable)],
+      [marks, userId, `${at} ${digestOf(readable)}`],
+    ] as const;
+
+  async function writeAll(
+    changed: readonly (readonly [userId: string, readable: Readable, at: number])[],
+  ): Promise<void> {
+    if (changed.length === 0) return;
+    const transaction = connection.multi();
+    for (const one of changed) for (const [key, field, value] of entries(...one)) transaction.hset(key, field, value);
+    await execAll(transaction);
+  }
+
+  const readAll = async (userIds: readonly string[]): Promise<(Readable | undefined)[]> => {
+    if (userIds.length === 0) return [];
+    const texts = await connection.hmget(base, ...userIds);
+    return texts.map((text) => (text === null ? undefined : readableIn(text)));
+  };
+
+  return {
+    readAll,
+    write: (userId, readable) => writeAll([[userId, readable, clock.now() / 1_000]]),
+    read: async (userId) => (await readAll([userId]))[0],
+    writing: (userId, readable) => entries(userId, readable, clock.now() / 1_000),
+    async note(shown) {
+      if (shown.length === 0) return;
+      const known = await connection.hmget(marks, ...shown.map(({ userId }) => userId));
+      const changed: [string, Readable, number][] = [];
+      for (const [n, { issuedAt = clock.now() / 1_000, readable, userId }] of shown.entries()) {
+        const mark = known[n];
+        if (!mark) continue;
+        const [at, digest] = markIn(mark);
+        // A token says whole seconds only.
+        if (issuedAt < Math.floor(at)) continue;
+        const now = readable();
+        if (digestOf(now) !== digest) changed.push([userId, now, issuedAt]);
+      }
+      await writeAll(changed);
+    },
+    async withdraw() {
+      const users: (readonly [userId: string, at: number])[] = [];
+      for (const [field, text] of Object.entries(await connection.hgetall(revoked))) {
+        const at = revokedAt(text);
+        if (field.startsWith('user:') && at !== undefined) users.push([field.slice('user:'.length), at]);
+      }
+      if (users.length === 0) return 0;
+      const known = await connection.hmget(marks, ...users.map(([userId]) => userId));
+      const changed = users.flatMap(([userId, revokedUntil], n): [string, Readable, number][] => {
+        const [at, digest] = markIn(known[n] ?? '');
+        const stands = known[n] && at <= revokedUntil && digest !== NOTHING;
+        return stands ? [[userId, [], revokedUntil]] : [];
+      });
+      await writeAll(changed);
+      return changed.length;
+    },
+  };
+}
+
+const digestOf = (readable: Readable): string =>
+  createHash('sha256')
+    .update(readable === 'all' ? '*' : [...readable].sort().join())
+    .digest('base64url')
+    .slice(0, 16);
+const NOTHING = digestOf([]);
+
+function markIn(mark: string): readonly [at: number, digest: string] {
+  const [at = '', digest = ''] = mark.split(' ');
+  return [Number(at) || 0, digest];
+}
+
+/** What cannot be read allows nothing. */
+function readableIn(text: string): Readable {
+  try {
+    const readable: unknown = JSON.parse(text);
+    return readable === 'all' || Array.isArray(readable) ? (readable as Readable) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** As gateways write it. */
+function revokedAt(text: string): number | undefined {
+  try {
+    const { at } = JSON.parse(text) as { at?: unknown };
+    return typeof at === 'number' ? at : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export interface AccessNotes {
+  /** Called with every token that was found good; costs no more than a Map does. */
+  seen(shown: Shown): void;
+  stop(): void;
+}
+
+const NOTE_EVERY_MS = 1_000;
+const AT_ONCE = 500;
+
+/** Notes what is shown, about once a second and many at a time. What Redis did not take is told by the next token. */
+export function startAccessNotes(options: {
+  readonly store: Pick<AccessStore, 'note'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}): AccessNotes {
+  const { clock, logger, store } = options;
+  const waiting = new Map<string, Shown>();
+  let writing = false;
+
+  async function flush(): Promise<void> {
+    if (writing) return;
+    writing = true;
+    try {
+      while (waiting.size > 0) {
+        const part = [...waiting.values()].slice(0, AT_ONCE);
+        for (const { userId } of part) waiting.delete(userId);
+        await store.note(part);
+      }
+    } catch (error) {
+      logger.debug({ err: error }, 'what users may read was not noted');
+    } finally {
+      writing = false;
+    }
+  }
+
+  const stop = clock.every(NOTE_EVERY_MS, () => void flush());
+  return {
+    seen(shown) {
+      const before = waiting.get(shown.userId);
+      if (before && (before.issuedAt ?? 0) > (shown.issuedAt ?? Number.POSITIVE_INFINITY)) return;
+      waiting.set(shown.userId, shown);
+    },
+    stop,
+  };
+}
