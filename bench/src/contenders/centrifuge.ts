@@ -36,6 +36,7 @@ export const centrifuge: Contender = {
     const lines = createInterface({ input: child.stdout });
     const port = await new Promise<number>((resolve, reject) => {
       lines.once('line', (line) => resolve(Number(line)));
+      child.once('error', reject);
       child.once('exit', () => reject(new Error('centrifuge ended')));
     });
     return { pid: child.pid ?? 0, port, stop: () => stopProcess(child) };

@@ -1,4 +1,5 @@
 /** Socket.IO with either of its Redis adapters; published to as its documentation says, from another process. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Emitter } from '@socket.io/redis-emitter';
 import { createAdapter } from '@socket.io/redis-streams-adapter';
 import { Server } from 'socket.io';
@@ -25,6 +26,9 @@ export const socketIo: Contender = {
   },
 };
 
+/** The adapter looks no more often whether it is to end. */
+const READING_MS = 100;
+
 /** There is no emitter for streams: another server, without clients, publishes. */
 export const socketIoStreams: Contender = {
   name: 'socket.io-streams',
@@ -32,13 +36,15 @@ export const socketIoStreams: Contender = {
   start: (redis) => startPeer('socket-io.js', redis, { ADAPTER: 'streams' }),
   async openPublisher(redis) {
     const connection = redis.connect();
-    const server = new Server({ adapter: createAdapter(connection) });
+    const server = new Server({ adapter: createAdapter(connection, { blockTimeInMs: READING_MS }) });
     return {
       async publish(channel) {
         server.to(channelName(channel)).emit('event', JSON.parse(eventBody(channel)));
       },
       async close() {
-        await server.close();
+        // What still reads on a closed connection would try again for ever, without a pause.
+        server.of('/').adapter.close();
+        await sleep(3 * READING_MS);
         connection.disconnect();
       },
     };
