@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** The gateway's composition root: settings in, parts wired, started; stopped in order. */
+// Before everything else: what the others do when they are loaded makes the heap grow.
+import './heap.js';
 import {
   accessPolicyFrom,
   checkKeys,
