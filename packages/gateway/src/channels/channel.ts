@@ -356,7 +356,7 @@ export class Channel implements HubChannel {
     state: string | undefined,
   ) {
     const { subscriber } = request;
-    subscriber.together(() => {
+    const admit = (): void => {
       if (request.announced) {
         const replay = state === undefined ? frames.length : 0;
         subscriber.send(subscribedFrame(this.name, at, replay, recovered, request.ref));
@@ -366,7 +366,10 @@ export class Channel implements HubChannel {
       subscriber.follow(this.name);
       this.followers += 1;
       request.onJoined(this, frames.length);
-    });
+    };
+    // A single frame leaves in one piece anyway.
+    if (frames.length === 0 && state === undefined) admit();
+    else subscriber.together(admit);
     const outcome = recovered === undefined ? 'fresh' : recovered ? 'recovered' : 'not_recovered';
     this.#options.observer.joined(outcome, frames.length);
   }

@@ -30,6 +30,7 @@ import {
 } from './commands.js';
 import type { SessionContext } from './context.js';
 import { EXPIRY_NOTICE_MS, watchExpiry } from './expiry.js';
+import { NO_TYPES, readTypes, typeOf, withType } from './last-types.js';
 import { TokenBucket } from './rate-limit.js';
 import type { Socket } from './socket.js';
 import { Subscriptions } from './subscriptions.js';
@@ -44,9 +45,6 @@ const MAX_WRONG_TOKENS = 3;
 const MAX_OVER_LIMIT = 50;
 /** What a client that is too slow gets to read what it was sent before, and its close frame. */
 const POISONED_MS = 3_000;
-/** How many of a client's last messages are remembered, by their types. */
-const LAST_TYPES = 8;
-const NO_TYPES: readonly string[] = [];
 const CHANNELS_PER_TOKEN = 50;
 const PING_FRAME = '{"type":"PING"}';
 
@@ -89,7 +87,7 @@ export class Session implements CommandSession {
   /** Told of every frame, while an operator traces the user. */
   trace: ((direction: 'in' | 'out', text: string) => void) | undefined;
   #received = 0;
-  #lastTypes: readonly string[] = NO_TYPES;
+  #lastTypes = NO_TYPES;
   #wrongTokens = 0;
   #overLimit = 0;
   #pingOutstanding = false;
@@ -134,7 +132,7 @@ export class Session implements CommandSession {
       expires_at: this.#identity?.expiresAt,
       buffered_bytes: this.#state === 'closed' ? 0 : this.#socket.bufferedBytes,
       messages_received: this.#received,
-      last_messages: this.#lastTypes,
+      last_messages: readTypes(this.#lastTypes),
       subscriptions: this.subscriptions.positions(),
     };
   }
@@ -167,7 +165,7 @@ export class Session implements CommandSession {
     const type = typeOf(frame);
     this.context.metrics.received(type);
     this.#received += 1;
-    this.#lastTypes = [...this.#lastTypes.slice(1 - LAST_TYPES), type];
+    this.#lastTypes = withType(this.#lastTypes, type);
     if (type === 'PONG' && this.#pingOutstanding) {
       this.#pingOutstanding = false;
       return;
@@ -445,6 +443,3 @@ export class Session implements CommandSession {
 /** Fifty channels cost as much as one message: a portfolio passes at once, walking through all names does not. */
 const costOf = (frame: ClientFrame | BadFrame): number =>
   'channels' in frame ? Math.ceil(frame.channels.length / CHANNELS_PER_TOKEN) : 1;
-
-/** For metrics: what cannot be read is one type. */
-const typeOf = (frame: ClientFrame | BadFrame): string => ('error' in frame ? 'invalid' : frame.type);
