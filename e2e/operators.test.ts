@@ -74,6 +74,28 @@ describe('the operators’ port', () => {
     expect((await fetch(`${a.operatorUrl}/ws/stats`, { headers: { authorization } })).status).toBe(401);
   });
 
+  it('and the clients’ are two doors: an operator’s token opens no connection, however much it may otherwise', async () => {
+    const token = mintToken({ user_id: 'operator', role: 'ADMIN', properties: '*', aud: 'belfry-operators' });
+    const client = await connect(a.wsUrl, { token });
+    expect(await client.next('ERROR')).toMatchObject({
+      code: 'token_invalid',
+      message: 'the token is meant for operators',
+    });
+    const headers = { authorization: `Bearer ${token}` };
+    for (const path of ['state?channel=global', 'events?channel=global', 'stream?channel=global', 'preferences']) {
+      expect((await fetch(`${a.url}/v1/${path}`, { headers })).status).toBe(401);
+    }
+    expect((await fetch(`${publisher.url}/v1/portfolio`, { headers })).status).toBe(401);
+  });
+
+  it('refuses an operator whose token was revoked on publishers too', async () => {
+    const headers = { authorization: `Bearer ${mintOperatorToken('operator-8')}` };
+    const jobs = async () => (await fetch(`${publisher.operatorUrl}/jobs`, { headers })).status;
+    expect(await jobs()).toBe(200);
+    await json(a, '/ws/revoke', { body: { user_id: 'operator-8' } });
+    expect(await jobs()).toBe(401);
+  });
+
   it('refuses an operator whose token was revoked', async () => {
     const authorization = `Bearer ${mintOperatorToken('operator-9')}`;
     const stats = async () => (await fetch(`${b.operatorUrl}/ws/stats`, { headers: { authorization } })).status;
@@ -138,7 +160,14 @@ describe('looking into the cluster', () => {
     const { connections } = await json(a, '/ws/connections?user=landlord-2&channel=user:landlord-2');
     expect(connections).toHaveLength(1);
     const details = await json(a, `/ws/connections/${connections[0].connection_id}`);
-    expect(details).toMatchObject({ node: 'b', user_id: 'landlord-2', role: 'LANDLORD', buffered_bytes: 0 });
+    expect(details).toMatchObject({
+      node: 'b',
+      user_id: 'landlord-2',
+      role: 'LANDLORD',
+      buffered_bytes: 0,
+      messages_per_minute: 0,
+      messages_left: 100,
+    });
     expect(Object.keys(details.subscriptions)).toContain('role:everyone');
   });
 
@@ -255,6 +284,15 @@ describe('acting on the cluster', () => {
     }
   });
 
+  it('rebalances one gateway, and leaves the others’ clients', async () => {
+    const stays = await signedIn(a, 'landlord-7');
+    const goes = await signedIn(b, 'landlord-7');
+    expect((await a.operate('/ws/rebalance', { body: { share: 1, node: 'c' } })).status).toBe(404);
+    expect(await json(a, '/ws/rebalance', { body: { share: 1, node: 'b' } })).toMatchObject({ going: 1, missing: [] });
+    expect((await goes.closed).code).toBe(4200);
+    await stays.settled();
+  });
+
   it('rebalances: a share of the clients is told to come back and let go', async () => {
     const client = await signedIn(a, 'landlord-7');
     expect(await json(b, '/ws/rebalance', { body: { share: 1 } })).toMatchObject({ going: 1 });
@@ -262,10 +300,23 @@ describe('acting on the cluster', () => {
     expect((await client.closed).code).toBe(4200);
   });
 
-  it('leaves an audit line of every act, and of no look', () => {
+  it('leaves an audit line of every act, also one that failed, and of every trace, but of no other look', () => {
     const lines = [...a.logs(), ...b.logs()].filter(({ audit }) => audit === true);
-    expect(lines.length).toBeGreaterThan(5);
-    expect(lines.every(({ operator, call }) => operator === 'operator' && !String(call).startsWith('GET'))).toBe(true);
+    const acts = new Set(lines.map(({ call }) => call));
+    expect([...acts].sort()).toEqual([
+      'DELETE /ws/connections/{id}',
+      'GET /ws/trace',
+      'POST /ws/broadcast',
+      'POST /ws/disconnect-user',
+      'POST /ws/notify-user',
+      'POST /ws/rebalance',
+      'POST /ws/revoke',
+    ]);
+    expect(lines.every(({ operator }) => operator === 'operator')).toBe(true);
+    expect(lines).toContainEqual(expect.objectContaining({ call: 'POST /ws/rebalance', failed: 'not_found' }));
+    expect(lines).toContainEqual(
+      expect.objectContaining({ call: 'GET /ws/trace', body: { user: 'traced', seconds: '2' } }),
+    );
   });
 });
 

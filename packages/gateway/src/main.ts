@@ -6,8 +6,8 @@ import {
   accessPolicyFrom,
   checkKeys,
   createOperatorCheck,
+  createOperatorVerifier,
   createVerifier,
-  OPERATOR_AUDIENCE,
   readableProperties,
 } from '@belfry/shared/auth';
 import {
@@ -38,7 +38,7 @@ import { createTraces } from './admin/trace.js';
 import { parseBoardIntervals } from './channels/board-settings.js';
 import { createHub } from './channels/hub.js';
 import { createCommands } from './cluster/commands.js';
-import { createCredentialCheck, unlessRevoked } from './cluster/credentials.js';
+import { createCredentialCheck } from './cluster/credentials.js';
 import { createNodes, type NodeInfo } from './cluster/nodes.js';
 import { createRevocations } from './cluster/revocations.js';
 import { createTickets } from './cluster/tickets.js';
@@ -52,6 +52,7 @@ import { adviseReconnect, measureAcceptRate } from './session/reconnect-advice.j
 import { createSessions } from './session/sessions.js';
 import { gatewaySettings } from './settings.js';
 import { createTransport } from './transport/server.js';
+import { checkTransportSettings } from './transport/settings.js';
 
 const VERSION = '0.1.0';
 /** A signature like any other, of nobody: to measure what verifying costs here. */
@@ -71,6 +72,7 @@ async function until(condition: () => boolean, timeoutMs: number): Promise<void>
 runProcess(async () => {
   const settings = readSettings(gatewaySettings, process.env);
   checkKeys(settings, process.env.NODE_ENV);
+  checkTransportSettings(settings);
   const node = settings.NODE_NAME;
   const clock = systemClock;
   const logger = createLogger('gateway', settings.LOG_LEVEL).child({ node });
@@ -170,6 +172,7 @@ runProcess(async () => {
     random: Math.random,
     hub,
     verify,
+    isRevoked: revocations.isRevoked,
     accessPolicy,
     rateLimit: { burst: settings.RATE_LIMIT_MESSAGES, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 },
     replays,
@@ -289,6 +292,7 @@ runProcess(async () => {
     keys: clusterNames,
     nodes,
     handlers: commandHandlers({
+      node,
       sessions,
       channels: hub.channels,
       revocations,
@@ -329,10 +333,12 @@ runProcess(async () => {
           traces,
         }),
         check: createOperatorCheck(
-          unlessRevoked(
-            createVerifier({ ...verifier, secrets: secrets.operators, audience: OPERATOR_AUDIENCE }),
-            revocations,
-          ),
+          createOperatorVerifier({
+            ...verifier,
+            secrets: secrets.operators,
+            ownSecret: settings.OPERATOR_SECRET !== '',
+          }),
+          revocations.isRevoked,
         ),
         logger,
       }),

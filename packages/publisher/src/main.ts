@@ -2,7 +2,7 @@
 /** The publisher's composition root: settings in, parts wired, started, and ended in order. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createOperatorCheck, createVerifier, OPERATOR_AUDIENCE } from '@belfry/shared/auth';
+import { createOperatorCheck, createOperatorVerifier } from '@belfry/shared/auth';
 import { connect, createRedisLog, retentionFrom } from '@belfry/shared/log';
 import {
   createLogger,
@@ -31,8 +31,10 @@ import { createJobRoutes } from './operators/jobs.js';
 import { startPortfolios } from './portfolio/index.js';
 import { watchRedis } from './redis-watch.js';
 import { startReporting } from './reporting.js';
+import { followPublisherSecrets } from './secrets.js';
 import { checkPublisherSettings, publisherSettings } from './settings.js';
 import { startWhenPossible } from './start-when-possible.js';
+import { createRevocationCheck } from './users/revocation-check.js';
 
 const VERSION = '0.1.0';
 /** EX_CONFIG of sysexits.h, as for every other wrong setting. */
@@ -78,17 +80,19 @@ runProcess(async () => {
   };
   const jobRoutes = createJobRoutes({ connect: jobs.connectForJobs, prefix });
   shutdown.step('job routes', jobRoutes.close);
-  const operatorSecrets = [settings.OPERATOR_SECRET || settings.JWT_SECRET].filter((secret) => secret !== '');
+  const secrets = followPublisherSecrets(settings, { environment: process.env, clock, logger });
+  shutdown.step('secret files', secrets.stop);
   const check = createOperatorCheck(
-    createVerifier({
-      secrets: () => operatorSecrets,
-      keySetUrl: '',
-      algorithms: [],
-      issuer: undefined,
-      audience: OPERATOR_AUDIENCE,
+    createOperatorVerifier({
+      secrets: secrets.operators,
+      ownSecret: settings.OPERATOR_SECRET !== '',
+      keySetUrl: settings.JWT_JWKS_URL,
+      algorithms: settings.JWT_ALGORITHMS,
+      issuer: settings.JWT_ISSUER || undefined,
       clock,
       logger,
     }),
+    createRevocationCheck({ connection: connections.commands, prefix, clock }),
   );
   const deadLetterRoutes = createDeadLetterRoutes({ connection: connections.commands, prefix });
   const operators = await startOperatorServer({
@@ -158,6 +162,7 @@ runProcess(async () => {
     ...common,
     connection: connections.commands,
     name,
+    secrets: secrets.users,
     leaseMs: settings.INTAKE_LEASE_MS,
     door,
   });
@@ -169,7 +174,7 @@ runProcess(async () => {
   const http = await startHttpDoor({
     host: settings.HTTP_HOST,
     port: settings.HTTP_PORT,
-    token: settings.PUBLISHER_TOKEN,
+    tokens: secrets.services,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     routes: [
       ...intakeRoutes(door, (kind, count) => metrics.accepted.inc({ kind }, count)),

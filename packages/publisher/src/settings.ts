@@ -19,6 +19,10 @@ export const publisherSettings = {
     { text: 'Bearer token that services show; without one anybody who reaches the port may report', default: '' },
     'text; at least 32 characters, and required, in production',
   ),
+  PUBLISHER_PREVIOUS_TOKEN: secret({
+    text: 'The token before the current one, accepted while services change theirs',
+    default: '',
+  }),
   ...redisSettings,
   KEY_PREFIX: text({
     text: 'Begins the name of every key in Redis; clusters that share a Redis have different ones',
@@ -116,6 +120,15 @@ export const publisherSettings = {
 /** As for JWT_SECRET: what is shorter can be guessed. */
 const MIN_TOKEN_LENGTH = 32;
 
+/** @throws ConfigurationError when the process runs in production with a token that can be guessed */
+export function checkPublisherToken(token: string, nodeEnvironment: string | undefined): void {
+  if (nodeEnvironment === 'production' && token.length < MIN_TOKEN_LENGTH) {
+    throw new ConfigurationError(
+      `PUBLISHER_TOKEN has ${token.length} characters; in production it needs at least ${MIN_TOKEN_LENGTH}`,
+    );
+  }
+}
+
 /** @throws ConfigurationError for values that are allowed each by itself but not together */
 export function checkPublisherSettings(
   values: {
@@ -126,11 +139,7 @@ export function checkPublisherSettings(
   },
   nodeEnvironment: string | undefined,
 ): void {
-  if (nodeEnvironment === 'production' && values.PUBLISHER_TOKEN.length < MIN_TOKEN_LENGTH) {
-    throw new ConfigurationError(
-      `PUBLISHER_TOKEN has ${values.PUBLISHER_TOKEN.length} characters; in production it needs at least ${MIN_TOKEN_LENGTH}`,
-    );
-  }
+  checkPublisherToken(values.PUBLISHER_TOKEN, nodeEnvironment);
   if (values.JWT_SECRET !== '') checkSecret(values.JWT_SECRET, nodeEnvironment);
   if (values.INTAKE_RETENTION_SECONDS < values.INTAKE_REWIND_SECONDS) {
     throw new ConfigurationError(

@@ -16,6 +16,7 @@ import { clusterStats } from './stats.js';
 import { MAX_TRACE_SECONDS, type Traces } from './trace.js';
 
 export interface OperationsParts {
+  readonly node: string;
   readonly sessions: Sessions;
   readonly channels: ReadonlyMap<string, HubChannel>;
   readonly revocations: Revocations;
@@ -48,7 +49,7 @@ export function commandHandlers(parts: OperationsParts): Record<string, CommandH
       await parts.revocations.reload();
       return endRevoked(parts);
     },
-    shed: ({ share }) => shed(parts, Number(share)),
+    shed: ({ share, node }) => (node === '' || node === parts.node ? shed(parts, Number(share)) : 0),
     trace: (args) => traces.start(args),
   };
 }
@@ -168,11 +169,15 @@ export function createOperatorRoutes(parts: OperatorRoutesParts): OperatorRoute[
     {
       method: 'POST',
       path: '/ws/rebalance',
-      text: '`{"share"}` 0 to 1: lets a share of every gateway’s clients go, paced, so that a balancer spreads them anew',
+      text: '`{"share"}` 0 to 1, optionally `node`: lets a share of one gateway’s clients go, or of every one’s, paced, so that a balancer spreads them anew',
       run: async ({ body }) => {
         if (body.share === undefined) throw new OperatorError(400, 'bad_request', 'share is missing');
         const share = numberIn(body.share, 'share', { min: 0, max: 1, default: 0 });
-        const outcome = await commands.run('shed', { share });
+        const node = body.node === undefined ? '' : requiredText(body.node, 'node');
+        if (node !== '' && !(await nodes.list()).some((info) => info.node === node)) {
+          throw new OperatorError(404, 'not_found', `there is no gateway ${node}`);
+        }
+        const outcome = await commands.run('shed', { share, node });
         return { going: sumOf(outcome), missing: outcome.missing };
       },
     },
@@ -196,6 +201,7 @@ export function createOperatorRoutes(parts: OperatorRoutesParts): OperatorRoute[
       method: 'GET',
       path: '/ws/trace',
       text: '`?user=`, `?seconds=` 1 to 300 (30): the user’s frames while they come, one JSON object a line',
+      audited: true,
       run: async ({ query }) => {
         const user = requiredText(query.get('user'), 'user');
         const seconds = numberIn(query.get('seconds'), 'seconds', { min: 1, max: MAX_TRACE_SECONDS, default: 30 });

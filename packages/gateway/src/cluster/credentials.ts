@@ -1,5 +1,5 @@
 /** What a client shows: a token, or a ticket that stands for one; good only while it is not revoked. */
-import { type Identity, refused, type Verification, type Verify } from '@belfry/shared/auth';
+import { FOR_OPERATORS, type Identity, refused, type Verification, type Verify } from '@belfry/shared/auth';
 import type { Revocations } from './revocations.js';
 import type { Tickets } from './tickets.js';
 
@@ -12,10 +12,13 @@ export interface CredentialParts {
   readonly onGood?: (identity: Identity) => void;
 }
 
-/** Refuses what was revoked. Asked at the very end: a revocation may come while a key set is being fetched. */
-export function unlessRevoked(verify: Verify, revocations: Pick<Revocations, 'isRevoked'>): Verify {
-  const unrevoked = (verification: Verification): Verification =>
-    verification.ok && revocations.isRevoked(verification.identity) ? refused('the token was revoked') : verification;
+/** Refuses what was revoked, and operators. Asked at the very end: a revocation may come while a key set is being fetched. */
+function onlyClients(verify: Verify, revocations: Pick<Revocations, 'isRevoked'>): Verify {
+  function unrevoked(verification: Verification): Verification {
+    if (!verification.ok) return verification;
+    if (verification.identity.operator) return FOR_OPERATORS;
+    return revocations.isRevoked(verification.identity) ? refused('the token was revoked') : verification;
+  }
   return (token) => {
     const verification = verify(token);
     return verification instanceof Promise ? verification.then(unrevoked) : unrevoked(verification);
@@ -24,7 +27,7 @@ export function unlessRevoked(verify: Verify, revocations: Pick<Revocations, 'is
 
 export function createCredentialCheck(parts: CredentialParts): Verify {
   const { revocations, tickets, verifyToken } = parts;
-  const verify = unlessRevoked(verifyToken, revocations);
+  const verify = onlyClients(verifyToken, revocations);
 
   function told(verification: Verification): Verification {
     if (verification.ok) parts.onGood?.(verification.identity);

@@ -1,5 +1,5 @@
 /** What all sessions of a gateway share: made once by the composition root, handed to each. */
-import type { AccessPolicy, Verify } from '@belfry/shared/auth';
+import type { AccessPolicy, Identity, Verify } from '@belfry/shared/auth';
 import type { ErrorCode, ReconnectAdvice } from '@belfry/shared/protocol';
 import type { Clock } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
@@ -25,6 +25,8 @@ export interface SessionContext {
   readonly clock: Clock;
   readonly hub: Hub;
   readonly verify: Verify;
+  /** Whether a token that was found good has been revoked since. */
+  readonly isRevoked: (identity: Identity) => boolean;
   readonly accessPolicy: AccessPolicy;
   readonly rateLimit: RateLimit;
   /** Events that a user may have replayed. */

@@ -17,15 +17,20 @@ export class TokenBucket {
 
   /** Takes `cost` tokens, of a full bucket at most all. Returns 0 when there were enough, else the milliseconds until there will be. */
   take(cost: number, limit: RateLimit, now: number): number {
-    const perMs = limit.burst / limit.windowMs;
-    this.#tokens = Math.min(limit.burst, this.#tokens + Math.max(0, now - this.#at) * perMs);
+    this.#tokens = this.left(limit, now);
     this.#at = now;
     const price = Math.min(cost, limit.burst);
     if (this.#tokens >= price) {
       this.#tokens -= price;
       return 0;
     }
-    return Math.ceil((price - this.#tokens) / perMs);
+    return Math.ceil(((price - this.#tokens) * limit.windowMs) / limit.burst);
+  }
+
+  /** How many tokens there are now. */
+  left(limit: RateLimit, now: number): number {
+    const cameBack = (Math.max(0, now - this.#at) * limit.burst) / limit.windowMs;
+    return Math.min(limit.burst, this.#tokens + cameBack);
   }
 
   /** Takes what something cost that is known only afterwards: the bucket may owe, and gives nothing until that is paid. */

@@ -89,6 +89,8 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
     spotCheckMs: 60_000,
   });
   const identities = new Map<string, Partial<Identity> | 'token_expired'>();
+  /** Users whose tokens were revoked behind their check. */
+  const revoked = new Set<string>();
   const sessions = createSessions({
     node: 'gateway',
     startedAt: '0',
@@ -112,6 +114,7 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
         },
       };
     },
+    isRevoked: ({ userId }) => revoked.has(userId),
     accessPolicy: { properties: 'roles', boardReaders: new Map() },
     automaticJoins: ['user', 'role'],
     rateLimit: { burst: 100, windowMs: 10_000 },
@@ -217,6 +220,7 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
     counts,
     repairs,
     identities,
+    revoked,
     connect,
     /** Connected, authenticated with these claims, all of it taken. */
     async client(claims: Partial<Identity> = {}): Promise<Client> {

@@ -89,6 +89,15 @@ describe('a token', () => {
     expect(client.closedWith).toBeUndefined();
   });
 
+  it('that is revoked behind its check, before its session could be found, lets nobody in', async () => {
+    const stage = createStage();
+    stage.revoked.add('landlord-7');
+    const client = await stage.client();
+    expect(client.closedWith).toBe(4102);
+    expect(client.session.identity).toBeUndefined();
+    expect(client.types()).not.toContain('AUTHENTICATED');
+  });
+
   it('of somebody else is refused, and changes nothing', async () => {
     const stage = createStage();
     const client = await stage.client();

@@ -64,6 +64,10 @@ export interface SessionDetails {
   /** Bytes that wait for the client to read them. */
   readonly buffered_bytes: number;
   readonly messages_received: number;
+  /** On average over the connection's life. */
+  readonly messages_per_minute: number;
+  /** What it may send at once before it is over its rate. */
+  readonly messages_left: number;
   readonly last_messages: readonly string[];
   /** Channels, and where each stands. */
   readonly subscriptions: Readonly<Record<string, string>>;
@@ -121,6 +125,7 @@ export class Session implements CommandSession {
   }
 
   details(): SessionDetails {
+    const now = this.context.clock.now();
     return {
       connection_id: this.id,
       node: this.context.node,
@@ -132,6 +137,8 @@ export class Session implements CommandSession {
       expires_at: this.#identity?.expiresAt,
       buffered_bytes: this.#state === 'closed' ? 0 : this.#socket.bufferedBytes,
       messages_received: this.#received,
+      messages_per_minute: perMinute(this.#received, now - this.connectedAtMs),
+      messages_left: Math.floor(this.#bucket.left(this.context.rateLimit, now)),
       last_messages: readTypes(this.#lastTypes),
       subscriptions: this.subscriptions.positions(),
     };
@@ -340,6 +347,12 @@ export class Session implements CommandSession {
       return;
     }
     const { identity } = verification;
+    if (this.context.isRevoked(identity)) {
+      // It was revoked after its check, and before this session could be found among the user's.
+      this.context.metrics.authenticated('token_invalid');
+      this.end(CLOSE_CODES.tokenRevoked);
+      return;
+    }
     if (this.#identity && this.#identity.userId !== identity.userId) {
       this.error('forbidden', 'a connection belongs to one user; open another one', { ref });
       return;
@@ -443,3 +456,6 @@ export class Session implements CommandSession {
 /** Fifty channels cost as much as one message: a portfolio passes at once, walking through all names does not. */
 const costOf = (frame: ClientFrame | BadFrame): number =>
   'channels' in frame ? Math.ceil(frame.channels.length / CHANNELS_PER_TOKEN) : 1;
+
+/** With one decimal; within the first second as if it had lasted one. */
+const perMinute = (count: number, ms: number): number => Math.round((count / Math.max(ms, 1_000)) * 600_000) / 10;

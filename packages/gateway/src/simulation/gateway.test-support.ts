@@ -110,6 +110,7 @@ export function createSimulatedGateway(options: GatewayOptions): SimulatedGatewa
       if (identity.expiresAt * 1000 > clock.now()) return { ok: true, identity };
       return { ok: false, code: 'token_expired', message: 'expired' };
     },
+    isRevoked: () => false,
     accessPolicy: ACCESS_POLICY,
     automaticJoins: ['user', 'role'],
     maxAgeMs: options.maxAgeMs,

@@ -64,6 +64,7 @@ interface Asked {
   readonly lastEventId: string;
   readonly forwardedFor: string;
   readonly origin: string;
+  readonly fetchSite: string;
   /** The body, for methods that have one. */
   readonly body: Body;
 }
@@ -103,7 +104,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     const token =
       /^Bearer +(\S+)$/i.exec(asked.authorization)?.[1] ??
       asked.query.get('token') ??
-      options.cookie(asked.cookies, asked.origin) ??
+      options.cookie(asked.cookies, asked.origin, asked.fetchSite) ??
       '';
     if (token === '') throw new Refusal('401 Unauthorized', 'not_authenticated', 'send Authorization: Bearer <token>');
     const verification = await options.verify(token);
@@ -174,7 +175,8 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
 
   /** For a client that has to put its credential into a URL. */
   async function ticket(asked: Asked): Promise<Answer> {
-    const { token } = await identify(asked);
+    const { lasting, token } = await identify(asked);
+    if (lasting !== token) throw new Refusal('401 Unauthorized', 'token_invalid', 'a ticket is given for a token');
     const body = JSON.stringify({ ticket: await options.issueTicket(token), expires_in: TICKET_SECONDS });
     return { status: '201 Created', headers: [JSON_TYPE, ['cache-control', 'no-store']], body: `${body}\n` };
   }
@@ -229,6 +231,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
       lastEventId: request.getHeader('last-event-id'),
       forwardedFor: request.getHeader('x-forwarded-for'),
       origin,
+      fetchSite: request.getHeader('sec-fetch-site'),
       body,
     };
   }

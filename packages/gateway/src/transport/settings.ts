@@ -1,5 +1,6 @@
 /** The clients' port. */
-import { integer, list, text } from '@belfry/shared/service';
+import { ConfigurationError, integer, list, text } from '@belfry/shared/service';
+import { readNetwork } from './upgrade.js';
 
 export const transportSettings = {
   WEBSOCKET_HOST: text({ text: 'Address of the clients’ port', default: '0.0.0.0' }),
@@ -17,16 +18,25 @@ export const transportSettings = {
     max: 1_000_000,
   }),
   ALLOWED_ORIGINS: list({
-    text: 'Browser origins that may connect, as https://dashboard.example; `*` allows all; clients that send no Origin are no browsers, and may always',
+    text: 'Browser origins that may connect, as https://dashboard.example; `*` allows all, which is safe as long as pages must bring a token themselves (see AUTH_COOKIE); clients that send no Origin are no browsers, and may always',
     default: '*',
   }),
   AUTH_COOKIE: text({
-    text: 'Name of a cookie that may hold the token, for dashboards of the same site; only from origins that ALLOWED_ORIGINS names',
+    text: 'Name of a cookie that may hold the token, for dashboards of the same site; needs ALLOWED_ORIGINS without `*`',
     default: '',
+    check: (name) => (/^[!#$%&'*+.^_`|~0-9A-Za-z-]*$/.test(name) ? undefined : 'must be the name of a cookie'),
   }),
   TRUSTED_PROXIES: list({
-    text: 'Addresses of proxies whose X-Forwarded-For is believed (its right-most entry that is not one of them)',
+    text: 'Addresses of proxies, or their networks as 10.0.0.0/8, whose X-Forwarded-For is believed (its right-most entry that is not one of them)',
     default: '',
+    check: (networks) => {
+      try {
+        networks.map(readNetwork);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return undefined;
+    },
   }),
   MAX_MESSAGE_BYTES: integer({
     text: 'Longest frame of a client',
@@ -43,3 +53,18 @@ export const transportSettings = {
     unit: 'bytes',
   }),
 } as const;
+
+/**
+ * Browsers send a cookie whichever page makes them: only a list of origins keeps foreign pages out.
+ * @throws ConfigurationError where a cookie authenticates and any page may connect
+ */
+export function checkTransportSettings(values: {
+  readonly AUTH_COOKIE: string;
+  readonly ALLOWED_ORIGINS: readonly string[];
+}): void {
+  if (values.AUTH_COOKIE === '') return;
+  if (values.ALLOWED_ORIGINS.length > 0 && !values.ALLOWED_ORIGINS.includes('*')) return;
+  throw new ConfigurationError(
+    `AUTH_COOKIE=${JSON.stringify(values.AUTH_COOKIE)} needs ALLOWED_ORIGINS to name the dashboard's origins, as https://dashboard.example, without "*"`,
+  );
+}

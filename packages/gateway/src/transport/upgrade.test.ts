@@ -32,6 +32,11 @@ describe('the credential of an upgrade', () => {
     expect(cookie('x=1; belfry=token; y=2', 'https://a.example')).toBe('token');
     expect(cookie('belfry=token', 'https://b.example')).toBeUndefined();
     expect(cookie('belfry=token', '')).toBeUndefined();
+    expect(cookie('belfry=token', '', 'same-origin')).toBe('token');
+    for (const site of ['same-site', 'cross-site', 'none', '']) {
+      expect(cookie('belfry=token', '', site)).toBeUndefined();
+      expect(cookie('belfry=token', 'https://b.example', 'same-origin')).toBeUndefined();
+    }
     expect(cookie('xbelfry=token', 'https://a.example')).toBeUndefined();
     expect(cookie('belfry=', 'https://a.example')).toBeUndefined();
     expect(createCookieReader('', ['https://a.example'])('=token', 'https://a.example')).toBeUndefined();
@@ -74,6 +79,20 @@ describe('the address of a client', () => {
     expect(address('10.0.0.1', '1.2.3.4, 203.0.113.9, 10.0.0.2')).toBe('203.0.113.9');
     expect(address('10.0.0.1', '')).toBe('10.0.0.1');
     expect(address('10.0.0.1', ' , 10.0.0.2')).toBe('10.0.0.1');
+  });
+
+  it('may come through any proxy of a network that is trusted', () => {
+    const behind = createAddressReader(['10.0.0.0/8', '2001:db8::/32', '192.0.2.7']);
+    expect(behind('10.200.3.4', '203.0.113.9, 10.1.1.1')).toBe('203.0.113.9');
+    expect(behind('2001:0db8:0000:0000:0000:0000:0000:0001', '203.0.113.9')).toBe('203.0.113.9');
+    expect(behind('0000:0000:0000:0000:0000:ffff:0a00:0001', '203.0.113.9')).toBe('203.0.113.9');
+    expect(behind('192.0.2.7', '203.0.113.9')).toBe('203.0.113.9');
+    expect(behind('192.0.2.8', '203.0.113.9')).toBe('192.0.2.8');
+    expect(behind('11.0.0.1', '203.0.113.9')).toBe('11.0.0.1');
+    expect(behind('10.0.0.1', 'not an address')).toBe('not an address');
+    for (const wrong of ['10.0.0.0/33', '10.0.0.0/', '10.0.0/8', '::/129', 'proxy.internal', '10.0.0.0/8/8', '1/-1']) {
+      expect(() => createAddressReader([wrong])).toThrow(/must be addresses/);
+    }
   });
 
   it('is the IPv4 address behind the form that a dual-stack listener reports', () => {

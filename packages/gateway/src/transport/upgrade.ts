@@ -1,4 +1,5 @@
 /** What an upgrade request says: the credential it brings, where it comes from, and whether it may. */
+import { BlockList, isIP } from 'node:net';
 import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from '@belfry/shared/protocol';
 
 /** The parts of a request, read at once: uWebSockets.js takes them away after the handler's first turn. */
@@ -35,17 +36,20 @@ export function credentialOf(request: UpgradeRequest, cookie: CookieReader): Cre
   };
 }
 
-export type CookieReader = (cookies: string, origin: string) => string | undefined;
+/** @param fetchSite the request's Sec-Fetch-Site, which pages cannot set; empty where there is none */
+export type CookieReader = (cookies: string, origin: string, fetchSite?: string) => string | undefined;
 
 /**
- * Browsers send cookies wherever a page makes them connect to, so a cookie counts only from a page whose origin is named:
- * neither without an origin nor where every origin is allowed.
+ * Browsers send cookies wherever a page makes them connect to, so a cookie counts only from a page whose origin is named,
+ * never where every origin is allowed. A page's own GET requests bring no origin; then the browser has to say that they
+ * are of the same one.
  * @param name of the cookie; empty for none
  */
 export function createCookieReader(name: string, allowedOrigins: readonly string[]): CookieReader {
   const origins = new Set(allowedOrigins);
-  return (cookies, origin) => {
-    if (name === '' || !origins.has(origin)) return undefined;
+  return (cookies, origin, fetchSite = '') => {
+    const believed = origin === '' ? fetchSite === 'same-origin' : origins.has(origin);
+    if (name === '' || !believed) return undefined;
     const parts = cookies.split(';').map((part) => part.trim());
     return parts.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1) || undefined;
   };
@@ -64,15 +68,36 @@ export type AddressOf = (peer: string, forwardedFor: string) => string;
 /**
  * The client's address: the TCP peer, or, where that is a trusted proxy, the right-most address of X-Forwarded-For that
  * is not one. What stands further left was written by the client itself.
+ * @param trustedProxies addresses, and networks as 10.0.0.0/8
  */
 export function createAddressReader(trustedProxies: readonly string[]): AddressOf {
-  const trusted = new Set(trustedProxies);
+  const proxies = new BlockList();
+  for (const proxy of trustedProxies) {
+    const { address, bits, family } = readNetwork(proxy);
+    proxies.addSubnet(address, bits, family);
+  }
+  const isTrusted = (address: string): boolean => {
+    const version = isIP(address);
+    return version !== 0 && proxies.check(address, version === 4 ? 'ipv4' : 'ipv6');
+  };
   return (peer, forwardedFor) => {
     const direct = normalise(peer);
-    if (!trusted.has(direct)) return direct;
+    if (trustedProxies.length === 0 || !isTrusted(direct)) return direct;
     const hops = forwardedFor.split(',').map((hop) => normalise(hop.trim()));
-    return hops.reverse().find((hop) => hop !== '' && !trusted.has(hop)) ?? direct;
+    return hops.reverse().find((hop) => hop !== '' && !isTrusted(hop)) ?? direct;
   };
+}
+
+/** @throws Error where it is neither an address nor a network */
+export function readNetwork(text: string): { address: string; bits: number; family: 'ipv4' | 'ipv6' } {
+  const [address = '', given, ...rest] = text.split('/');
+  const version = isIP(address);
+  const most = version === 4 ? 32 : 128;
+  const bits = given === undefined ? most : Number(given);
+  if (version === 0 || rest.length > 0 || !/^\d{1,3}$/.test(given ?? '0') || bits > most) {
+    throw new Error(`must be addresses, or networks as 10.0.0.0/8, not ${JSON.stringify(text)}`);
+  }
+  return { address, bits, family: version === 4 ? 'ipv4' : 'ipv6' };
 }
 
 const MAPPED_IPV4 = /^(?:0000:){5}ffff:([0-9a-f]{2})([0-9a-f]{2}):([0-9a-f]{2})([0-9a-f]{2})$/;

@@ -23,12 +23,12 @@ afterEach(async () => {
 afterAll(() => redis.stop());
 
 interface DoorSettings {
-  readonly token?: string;
+  readonly tokens?: readonly string[];
   readonly url?: string;
   readonly replicas?: number;
 }
 
-async function open({ token = '', url = redis.url, replicas = 0 }: DoorSettings = {}): Promise<HttpDoor> {
+async function open({ tokens = [], url = redis.url, replicas = 0 }: DoorSettings = {}): Promise<HttpDoor> {
   const connection: Connection = connect({ url, name: 'test', resend: false, onError: () => undefined });
   const door = createIntakeDoor({
     connection,
@@ -41,7 +41,7 @@ async function open({ token = '', url = redis.url, replicas = 0 }: DoorSettings 
   const http = await startHttpDoor({
     host: '127.0.0.1',
     port: 0,
-    token,
+    tokens: () => tokens,
     routes: intakeRoutes(door, () => undefined),
     logger: createLogger('test', 'silent'),
     onRefused: () => undefined,
@@ -171,13 +171,16 @@ describe('POST /v1/events', () => {
 
 describe('the token', () => {
   it('is asked for where there is one', async () => {
-    const http = await open({ token: 'a-token-that-nobody-guesses' });
+    const http = await open({ tokens: ['a-token-that-nobody-guesses', 'the-one-before'] });
     const wrong = await post(http, '/v1/changes', change, { ...json, authorization: 'Bearer another' });
     expect(wrong).toMatchObject({ status: 401, body: { code: 'unauthorized' } });
     expect(wrong.headers.get('www-authenticate')).toBe('Bearer');
     expect((await post(http, '/v1/changes', change)).status).toBe(401);
-    const right = { ...json, authorization: 'Bearer a-token-that-nobody-guesses' };
-    expect((await post(http, '/v1/changes', change, right)).status).toBe(202);
+    // While it is being replaced, the one before is good too.
+    for (const token of ['a-token-that-nobody-guesses', 'the-one-before']) {
+      const right = { ...json, authorization: `Bearer ${token}` };
+      expect((await post(http, '/v1/changes', change, right)).status).toBe(202);
+    }
   });
 });
 
@@ -192,7 +195,7 @@ describe('the end', () => {
     const http = await startHttpDoor({
       host: '127.0.0.1',
       port: 0,
-      token: '',
+      tokens: () => [],
       routes: [{ method: 'GET', path: '/', handle }],
       logger: createLogger('test', 'silent'),
       onRefused: () => undefined,

@@ -60,8 +60,8 @@ export interface Route {
 export interface HttpDoorOptions {
   readonly host: string;
   readonly port: number;
-  /** Bearer token that every request must show; empty: none. */
-  readonly token: string;
+  /** Bearer tokens of which every request must show one; read for each request. None: anybody may. */
+  readonly tokens: () => readonly string[];
   /** Pages that users' browsers may call from; see `cors.ts`. Default: any. */
   readonly allowedOrigins?: readonly string[];
   readonly routes: readonly Route[];
@@ -91,7 +91,6 @@ const SWEEP_MS = 50;
 /** Starts listening. Rejects when the port is taken. */
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { logger, routes } = options;
-  const tokenDigest = options.token === '' ? undefined : digest(`Bearer ${options.token}`);
   const allowOrigin = createCors(options.allowedOrigins ?? ['*']);
   const memory = { pendingBytes: 0 };
   let closing = false;
@@ -101,8 +100,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     const there = routes.filter((route) => route.path === url.pathname);
     if (there.some(({ caller }) => caller === 'user')) {
       if (allowOrigin(request, response)) return;
-    } else if (tokenDigest && !timingSafeEqual(tokenDigest, digest(request.headers.authorization ?? ''))) {
-      // Digests have one length: comparing them takes the same time whatever was sent.
+    } else if (!isService(options.tokens(), request.headers.authorization ?? '')) {
       throw new HttpError('unauthorized', 'Send the publisher’s token as `Authorization: Bearer <token>`.');
     }
     if (there.length === 0) throw new HttpError('not_found', `There is no ${url.pathname} here.`);
@@ -157,6 +155,13 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
         server.closeIdleConnections();
       }),
   };
+}
+
+/** Whether one of the tokens was shown. Digests have one length: comparing takes the same time whatever was sent. */
+function isService(tokens: readonly string[], authorization: string): boolean {
+  const shown = digest(authorization);
+  const known = tokens.filter((token) => timingSafeEqual(digest(`Bearer ${token}`), shown));
+  return tokens.length === 0 || known.length > 0;
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -8,6 +8,7 @@ import type { IntakeDoor } from '../intake/door.js';
 import type { Route } from '../intake/http.js';
 import { createWatchList } from '../sources/watch-list.js';
 import { createIdentify } from '../users/identify.js';
+import { createRevocationCheck } from '../users/revocation-check.js';
 import { createCounter } from './counter.js';
 import { portfolioKeys } from './keys.js';
 import { createKpiMetrics } from './metrics.js';
@@ -17,7 +18,9 @@ import { createPortfolioStore } from './store.js';
 import { startUpdates } from './updates.js';
 
 export interface PortfoliosOptions {
-  readonly settings: SettingValues<typeof portfolioSettings> & { readonly JWT_SECRET: string };
+  readonly settings: SettingValues<typeof portfolioSettings>;
+  /** That users' tokens may be signed with, the current one first; read for every token. */
+  readonly secrets: () => readonly string[];
   readonly connection: Connection;
   readonly prefix: string;
   /** Unique among publishers. */
@@ -58,10 +61,9 @@ export function startPortfolios(options: PortfoliosOptions): Portfolios {
         metrics: createKpiMetrics(options.registry),
       })
     : undefined;
-  const secrets = [settings.JWT_SECRET, settings.JWT_PREVIOUS_SECRET].filter((secret) => secret !== '');
-  const verifies = secrets.length > 0 || settings.JWT_JWKS_URL !== '';
+  const verifies = options.secrets().length > 0 || settings.JWT_JWKS_URL !== '';
   const verify = createVerifier({
-    secrets: () => secrets,
+    secrets: options.secrets,
     keySetUrl: settings.JWT_JWKS_URL,
     algorithms: settings.JWT_ALGORITHMS,
     issuer: settings.JWT_ISSUER || undefined,
@@ -70,7 +72,7 @@ export function startPortfolios(options: PortfoliosOptions): Portfolios {
     logger,
   });
   const accessPolicy: AccessPolicy = { properties: settings.ACCESS_POLICY, boardReaders: new Map() };
-  const identify = createIdentify({ verify, connection, prefix, clock });
+  const identify = createIdentify({ verify, isRevoked: createRevocationCheck({ connection, prefix, clock }) });
   return {
     routes: verifies
       ? portfolioRoutes({

@@ -3,7 +3,7 @@
  * The table in PROTOCOL.md is written from it, and the test holds it against what was decided.
  */
 import { parseChannel } from '../protocol/index.js';
-import { type AccessPolicy, authorise } from './authorise.js';
+import { type AccessPolicy, type Action, authorise } from './authorise.js';
 import type { Identity } from './identity.js';
 
 const NOBODYS: ReadonlySet<string> = new Set();
@@ -31,6 +31,7 @@ export const READERS: Readonly<Record<string, Identity>> = {
   'MANAGER of "*"': identity('me', 'MANAGER', 'all'),
   'another role': identity('me', 'TENANT', OWN),
   'no role': identity('me', undefined),
+  operator: { ...identity('me', 'ADMIN', 'all'), operator: true },
 };
 
 /** Channels, by what the table calls them; `role:own` stands for the reader's own role. */
@@ -53,13 +54,16 @@ const BOARD_READERS: AccessPolicy['boardReaders'] = new Map([
   ['tasks', new Set(['MANAGER'])],
 ]);
 
-/** Per reader, per channel, whether it may be read. */
-export function accessTable(properties: AccessPolicy['properties']): Record<string, Record<string, boolean>> {
+/** Per reader, per channel, whether the action is allowed. */
+export function accessTable(
+  properties: AccessPolicy['properties'],
+  action: Action = 'read',
+): Record<string, Record<string, boolean>> {
   const policy: AccessPolicy = { properties, boardReaders: BOARD_READERS };
   const rows = Object.entries(READERS).map(([reader, who]) => {
     const cells = Object.entries(CHANNELS).map(([label, name]) => {
       const channel = parseChannel(name === 'role:own' ? `role:${who.role?.toLowerCase() ?? 'none'}` : name);
-      return [label, channel !== undefined && authorise(who, 'read', channel, policy)] as const;
+      return [label, channel !== undefined && authorise(who, action, channel, policy)] as const;
     });
     return [reader, Object.fromEntries(cells)] as const;
   });

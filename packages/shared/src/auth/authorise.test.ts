@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseChannel } from '../protocol/index.js';
 import { accessTable, CHANNELS, READERS } from './access-table.js';
-import { authorise } from './authorise.js';
+import { ACTIONS, authorise } from './authorise.js';
 
 const ALWAYS = ['own `user:`', '`role:everyone`', '`state:` for all'];
 const ALL_PROPERTIES = ['property in the token', 'any other property'];
@@ -24,6 +24,7 @@ const ROLES: Record<string, string[]> = {
   'MANAGER of "*"': [...ALWAYS, ...ALL_PROPERTIES, 'own `role:`', '`state:` for MANAGER'],
   'another role': [...ALWAYS, 'own `role:`'],
   'no role': ALWAYS,
+  operator: [],
 };
 
 const allowedIn = (cells: Record<string, boolean>): string[] =>
@@ -35,12 +36,26 @@ describe.each([
   ['roles', (expected: string[]) => expected],
   ['authenticated', (expected: string[]) => [...new Set([...expected, ...ALL_PROPERTIES])]],
 ] as const)('with ACCESS_POLICY=%s', (policy, widened) => {
-  it.each(Object.keys(READERS))('%s reads exactly what is written down', (reader) => {
-    expect(allowedIn(accessTable(policy)[reader] ?? {})).toEqual(widened(ROLES[reader] ?? []).sort());
+  const clients = Object.keys(READERS).filter((reader) => reader !== 'operator');
+  describe.each(['read', 'subscribe'] as const)('%s', (action) => {
+    it.each(clients)('is allowed to %s exactly where it is written down', (reader) => {
+      expect(allowedIn(accessTable(policy, action)[reader] ?? {})).toEqual(widened(ROLES[reader] ?? []).sort());
+    });
+    it('is allowed to an operator nowhere', () => {
+      expect(allowedIn(accessTable(policy, action).operator ?? {})).toEqual([]);
+    });
+  });
+  it.each(clients)('operate: %s nowhere', (reader) => {
+    expect(allowedIn(accessTable(policy, 'operate')[reader] ?? {})).toEqual([]);
+  });
+  it('operate: an operator everywhere', () => {
+    // A channel that the reader's own role does not make, there is none.
+    expect(Object.values(accessTable(policy, 'operate').operator ?? {}).every(Boolean)).toBe(true);
   });
 });
 
-it('the table has every reader and every channel', () => {
+it('the table has every reader, every channel and every action', () => {
+  expect(ACTIONS).toEqual(['subscribe', 'read', 'operate']);
   expect(Object.keys(ROLES)).toEqual(Object.keys(READERS));
   expect(
     Object.values(accessTable('roles')).every((cells) => Object.keys(cells).length === Object.keys(CHANNELS).length),

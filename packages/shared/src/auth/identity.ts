@@ -1,5 +1,8 @@
 /** Who a token says its bearer is. */
 
+/** The claim `aud` of operators' tokens. */
+export const OPERATOR_AUDIENCE = 'belfry-operators';
+
 /** Roles that mean something here. A token may name another, or none: it then has only what every signed-in user has. */
 export const ROLES = ['ADMIN', 'HR', 'MANAGER', 'LANDLORD'] as const;
 export type Role = (typeof ROLES)[number];
@@ -16,4 +19,6 @@ export interface Identity {
   readonly issuedAt: number | undefined;
   /** The token's `jti`, by which it can be revoked. */
   readonly tokenId: string | undefined;
+  /** The token is meant for operators: its bearer acts, and reads no channel. */
+  readonly operator?: boolean;
 }

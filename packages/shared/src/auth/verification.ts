@@ -3,7 +3,7 @@
  * by configuration, never by the token.
  */
 import { isChannelId } from '../protocol/index.js';
-import type { Identity } from './identity.js';
+import { type Identity, OPERATOR_AUDIENCE } from './identity.js';
 
 export interface Verified {
   readonly ok: true;
@@ -30,6 +30,8 @@ export const CLOCK_TOLERANCE_SECONDS = 5;
 const MAX_PROPERTIES = 10_000;
 
 export const refused = (message: string): Refused => ({ ok: false, code: 'token_invalid', message });
+/** Where clients and users show their tokens: an operator's is for the operators' ports alone. */
+export const FOR_OPERATORS: Refused = refused('the token is meant for operators');
 export const EXPIRED: Refused = { ok: false, code: 'token_expired', message: 'the token has expired; fetch a new one' };
 
 /** Who the claims of a good signature name; a refusal where they name nobody, or are not what they should be. */
@@ -52,6 +54,8 @@ export function identityOf(claims: Readonly<Record<string, unknown>>): Verificat
       expiresAt: claims.exp,
       issuedAt: typeof claims.iat === 'number' ? claims.iat : undefined,
       tokenId: typeof claims.jti === 'string' ? claims.jti : undefined,
+      operator:
+        claims.aud === OPERATOR_AUDIENCE || (Array.isArray(claims.aud) && claims.aud.includes(OPERATOR_AUDIENCE)),
     },
   };
 }

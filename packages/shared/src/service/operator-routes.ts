@@ -33,6 +33,8 @@ export interface OperatorRoute {
   /** `{id}` stands for one segment. */
   readonly path: string;
   readonly text: string;
+  /** Whether it leaves an audit line though it changes nothing: it shows what people get. Default: false. */
+  readonly audited?: boolean;
   /** The answer, as JSON; an async iterable is answered line by line while it lasts. */
   readonly run: (call: OperatorCall) => Promise<unknown>;
 }
@@ -60,21 +62,30 @@ export function operatorRoutes(options: {
     }
     const { id, route } = found;
     const { operator } = checked;
+    let body: OperatorCall['body'] = {};
+    /** Also of what failed: half of it may have been done. */
+    const audit = (outcome: Readonly<Record<string, unknown>>): void => {
+      if (route.method === 'GET' && !route.audited) return;
+      const asked = route.method === 'GET' ? Object.fromEntries(url.searchParams) : body;
+      const call = `${route.method} ${route.path}`;
+      logger.info({ audit: true, operator, call, id, body: asked, ...outcome }, 'operator acted');
+    };
     try {
-      const body = route.method === 'POST' ? await readBody(request) : {};
+      if (route.method === 'POST') body = await readBody(request);
       const result = await route.run({ operator, query: url.searchParams, id, body });
+      // What goes on for a while is noted when it begins.
+      audit(isIterable(result) ? {} : { result });
       if (isIterable(result)) {
         response.writeHead(200, { 'content-type': 'application/x-ndjson' });
         for await (const line of result) if (!response.write(`${JSON.stringify(line)}\n`) && response.destroyed) break;
         response.end();
       } else sendJson(response, 200, result);
-      if (route.method !== 'GET')
-        logger.info(
-          { audit: true, operator, call: `${route.method} ${route.path}`, id, body, result },
-          'operator acted',
-        );
     } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
+      if (!(error instanceof OperatorError)) {
+        audit({ failed: 'internal' });
+        throw error;
+      }
+      audit({ failed: error.code });
       sendJson(response, error.status, { code: error.code, message: error.message });
     }
     return true;
