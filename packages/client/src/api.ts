@@ -173,7 +173,10 @@ export interface ClientOptions {
   readonly fallback?: Fallback | false | undefined;
   /** Keeps positions across reloads: `localStorage`, `sessionStorage` or the like. Default: none. */
   readonly storage?: Pick<Storage, 'getItem' | 'setItem'> | undefined;
-  /** Tabs of one origin that pass the same name use one connection. Name the signed-in user in it. Default: not shared. */
+  /**
+   * Tabs of one origin that pass the same name, and show tokens of the same user with the same rights, use one connection.
+   * Default: not shared.
+   */
   readonly share?: string | undefined;
   /** Failures in a row before giving up. Default: never. */
   readonly maxAttempts?: number | undefined;

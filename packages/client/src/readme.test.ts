@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
-import type { ClientOptions } from './api.js';
+import type { Client, ClientOptions } from './api.js';
+import { followBoard } from './board.js';
 import { createClient } from './client.js';
 import { TRANSITIONS } from './machine.js';
 import { type ScriptedServer, startScriptedServer } from './scripted-server.test-support.js';
@@ -37,6 +38,44 @@ describe('the README', () => {
       server = await startScriptedServer();
     });
     afterEach(() => server.close());
+
+    /** Runs the example that contains `mark` with these names in reach. */
+    function runExample(mark: string, surroundings: Readonly<Record<string, unknown>>): void {
+      const examples = [...readme.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code = '']) => code);
+      const code = examples.find((example) => example.includes(mark))?.replace(/^import .*$/m, '');
+      new Function(...Object.keys(surroundings), code ?? 'throw new Error("no such example")')(
+        ...Object.values(surroundings),
+      );
+    }
+
+    it('runs against a cluster, with a token from the environment', async () => {
+      const log = vi.fn();
+      const clients: Client[] = [];
+      runExample('process.env.TOKEN', {
+        createClient: (options: ClientOptions) => {
+          expect(options.url).toBe('ws://127.0.0.1:8765/ws');
+          const client = createClient({ ...options, url: server.url, WebSocket });
+          clients.push(client);
+          return client;
+        },
+        process: { env: { TOKEN: 'token' } },
+        console: { log },
+      });
+      await vi.waitFor(() => expect(log).toHaveBeenCalledWith('at', '7-0', []));
+      server.publish('property:1012650001', 1, { count: 3, message: '3 open' });
+      await vi.waitFor(() => expect(log).toHaveBeenCalledWith('VIOLATION_UPDATE', 3, '3 open'));
+      clients[0]?.dispose();
+    });
+
+    it('follows a board', async () => {
+      const log = vi.fn();
+      const client = createClient({ url: server.url, WebSocket, getToken: () => 'token' });
+      runExample('followBoard(', { client, followBoard, console: { log } });
+      await vi.waitFor(() => expect(log).toHaveBeenCalledWith([]));
+      server.publish('state:tasks', 1, { type: 'STATE_UPDATE', key: 'task-17', document: { title: 'boiler' } });
+      await vi.waitFor(() => expect(log).toHaveBeenLastCalledWith([['task-17', { title: 'boiler' }]]));
+      client.dispose();
+    });
 
     it('does what it says', async () => {
       const [, example = ''] = /```ts\n([\s\S]*?)```/.exec(readme) ?? [];

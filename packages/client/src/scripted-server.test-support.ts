@@ -43,7 +43,7 @@ export interface ScriptedServer {
   /** How it behaves from now on; well, where nothing is said. */
   script(script: Script): void;
   /** Appends and sends it to whoever joined. */
-  publish(channel: string, count?: number): void;
+  publish(channel: string, count?: number, fields?: Readonly<Record<string, unknown>>): void;
   /** The log forgets all but the last `keep` events. */
   trim(channel: string, keep: number): void;
   newEpoch(channel: string): void;
@@ -77,10 +77,11 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
       const after = (message.after as Readonly<Record<string, string>> | undefined)?.[channel];
       const index = events.findIndex(({ id }) => id === after);
       const fromTheStart = after === `${epoch}-0` && (events.length === 0 || events[0]?.id === `${epoch}-1`);
-      const known = after === undefined || index !== -1 || fromTheStart || after === positionOf(channel);
+      const board = channel.startsWith('state:');
+      const known = !board && (after === undefined || index !== -1 || fromTheStart || after === positionOf(channel));
       const rewound = events.slice(events.length - (message.rewind ?? 0));
       const missed = after === undefined ? rewound : events.slice(index + 1);
-      const asked = after !== undefined || message.rewind !== undefined;
+      const asked = board || after !== undefined || message.rewind !== undefined;
       peer.send({
         type: 'SUBSCRIBED',
         channel,
@@ -142,11 +143,17 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     script: (next) => {
       script = next;
     },
-    publish: (channel, count = 1) => {
+    publish: (channel, count = 1, fields = {}) => {
       const log = logOf(channel);
       for (let index = 0; index < count; index++) {
         log.offset++;
-        const event = { id: positionOf(channel), type: 'VIOLATION_UPDATE', channel, timestamp: Date.now() / 1000 };
+        const event = {
+          id: positionOf(channel),
+          type: 'VIOLATION_UPDATE',
+          channel,
+          timestamp: Date.now() / 1000,
+          ...fields,
+        };
         log.events.push(event);
         for (const peer of peers) {
           if (!peer.joined.has(channel) || peer.socket.readyState !== peer.socket.OPEN) continue;
