@@ -66,7 +66,7 @@ export interface OpenOptions {
   readonly context?: BrowserContext | BrowserContextOptions;
   readonly operator?: boolean;
   /** Before the page loads. */
-  readonly prepare?: (page: Page) => Promise<void>;
+  readonly prepare?: (page: Page) => Promise<unknown>;
 }
 
 export const tokenFor = (claims: Readonly<Record<string, unknown>> = {}, expiresInSeconds = 3600): string =>
