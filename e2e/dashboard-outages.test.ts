@@ -1,9 +1,24 @@
-/** The dashboard while things break: gateways and Redis. Nothing is missed, nothing comes twice. */
+/** The dashboard while things break: gateways, Redis, the network, the token. Nothing is missed, nothing comes twice. */
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { connected, hasChromium, listed, type Stage, showsOpen, startStage, status } from './dashboard-stage.js';
+import {
+  connected,
+  hasChromium,
+  listed,
+  row,
+  type Stage,
+  showsOpen,
+  startStage,
+  status,
+  tokenFor,
+} from './dashboard-stage.js';
 
 const TIMEOUT_MS = 60_000;
+/** The SDK does not doubt a connection on which something came within this time. */
+const FRESH_MS = 1_500;
+/** Slow enough that the log still holds all that happens while a page finds another gateway. */
+const PACE_MS = 40;
+const HOUR_MS = 3_600_000;
 
 describe.skipIf(!hasChromium)('while things break, the dashboard', () => {
   let stage: Stage;
@@ -47,12 +62,15 @@ describe.skipIf(!hasChromium)('while things break, the dashboard', () => {
       let n = 1;
       let publishing = true;
       const published = (async () => {
-        while (publishing) await report(id, ++n);
+        while (publishing) {
+          await report(id, ++n);
+          await page.waitForTimeout(PACE_MS);
+        }
       })();
       await stage.gateways[0]?.kill();
       await page.locator('.status-waiting').waitFor();
       await connected(page);
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await showsOpen(page, id, n);
       publishing = false;
       await published;
       await showsOpen(page, id, n);
@@ -83,6 +101,180 @@ describe.skipIf(!hasChromium)('while things break, the dashboard', () => {
         return found;
       });
       expect(new Set(all).size).toBe(all.length);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'asks for a new token before the old one ends, says when it has, and goes on where it was',
+    async () => {
+      const id = newProperty();
+      const page = await stage.open({ claims: { properties: [id] }, expiresInSeconds: 14 });
+      await report(id, 1);
+      await showsOpen(page, id, 1);
+      await page.getByText('Your session ends soon').waitFor({ timeout: 15_000 });
+      await page.getByText('Your session has ended').waitFor({ timeout: 15_000 });
+      await page.locator('.status-bad').waitFor();
+      await report(id, 2);
+      const field = page.getByLabel('New access token');
+      await field.fill(tokenFor({ user_id: 'landlord-8' }));
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await page.getByText('of another user').waitFor();
+      await field.fill(tokenFor({ properties: [id] }));
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await connected(page);
+      await showsOpen(page, id, 2);
+      await page.locator('.renewal').waitFor({ state: 'hidden' });
+      await toActivity(page);
+      await until(page, id, 2);
+      expect(await offsets(page, id)).toEqual([1, 2]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'polls from the third failure on where WebSockets are blocked, and hands back when they are not',
+    async () => {
+      const id = newProperty();
+      await report(id, 1);
+      const page = await stage.open({
+        claims: { properties: [id] },
+        prepare: (page) =>
+          page.addInitScript(() => {
+            const Real = WebSocket;
+            const gate = { blocked: true, tried: 0 };
+            Object.assign(globalThis, {
+              gate,
+              WebSocket: class extends Real {
+                constructor(url: string) {
+                  gate.tried += 1;
+                  super(gate.blocked ? 'ws://127.0.0.1:1' : url);
+                }
+              },
+            });
+          }),
+      });
+      // Whoever does not want to wait need not.
+      const hurry = async (): Promise<void> => {
+        const button = page.getByRole('button', { name: 'Try now' });
+        await button.click({ timeout: 500 }).catch(() => undefined);
+      };
+      const tried = () => page.evaluate(() => (globalThis as unknown as { gate: { tried: number } }).gate.tried);
+      const firstPoll = page.waitForRequest(/\/v1\/state/, { timeout: 30_000 }).then(tried);
+      await vi.waitFor(
+        async () => {
+          if ((await tried()) < 3) await hurry();
+          expect(await status(page).getAttribute('data-mode')).toBe('polling');
+        },
+        { timeout: 30_000, interval: 100 },
+      );
+      expect(await firstPoll).toBe(3);
+      expect(await status(page).textContent()).toMatch(/^Polling · attempt [3-5]/);
+      await showsOpen(page, id, 1);
+      await report(id, 2);
+      await showsOpen(page, id, 2, 25_000);
+      await page.evaluate(() => {
+        (globalThis as unknown as { gate: { blocked: boolean } }).gate.blocked = false;
+      });
+      await vi.waitFor(
+        async () => {
+          await hurry();
+          expect(await status(page).getAttribute('data-status')).toBe('connected');
+        },
+        { timeout: 30_000, interval: 100 },
+      );
+      await report(id, 3);
+      await showsOpen(page, id, 3);
+      await toActivity(page);
+      await until(page, id, 3);
+      const all = await offsets(page, id);
+      expect(all).toEqual(countTo(all[0] ?? 0, 3));
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'notices that the device is offline, and catches up when it is online',
+    async () => {
+      const id = newProperty();
+      const page = await stage.open({ claims: { properties: [id] } });
+      await report(id, 1);
+      await showsOpen(page, id, 1);
+      await connected(page);
+      // Chromium's switch leaves open sockets alone: the other end is frozen, which is what a cut cable feels like.
+      for (const gateway of stage.gateways.slice(1)) gateway.signal('SIGSTOP');
+      try {
+        await page.waitForTimeout(FRESH_MS);
+        await page.context().setOffline(true);
+        await page.locator('.status-waiting').waitFor({ timeout: 30_000 });
+      } finally {
+        for (const gateway of stage.gateways.slice(1)) gateway.signal('SIGCONT');
+      }
+      await report(id, 2);
+      await page.getByText('This device is offline').waitFor();
+      expect(await row(page, id).locator('[data-open]').getAttribute('data-open')).toBe('1');
+      await page.context().setOffline(false);
+      await connected(page);
+      await showsOpen(page, id, 2);
+      await toActivity(page);
+      await until(page, id, 2);
+      expect(await offsets(page, id)).toEqual([1, 2]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'that was closed for an hour and is opened again shows exactly what it missed',
+    async () => {
+      const [a, b] = [newProperty(), newProperty()];
+      const claims = { properties: [a, b] };
+      const first = await stage.open({ claims });
+      const context = first.context();
+      await report(a, 1);
+      await showsOpen(first, a, 1);
+      await connected(first);
+      // The page is left, not killed: that is when positions are written at the latest.
+      await first.goto('about:blank');
+      for (const count of [2, 3, 4]) await report(a, count);
+      await report(b, 7, 'high');
+      const again = await stage.open({
+        claims,
+        context,
+        expiresInSeconds: 3 * 3_600,
+        prepare: (page) => page.clock.install({ time: Date.now() + HOUR_MS }),
+      });
+      await showsOpen(again, a, 4);
+      await showsOpen(again, b, 7);
+      await again.getByText('4 changes while you were away').waitFor();
+      expect(await row(again, a).locator('time').textContent()).toBe('1 hr. ago');
+      await toActivity(again);
+      await again.getByText('4 changes came while you were away').waitFor();
+      expect(await again.locator('[data-origin="replay"]').count()).toBe(4);
+      expect(await offsets(again, a)).toEqual([1, 2, 3, 4]);
+      expect(await offsets(again, b)).toEqual([1]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'works in two tabs, which follow one connection and survive each other',
+    async () => {
+      const id = newProperty();
+      const claims = { user_id: 'landlord-2', properties: [id] };
+      const one = await stage.open({ claims });
+      const two = await stage.open({ claims, context: one.context() });
+      await Promise.all([connected(one), connected(two)]);
+      await report(id, 1);
+      await Promise.all([showsOpen(one, id, 1), showsOpen(two, id, 1)]);
+      const answer = await stage.gateways[1]?.operate('/ws/connections?user=landlord-2');
+      expect(((await answer?.json()) as { total: number }).total).toBe(1);
+      await one.close();
+      await report(id, 2);
+      await connected(two);
+      await showsOpen(two, id, 2);
+      await toActivity(two);
+      await until(two, id, 2);
+      expect(await offsets(two, id)).toEqual([1, 2]);
     },
     TIMEOUT_MS,
   );
