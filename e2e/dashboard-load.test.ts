@@ -48,7 +48,10 @@ describe.skipIf(!hasChromium)('with 500 properties, the dashboard', () => {
     await report(ids, 1);
     const began = Date.now();
     const page = await stage.open({ claims: { properties: ids } });
-    await page.locator('[data-phase="ready"]').nth(PROPERTIES - 1).waitFor({ state: 'attached', timeout: 30_000 });
+    await page
+      .locator('[data-phase="ready"]')
+      .nth(PROPERTIES - 1)
+      .waitFor({ state: 'attached', timeout: 30_000 });
     const readyMs = Date.now() - began;
     await page.evaluate(watch);
     const start = Date.now();

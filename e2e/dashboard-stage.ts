@@ -11,6 +11,7 @@ import {
   startGateway,
   startPublisher,
   startRedis,
+  TEST_SECRET,
   type TestGateway,
   type TestProcess,
   type TestRedis,
@@ -69,20 +70,29 @@ export interface OpenOptions {
   readonly prepare?: (page: Page) => Promise<unknown>;
 }
 
+/** A landlord of each test's own: the cluster keeps their portfolios. */
+let landlord = 100;
+
 export const tokenFor = (claims: Readonly<Record<string, unknown>> = {}, expiresInSeconds = 3600): string =>
-  mintToken({ user_id: 'landlord-7', role: 'LANDLORD', ...claims }, { expiresInSeconds });
+  mintToken({ user_id: `landlord-${landlord}`, role: 'LANDLORD', ...claims }, { expiresInSeconds });
 
 export async function startStage(gatewayCount = 2): Promise<Stage> {
   const redis = await startRedis();
   const start = (name: string, env: Readonly<Record<string, string>> = {}) =>
     startGateway({ REDIS_URL: redis.url, NODE_NAME: name, ...env });
   const [publisher, ...gateways] = await Promise.all([
-    startPublisher({ REDIS_URL: redis.url }),
+    startPublisher({ REDIS_URL: redis.url, JWT_SECRET: TEST_SECRET }),
     ...Array.from({ length: gatewayCount }, (_, index) => start(`gateway-${index + 1}`)),
   ]);
   const known: string[] = gateways.map(({ wsUrl }) => wsUrl);
   const operators = gateways.at(-1)?.operatorUrl ?? '';
-  const server = await serveDashboard(PAGES, { host: '127.0.0.1', port: 0, gateways: known, operators });
+  const server = await serveDashboard(PAGES, {
+    host: '127.0.0.1',
+    port: 0,
+    gateways: known,
+    operators,
+    publisher: publisher.url,
+  });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   const url = `http://127.0.0.1:${server.port}/`;
   const contexts = new Set<BrowserContext>();
@@ -127,6 +137,7 @@ export async function startStage(gatewayCount = 2): Promise<Stage> {
     async clear() {
       await Promise.all([...contexts].map((context) => context.close()));
       contexts.clear();
+      landlord += 1;
     },
     async stop() {
       await browser.close();

@@ -78,11 +78,12 @@ function passOn(operators, request, response) {
  * @param {string} options.host
  * @param {number} options.port
  * @param {readonly string[]} [options.gateways] WebSocket addresses for the page; default: what the build says
+ * @param {string} [options.publisher] address of a publisher, as pages reach it; default: portfolios stay in the browser
  * @param {string} [options.operators] base address of the operators' port; default: calls are not passed on
  * @returns {Promise<{ port: number, close(): void }>}
  */
-export function serveDashboard(folder, { host, port, gateways, operators }) {
-  const config = gateways && JSON.stringify({ gateways, operators: operators ? OPERATORS : '' });
+export function serveDashboard(folder, { host, port, gateways, operators, publisher = '' }) {
+  const config = gateways && JSON.stringify({ gateways, operators: operators ? OPERATORS : '', publisher });
   const server = createServer((request, response) => {
     const url = request.url ?? '/';
     if (url.startsWith(`${OPERATORS}/`)) return passOn(operators, request, response);

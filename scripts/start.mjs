@@ -155,6 +155,7 @@ async function main() {
         port: ports.dashboard,
         gateways: [ports.gateway1, ports.gateway2].map((port) => `ws://${HOST}:${port}/ws`),
         operators: `http://${HOST}:${ports.gateway1Operators}`,
+        publisher: `http://${HOST}:${ports.publisher}`,
       });
       doors.push({ stop: async () => server.close(), kill: server.close });
     }

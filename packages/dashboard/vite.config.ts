@@ -5,5 +5,5 @@ import { defineConfig } from 'vite';
 export default defineConfig({
   base: './',
   plugins: [react()],
-  build: { outDir: 'dist', target: 'es2022', sourcemap: true, reportCompressedSize: false },
+  build: { outDir: 'dist', target: 'es2022', sourcemap: true, reportCompressedSize: false, assetsInlineLimit: 0 },
 });

@@ -49,6 +49,7 @@ export function App({ config, prefill, theme }: AppProps) {
       token: current.token,
       claims,
       gateways: current.gateways,
+      publisher: config.publisher,
       storage: localStorage,
       onToken: (token) => update({ token }),
     });

@@ -4,6 +4,7 @@ import { createRoot } from 'react-dom/client';
 import { App } from './app.js';
 import { createTheme } from './parts/theme.js';
 import { loadConfig, takePrefill } from './session/config.js';
+import '@fontsource-variable/inter/wght.css';
 import './styles/base.css';
 import './styles/layout.css';
 import './styles/parts.css';

@@ -9,7 +9,6 @@ import { DebugPanel } from './pages/debug-panel.js';
 import { PortfolioPage } from './pages/portfolio.js';
 import { PropertyPage } from './pages/property.js';
 import { SettingsPage } from './pages/settings.js';
-import { CityData } from './parts/city-data.js';
 import { useSigned } from './parts/context.js';
 import { LiveSwitch } from './parts/live-switch.js';
 import { Logo } from './parts/logo.js';
@@ -65,13 +64,12 @@ export function Shell() {
           ))}
         </nav>
         <div className="top-end">
-          <CityData />
           <LiveSwitch />
           <StatusChip />
         </div>
       </header>
       <OutageBanner />
-      <main id="main" tabIndex={-1}>
+      <main id="main" tabIndex={-1} data-page={route.join('/')}>
         {page === '' && <PortfolioPage />}
         {page === 'property' && <PropertyPage key={id} id={id} />}
         {page === 'activity' && <ActivityPage />}

@@ -19,7 +19,7 @@ export function Charts() {
   );
   const severities = useMemo(() => bySeverity(properties.values()), [properties]);
   return (
-    <>
+    <div className="charts">
       <section className="card" aria-labelledby="severity-title">
         <h2 id="severity-title">Open by severity</h2>
         <SeverityBar counts={severities} />
@@ -32,7 +32,7 @@ export function Charts() {
         <h2 id="time-title">Changes in the last hour</h2>
         <OverTime />
       </section>
-    </>
+    </div>
   );
 }
 

@@ -2,16 +2,24 @@
 import type { EventMessage } from '@belfry/client';
 import { type FormEvent, useEffect, useState } from 'react';
 import { useSigned } from '../parts/context.js';
+import { fullTime } from '../parts/now.js';
 import { TimeAgo } from '../parts/time-ago.js';
 
 const HIDDEN_FIELDS = new Set(['id', 'channel', 'type', 'timestamp', 'key']);
 const keyOf = (event: EventMessage): string => String(event.key ?? event.type);
 
-const fieldsOf = (event: EventMessage): string =>
+type Field = readonly [name: string, value: string];
+
+/** Names as people write them; what is called a time is shown as one. */
+const fieldsOf = (event: EventMessage): Field[] =>
   Object.entries(event)
-    .filter(([name]) => !HIDDEN_FIELDS.has(name))
-    .map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : value}`)
-    .join(' · ');
+    .filter(([name, value]) => !HIDDEN_FIELDS.has(name) && value !== event.key)
+    .map(([name, value]) => [name.replaceAll('_', ' '), shownAs(name, value)]);
+
+function shownAs(name: string, value: unknown): string {
+  if (typeof value === 'number' && /_(at|as_of)$/.test(name)) return fullTime(value);
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
 
 export function BoardPage() {
   const { session } = useSigned();
@@ -59,7 +67,14 @@ export function BoardPage() {
         {[...rows].map(([key, event]) => (
           <li key={key} data-key={key}>
             <b>{key}</b>
-            <span>{fieldsOf(event)}</span>
+            <dl>
+              {fieldsOf(event).map(([field, value]) => (
+                <div key={field}>
+                  <dt>{field}</dt>
+                  <dd>{value}</dd>
+                </div>
+              ))}
+            </dl>
             <span className="quiet">
               <TimeAgo seconds={event.timestamp} />
             </span>

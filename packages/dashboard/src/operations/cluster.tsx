@@ -29,7 +29,7 @@ export function ClusterPage() {
       <section className="card" aria-labelledby="nodes-title">
         <h2 id="nodes-title">Gateways</h2>
         <Scroll label="Gateways, as a table">
-          <table className="plain">
+          <table className="plain stacked">
             <thead>
               <tr>
                 <th scope="col">Gateway</th>
@@ -45,11 +45,11 @@ export function ClusterPage() {
               {nodes.map((node) => (
                 <tr key={node.node} data-node={node.node}>
                   <th scope="row">{node.node}</th>
-                  <td>
+                  <td data-label="State">
                     <NodeState node={node} />
                   </td>
-                  <td>{node.active_connections}</td>
-                  <td>
+                  <td data-label="Connections">{node.active_connections}</td>
+                  <td data-label="Load">
                     <meter
                       min={0}
                       max={node.max_connections}
@@ -57,9 +57,9 @@ export function ClusterPage() {
                       aria-label={`Load of ${node.node}`}
                     />
                   </td>
-                  <td>{node.unique_properties}</td>
-                  <td>{node.version}</td>
-                  <td>
+                  <td data-label="Properties">{node.unique_properties}</td>
+                  <td data-label="Version">{node.version}</td>
+                  <td data-label="Started">
                     <TimeAgo seconds={node.started_at} />
                   </td>
                 </tr>

@@ -77,7 +77,7 @@ export function ConnectionsPage() {
           Connections <span className="count">{value?.total ?? 0}</span>
         </h2>
         <Scroll label="Connections, as a table">
-          <table className="plain">
+          <table className="plain stacked">
             <thead>
               <tr>
                 <th scope="col">User</th>
@@ -96,30 +96,33 @@ export function ConnectionsPage() {
                   <th scope="row">
                     {connection.user_id ?? 'not signed in'} <span className="quiet">{connection.role}</span>
                   </th>
-                  <td>{connection.node}</td>
-                  <td>{connection.address}</td>
-                  <td>{Object.keys(connection.subscriptions).length}</td>
-                  <td>
+                  <td data-label="Gateway">{connection.node}</td>
+                  <td data-label="Address">{connection.address}</td>
+                  <td data-label="Channels">{Object.keys(connection.subscriptions).length}</td>
+                  <td data-label="Since">
                     <TimeAgo seconds={connection.connected_at} />
                   </td>
-                  <td className="actions">
-                    <button type="button" className="button" onClick={() => setOpen(connection.connection_id)}>
-                      Details
-                    </button>
-                    <ConfirmButton
-                      label={`Disconnect ${connection.user_id ?? connection.connection_id}`}
-                      onConfirm={() =>
-                        void act(`/ws/connections/${encodeURIComponent(connection.connection_id)}`, 'DELETE')
-                      }
-                    >
-                      Disconnect
-                    </ConfirmButton>
+                  <td>
+                    <div className="actions">
+                      <button type="button" className="button" onClick={() => setOpen(connection.connection_id)}>
+                        Details
+                      </button>
+                      <ConfirmButton
+                        label={`Disconnect ${connection.user_id ?? connection.connection_id}`}
+                        onConfirm={() =>
+                          void act(`/ws/connections/${encodeURIComponent(connection.connection_id)}`, 'DELETE')
+                        }
+                      >
+                        Disconnect
+                      </ConfirmButton>
+                    </div>
                   </td>
                 </tr>
               ))}
             </tbody>
           </table>
         </Scroll>
+        {value?.total === 0 && <p className="empty">No connection is like that.</p>}
         <div className="actions">
           {pages.length > 0 && (
             <button type="button" className="button" onClick={() => setPages(pages.slice(0, -1))}>

@@ -28,7 +28,7 @@ export function OperationsPage({ tab }: { readonly tab: string }) {
   return (
     <>
       <h1>Operations</h1>
-      <nav className="tabs" aria-label="Operations">
+      <nav className="tabs subtabs" aria-label="Operations">
         {TABS.map(([path, name]) => (
           <a key={path} href={linkTo('operations', path)} aria-current={path === tab ? 'page' : undefined}>
             {name}

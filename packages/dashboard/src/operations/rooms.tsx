@@ -15,7 +15,9 @@ export function RoomsPage() {
       <h2 id="rooms-title">Rooms</h2>
       {error && <p className="error">{error}</p>}
       {value && value.missing.length > 0 && <p className="error">No answer from {value.missing.join(', ')}.</p>}
-      <table className="bars">
+      {!value && !error && <p className="empty">Asking the gateways…</p>}
+      {value?.rooms.length === 0 && <p className="empty">Nobody follows anything at the moment.</p>}
+      <table className="bars" hidden={!value?.rooms.length}>
         <thead>
           <tr>
             <th scope="col">Channel</th>

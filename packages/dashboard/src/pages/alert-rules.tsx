@@ -15,8 +15,10 @@ import { NewRule } from './new-rule.js';
 const WAY_NAMES: Readonly<Record<Way, string>> = { email: 'e-mail', sms: 'SMS', webhook: 'webhook' };
 
 function describe({ digest, min_severity, properties, quiet_hours, types, via }: AlertRule): string {
-  const what = `${types?.join(', ') ?? 'All types'}, ${SEVERITY_NAMES[min_severity].toLowerCase()} and above`;
-  const where = properties === '*' ? 'all properties' : `${properties.length} properties`;
+  const least = SEVERITY_NAMES[min_severity].toLowerCase();
+  const what = `${types?.join(', ') ?? 'All types'}, ${min_severity === 'critical' ? least : `${least} and above`}`;
+  const count = properties.length === 1 ? '1 property' : `${properties.length} properties`;
+  const where = properties === '*' ? 'all properties' : count;
   const how = via.map((way) => WAY_NAMES[way]).join(' and ');
   const when = digest === 'none' ? 'at once' : digest;
   const quiet = quiet_hours ? `, quiet ${quiet_hours.from}–${quiet_hours.to}` : '';
@@ -80,7 +82,9 @@ export function AlertRules() {
         <>
           <Contacts preferences={preferences} onSave={save} />
           <h3>Rules</h3>
-          {preferences.rules.length === 0 && <p className="empty">No rules yet.</p>}
+          {preferences.rules.length === 0 && (
+            <p className="empty">No rules yet. Add one below, and be told by e-mail, SMS or webhook.</p>
+          )}
           <ul className="rules">
             {preferences.rules.map((rule) => (
               <li key={rule.id} data-rule={rule.id}>
@@ -97,6 +101,7 @@ export function AlertRules() {
               </li>
             ))}
           </ul>
+          <h3>New rule</h3>
           <NewRule onAdd={(rule) => save({ ...preferences, rules: [...preferences.rules, rule] })} />
         </>
       )}

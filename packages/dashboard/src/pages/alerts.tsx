@@ -12,8 +12,10 @@ export function AlertsPage() {
   return (
     <>
       <h1>Alerts</h1>
-      <BrowserNotices />
-      <AlertRules />
+      <div className="halves">
+        <BrowserNotices />
+        <AlertRules />
+      </div>
     </>
   );
 }

@@ -10,7 +10,6 @@ const DAY_MS = 24 * 3_600_000;
 interface Kpi {
   readonly name: string;
   readonly value: number;
-  readonly tone?: 'critical' | undefined;
 }
 
 function counted(view: View, now: number): Kpi[] {
@@ -30,41 +29,40 @@ function counted(view: View, now: number): Kpi[] {
   return [
     { name: 'Properties', value: view.properties.size },
     { name: 'Open violations', value: open },
-    { name: 'Critical', value: critical, tone: critical > 0 ? 'critical' : undefined },
+    { name: 'Critical', value: critical },
     { name: 'New in 24 hours', value: added },
     { name: 'Resolved in 24 hours', value: resolved },
   ];
 }
 
-/** Names under which the cluster may send a number, by ours. */
-const NAMES: Readonly<Record<string, readonly string[]>> = {
-  Properties: ['properties', 'property_count'],
-  'Open violations': ['open_violations', 'open'],
-  Critical: ['critical', 'critical_violations'],
-  'New in 24 hours': ['new_24h', 'new_in_24h', 'new_in_24_hours', 'new_last_24h'],
+/** The fields of `kpi:update`, by our names. */
+const FIELDS: Readonly<Record<string, string>> = {
+  Properties: 'properties',
+  'Open violations': 'open_violations',
+  Critical: 'critical',
+  'New in 24 hours': 'new_24h',
 };
 
-function sentFor(event: EventMessage | undefined, name: string): number | undefined {
-  const fields: Readonly<Record<string, unknown>> = { ...event, ...((event?.kpis ?? {}) as object) };
-  for (const field of NAMES[name] ?? []) {
-    const value = fields[field];
-    if (typeof value === 'number') return value;
-  }
-  return undefined;
+/** The cluster counts over the portfolio that it keeps: where that is not yet the one shown, its numbers are others'. */
+function ofThese({ kpis, properties }: View): EventMessage | undefined {
+  const shown = [...properties.values()].filter(({ phase }) => phase !== 'refused').length;
+  return kpis?.properties === shown ? kpis : undefined;
 }
 
 export function Kpis() {
   const { session } = useSigned();
   const view = useStore(session.live.view);
   const kpis = useMemo(() => counted(view, Date.now()), [view]);
+  const fromCluster = ofThese(view);
   return (
     <dl className="kpis">
-      {kpis.map(({ name, tone, value }) => {
-        const sent = sentFor(view.kpis, name);
+      {kpis.map(({ name, value }) => {
+        const field = fromCluster?.[FIELDS[name] ?? ''];
+        const sent = typeof field === 'number' ? field : undefined;
         return (
           <div
             key={name}
-            className={`card kpi${tone ? ` kpi-${tone}` : ''}`}
+            className={`card kpi${name === 'Critical' && (sent ?? value) > 0 ? ' kpi-critical' : ''}`}
             data-from={sent === undefined ? 'page' : 'cluster'}
           >
             <dt>{name}</dt>

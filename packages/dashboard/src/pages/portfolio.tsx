@@ -2,6 +2,7 @@
 
 import { Charts } from '../charts/charts.js';
 import { ActivityList } from '../parts/activity-list.js';
+import { CityData } from '../parts/city-data.js';
 import { useSigned } from '../parts/context.js';
 import { linkTo } from '../parts/route.js';
 import { useStore } from '../state/store.js';
@@ -15,21 +16,22 @@ export function PortfolioPage() {
   const activity = useStore(session.live.view, ({ activity }) => activity);
   return (
     <>
-      <h1 className="hidden">Portfolio</h1>
+      <div className="page-head">
+        <h1>Portfolio</h1>
+        <CityData />
+      </div>
       <Kpis />
       <div className="columns">
         <PropertyList />
-        <div className="side">
-          <section className="card" aria-labelledby="feed-title">
-            <div className="card-head">
-              <h2 id="feed-title">Latest activity</h2>
-              <a href={linkTo('activity')}>All activity</a>
-            </div>
-            <ActivityList entries={activity.slice(0, FEED_LENGTH)} />
-          </section>
-          <Charts />
-        </div>
+        <section className="card" aria-labelledby="feed-title">
+          <div className="card-head">
+            <h2 id="feed-title">Latest activity</h2>
+            <a href={linkTo('activity')}>All activity</a>
+          </div>
+          <ActivityList entries={activity.slice(0, FEED_LENGTH)} />
+        </section>
       </div>
+      <Charts />
     </>
   );
 }

@@ -18,7 +18,7 @@ const ORDERS = {
 type Order = keyof typeof ORDERS;
 
 const COMPARE: Readonly<Record<Order, (a: Property, b: Property) => number>> = {
-  severity: (a, b) => rank(b.severity) - rank(a.severity) || b.open - a.open,
+  severity: (a, b) => rank(b.severity) - rank(a.severity),
   updated: (a, b) => (b.updatedAt ?? 0) - (a.updatedAt ?? 0),
   open: (a, b) => b.open - a.open,
   name: () => 0,
@@ -27,7 +27,7 @@ const COMPARE: Readonly<Record<Order, (a: Property, b: Property) => number>> = {
 export function PropertyList() {
   const { session } = useSigned();
   const properties = useStore(session.live.view, ({ properties }) => properties);
-  const [order, setOrder] = useState<Order>('name');
+  const [order, setOrder] = useState<Order>('severity');
   const [filter, setFilter] = useState('');
   const wanted = useDeferredValue(filter.trim().toLowerCase());
 

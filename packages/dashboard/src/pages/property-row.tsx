@@ -22,11 +22,14 @@ export const PropertyRow = memo(function PropertyRow({ onRemove, property }: Pro
         <span className="quiet">{detail}</span>
       </div>
       <div className="badges">
-        {[...types.values()].map(({ count, severity: grave, violation_type: type }) => (
-          <span key={type} className={`badge ${count > 0 ? `badge-${grave}` : 'badge-none'}`}>
-            {type} <b>{count}</b>
-          </span>
-        ))}
+        {phase === 'ready' && open === 0 && <span className="badge badge-clear">Nothing open</span>}
+        {[...types.values()]
+          .filter(({ count }) => count > 0)
+          .map(({ count, severity: grave, violation_type: type }) => (
+            <span key={type} className={`badge badge-${grave}`}>
+              {type} <b>{count}</b>
+            </span>
+          ))}
       </div>
       <div className="property-open">
         {/* A new key is a new element: its animation runs once for every change. */}

@@ -100,7 +100,10 @@ export function PropertyPage({ id }: { readonly id: string }) {
         </button>
       </div>
       {property.phase === 'refused' && <p className="error">{property.error}</p>}
-      <dl className="kpis">
+      {property.phase === 'ready' && types.length === 0 && (
+        <p className="card empty">Nothing has been reported of this property. What is will show here by itself.</p>
+      )}
+      <dl className="kpis kpis-few">
         {types.map(({ count, severity, violation_type }) => (
           <div key={violation_type} className="card kpi" data-type={violation_type}>
             <dt>
@@ -116,7 +119,7 @@ export function PropertyPage({ id }: { readonly id: string }) {
         <section className="card" aria-labelledby="violations-title">
           <h2 id="violations-title">Violations in the latest updates</h2>
           <Scroll label="Violations, as a table">
-            <table className="plain">
+            <table className="plain stacked">
               <thead>
                 <tr>
                   <th scope="col">Severity</th>
@@ -129,12 +132,12 @@ export function PropertyPage({ id }: { readonly id: string }) {
               <tbody>
                 {violations.map((violation) => (
                   <tr key={`${violation.type} ${violation.number}`}>
-                    <td>
+                    <td data-label="Severity">
                       <SeverityMark severity={severityOf(violation.severity)} label />
                     </td>
-                    <td>{violation.type}</td>
-                    <td>{violation.number}</td>
-                    <td>{violation.date ?? '–'}</td>
+                    <td data-label="Type">{violation.type}</td>
+                    <td data-label="Number">{violation.number}</td>
+                    <td data-label="Date">{violation.date ?? '–'}</td>
                     <td>{violation.description ?? violation.class ?? '–'}</td>
                   </tr>
                 ))}
@@ -145,7 +148,7 @@ export function PropertyPage({ id }: { readonly id: string }) {
       )}
       <section className="card" aria-labelledby="history-title">
         <h2 id="history-title">History</h2>
-        <ActivityList entries={entries} />
+        {property.phase === 'loading' ? <p className="empty">Loading…</p> : <ActivityList entries={entries} here />}
         {entries.length >= HISTORY && <p className="quiet">The last {HISTORY} events.</p>}
       </section>
     </>

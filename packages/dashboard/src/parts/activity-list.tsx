@@ -11,7 +11,13 @@ function sourceOf({ channel, property }: Activity): string {
   return channel.startsWith('user:') ? 'For you' : 'Announcement';
 }
 
-const Entry = memo(function Entry({ entry }: { readonly entry: Activity }) {
+interface EntryProps {
+  readonly entry: Activity;
+  /** On the page of the property itself: where it happened goes without saying. */
+  readonly here: boolean;
+}
+
+const Entry = memo(function Entry({ entry, here }: EntryProps) {
   return (
     <li
       className={`activity${entry.severity === 'critical' ? ' activity-critical' : ''}`}
@@ -21,13 +27,13 @@ const Entry = memo(function Entry({ entry }: { readonly entry: Activity }) {
       <SeverityMark severity={entry.severity} />
       <div className="activity-body">
         <p className="activity-head">
-          {entry.property ? (
+          {here ? null : entry.property ? (
             <a href={linkTo('property', entry.property)}>{sourceOf(entry)}</a>
           ) : (
             <span>{sourceOf(entry)}</span>
           )}
-          <span className="tag">{entry.label}</span>
           {entry.severity === 'critical' && <span className="tag tag-critical">Critical</span>}
+          <span className="tag">{entry.label}</span>
           {entry.origin === 'replay' && <span className="tag tag-missed">While away</span>}
         </p>
         <p className="activity-text">{entry.message}</p>
@@ -39,12 +45,17 @@ const Entry = memo(function Entry({ entry }: { readonly entry: Activity }) {
   );
 });
 
-export function ActivityList({ entries }: { readonly entries: readonly Activity[] }) {
+interface ActivityListProps {
+  readonly entries: readonly Activity[];
+  readonly here?: boolean;
+}
+
+export function ActivityList({ entries, here = false }: ActivityListProps) {
   if (entries.length === 0) return <p className="empty">Nothing has happened yet. It will show here by itself.</p>;
   return (
     <ol className="activities">
       {entries.map((entry) => (
-        <Entry key={entry.key} entry={entry} />
+        <Entry key={entry.key} entry={entry} here={here} />
       ))}
     </ol>
   );

@@ -12,11 +12,14 @@ export function LiveSwitch() {
         type="button"
         role="switch"
         aria-checked={!paused}
+        aria-label="Live updates"
         className="switch"
         onClick={() => session.live.pause(!paused)}
       >
         <span className="switch-track" aria-hidden="true" />
-        Live updates
+        <span>
+          Live<span className="roomy"> updates</span>
+        </span>
       </button>
       {paused && <span className="waiting">{waiting === 1 ? '1 waiting' : `${waiting} waiting`}</span>}
     </span>

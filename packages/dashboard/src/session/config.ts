@@ -5,6 +5,8 @@ export interface Config {
   readonly gateways: readonly string[];
   /** Base of the operators' calls, same origin: a path. Empty where they are not offered. */
   readonly operators: string;
+  /** Base of the publisher's calls for users. Empty: the portfolio stays in the browser. */
+  readonly publisher: string;
 }
 
 export interface Prefill {
@@ -18,9 +20,13 @@ export async function loadConfig(location: Location, fetch: typeof globalThis.fe
   const given = await fetch('./config.json', { cache: 'no-cache' })
     .then((response) => (response.ok ? response.json() : {}))
     .catch(() => ({}));
-  const { gateways, operators } = (given ?? {}) as Record<string, unknown>;
+  const { gateways, operators, publisher } = (given ?? {}) as Record<string, unknown>;
   const urls = Array.isArray(gateways) ? gateways.filter((url) => typeof url === 'string' && url !== '') : [];
-  return { gateways: urls.length > 0 ? urls : [own], operators: typeof operators === 'string' ? operators : '' };
+  return {
+    gateways: urls.length > 0 ? urls : [own],
+    operators: typeof operators === 'string' ? operators : '',
+    publisher: typeof publisher === 'string' && URL.canParse(publisher, location.href) ? publisher : '',
+  };
 }
 
 /** Takes `#token=…&gateway=…&operator=…` out of the address, so that it stays in no history and no bookmark. */

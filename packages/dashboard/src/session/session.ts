@@ -3,6 +3,7 @@ import { type Client, createClient } from '@belfry/client';
 import { createLive, type Live } from '../state/live.js';
 import { createStore, type Store } from '../state/store.js';
 import { createFrameLog, type FrameLog } from './frame-log.js';
+import { keepPortfolio } from './kept-portfolio.js';
 import { createSaved, type Saved } from './saved.js';
 import { readToken, type TokenClaims } from './token.js';
 
@@ -29,6 +30,8 @@ export interface SessionParts {
   readonly token: string;
   readonly claims: TokenClaims;
   readonly gateways: readonly string[];
+  /** Address of a publisher; empty: the portfolio stays in the browser. */
+  readonly publisher: string;
   readonly storage: Storage;
   readonly onToken: (token: string) => void;
 }
@@ -81,6 +84,30 @@ export function openSession(parts: SessionParts): Session {
     saved.write('portfolio', next);
   }
 
+  function add(id: string): void {
+    if (portfolio.get().includes(id)) return;
+    setPortfolio([...portfolio.get(), id]);
+    live.add(id);
+  }
+
+  function adopt(properties: readonly string[]): void {
+    const was = portfolio.get();
+    for (const id of was) if (!properties.includes(id)) live.remove(id);
+    setPortfolio(properties);
+    for (const id of properties) live.add(id);
+  }
+
+  const stopKeeping = parts.publisher
+    ? keepPortfolio({
+        publisher: new URL(parts.publisher, document.baseURI).href,
+        token: () => token,
+        portfolio,
+        saved,
+        fetch: globalThis.fetch.bind(globalThis),
+        adopt,
+      })
+    : undefined;
+
   return {
     client,
     live,
@@ -105,16 +132,13 @@ export function openSession(parts: SessionParts): Session {
       else client.connect();
       return undefined;
     },
-    add: (id) => {
-      if (portfolio.get().includes(id)) return;
-      setPortfolio([...portfolio.get(), id]);
-      live.add(id);
-    },
+    add,
     remove: (id) => {
       setPortfolio(portfolio.get().filter((other) => other !== id));
       live.remove(id);
     },
     dispose: () => {
+      stopKeeping?.();
       waiting?.(null);
       live.dispose();
       frames.dispose();

@@ -1,0 +1,133 @@
+/** Every page at the sizes and in the themes that people have: reachable for all, and no wider than the screen. */
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { hasChromium, type Stage, screenshot, startStage, tokenFor } from './dashboard-stage.js';
+
+const [FIRST, SECOND, THIRD, FOURTH, FIFTH] = [
+  '1012650001',
+  '1008350041',
+  '3012340005',
+  '4005670012',
+  '2024410017',
+] as const;
+const PORTFOLIO = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
+/** Each page with what shows that it is there whole. */
+const PAGES: readonly (readonly [path: string, name: string, whole: string])[] = [
+  ['', 'portfolio', `[data-property="${FIRST}"] [data-open="4"]`],
+  [`property/${FIRST}`, 'property', '[data-type="HPD"]'],
+  ['activity', 'activity', '.activity-critical'],
+  ['alerts', 'alerts', '[data-rule]'],
+  ['settings', 'settings', '[data-fact="monitored"]'],
+  ['operations/cluster', 'operations-cluster', '[data-node="gateway-2"]'],
+  ['operations/connections', 'operations-connections', '[data-connection]'],
+  ['operations/rooms', 'operations-rooms', '[data-room]'],
+  ['operations/send', 'operations-send', '#message'],
+  ['operations/events', 'operations-events', '[data-event]'],
+  ['operations/board', 'operations-board', '[data-key="hpd"]'],
+];
+
+const violation = (number: string, severity: string, date: string, description: string) => ({
+  number,
+  severity,
+  date,
+  description,
+});
+
+/** A portfolio such as people have: something grave, much that is not, and one property without any. */
+const CHANGES = [
+  {
+    property_id: FIRST,
+    violation_type: 'HPD',
+    violations: [
+      violation('16401127', 'critical', '2026-11-19', 'No heat or hot water in apartment 4B'),
+      violation('16398240', 'high', '2026-11-12', 'Window guard missing on the third storey'),
+      violation('16377519', 'medium', '2026-10-30', 'Peeling paint in the public hall'),
+    ],
+    message: 'No heat or hot water in apartment 4B',
+  },
+  { property_id: FIRST, violation_type: 'DOB', count: 1, severity: 'medium', message: 'Boiler filing overdue' },
+  { property_id: SECOND, violation_type: 'ECB', count: 2, severity: 'high', message: 'Work without a permit' },
+  { property_id: THIRD, violation_type: 'HPD', count: 7, severity: 'medium', message: '7 open violations' },
+  { property_id: THIRD, violation_type: 'HPD', count: 5, severity: 'medium', message: '2 violations resolved' },
+  { property_id: FIFTH, violation_type: '311', count: 3, severity: 'low', message: 'Three complaints about noise' },
+  { property_id: FOURTH, violation_type: 'DOB', count: 0, severity: 'info', message: 'Nothing is open' },
+];
+
+const MANAGER = { user_id: 'manager', role: 'ADMIN' };
+const PREFERENCES = {
+  email: 'landlord@belfry.example',
+  rules: [
+    { id: 'grave', properties: '*', min_severity: 'critical', via: ['email'], digest: 'none' },
+    { id: 'daily', properties: [FIRST], types: ['HPD', 'DOB'], min_severity: 'low', via: ['email'], digest: 'daily' },
+  ],
+};
+
+describe.skipIf(!hasChromium)('each page of the dashboard', () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await startStage();
+    for (const change of CHANGES) await stage.change(change);
+    const event = { type: 'source_state', channel: 'state:sources', state: 'current' };
+    for (const [index, source] of ['hpd', 'dob', 'ecb', '311'].entries()) {
+      await stage.event({ ...event, key: source, source, data_as_of: Date.now() / 1_000 - 3_600 * (3 + index) });
+    }
+    const response = await fetch(`${stage.gateways[0]?.url}/v1/preferences`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${tokenFor(MANAGER)}`, 'content-type': 'application/json' },
+      body: JSON.stringify(PREFERENCES),
+    });
+    expect(response.status).toBe(200);
+  }, 40_000);
+  afterEach(() => stage.clear());
+  afterAll(() => stage?.stop());
+
+  async function findingsOf(page: Page, name: string): Promise<string[]> {
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${name}: ${id} ${nodes[0]?.html}`);
+  }
+
+  async function judge(page: Page, name: string, width: number): Promise<string[]> {
+    const found: string[] = [];
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await screenshot(page, `${name}-${width}-${colorScheme}`);
+      found.push(...(await findingsOf(page, `${name}, ${colorScheme}`)));
+    }
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    return wide > width ? [...found, `${name}: ${wide} px wide`] : found;
+  }
+
+  it.each([
+    [1280, 800],
+    [360, 740],
+  ])(
+    'has no serious accessibility findings, light or dark, and fits into %i pixels',
+    {
+      timeout: 90_000,
+    },
+    async (width, height) => {
+      const context = { viewport: { width, height }, reducedMotion: 'reduce' } as const;
+      const found: string[] = [];
+      const signIn = await (await stage.browser.newContext(context)).newPage();
+      await signIn.goto(stage.url);
+      await signIn.getByLabel('Access token').waitFor();
+      found.push(...(await judge(signIn, 'sign-in', width)));
+      await signIn.context().close();
+      const page = await stage.open({
+        claims: { ...MANAGER, properties: PORTFOLIO },
+        operator: true,
+        context,
+      });
+      for (const [path, name, whole] of PAGES) {
+        await page.evaluate((path) => location.assign(`#/${path}`), path);
+        await page.locator(`main[data-page="${path}"]`).waitFor();
+        await page.locator(`main ${whole}`).first().waitFor();
+        found.push(...(await judge(page, name, width)));
+      }
+      expect(found).toEqual([]);
+    },
+  );
+});
