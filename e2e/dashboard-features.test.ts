@@ -236,7 +236,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
       await page.getByRole('link', { name: 'Boards' }).click();
       await page.getByLabel('Board', { exact: true }).fill('tasks');
       await page.getByRole('button', { name: 'Show' }).click();
-      await page.locator('[data-key="roof"]', { hasText: 'status: open' }).waitFor();
+      await page.locator('[data-key="roof"]', { hasText: 'open' }).waitFor();
     });
 
     it('is not offered to landlords', async () => {
