@@ -49,7 +49,7 @@ it('tells the page where the gateways are, and only then offers operators’ cal
   const gateways = ['ws://127.0.0.1:1/ws'];
   const server = await serveDashboard(folder, { host: '127.0.0.1', port: 0, gateways });
   const base = `http://127.0.0.1:${server.port}`;
-  expect(await (await fetch(`${base}/config.json`)).json()).toEqual({ gateways, operators: '' });
+  expect(await (await fetch(`${base}/config.json`)).json()).toEqual({ gateways, operators: '', publisher: '' });
   expect((await fetch(`${base}/operators/ws/nodes`, { headers: { authorization: 'Bearer x' } })).status).toBe(404);
   server.close();
 });
