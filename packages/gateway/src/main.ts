@@ -53,6 +53,7 @@ import { createSessions } from './session/sessions.js';
 import { gatewaySettings } from './settings.js';
 import { createTransport } from './transport/server.js';
 import { checkTransportSettings } from './transport/settings.js';
+import { readTls } from './transport/tls.js';
 
 const VERSION = '0.1.0';
 /** A signature like any other, of nobody: to measure what verifying costs here. */
@@ -210,6 +211,7 @@ runProcess(async () => {
   const transport = createTransport({
     host: settings.WEBSOCKET_HOST,
     port: settings.WEBSOCKET_PORT,
+    tls: readTls(settings.TLS_CERT_FILE, settings.TLS_KEY_FILE),
     maxConnections: settings.MAX_CONNECTIONS,
     maxConnectionsPerAddress: settings.MAX_CONNECTIONS_PER_IP,
     admitUnauthenticated: (address) => {

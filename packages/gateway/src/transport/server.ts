@@ -7,6 +7,7 @@ import {
   App,
   type HttpRequest,
   type HttpResponse,
+  SSLApp,
   type us_listen_socket,
   us_listen_socket_close,
   type us_socket_context_t,
@@ -36,6 +37,8 @@ import {
 export interface TransportOptions {
   readonly host: string;
   readonly port: number;
+  /** PEM files; undefined where a proxy ends TLS. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
   /** Whether an upgrade that brings no token may be accepted. */
@@ -105,7 +108,8 @@ const PATHS = ['/', '/ws', '/ws/dashboard'];
 
 export function createTransport(options: TransportOptions): Transport {
   const { logger } = options;
-  const app = App();
+  const { tls } = options;
+  const app = tls ? SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile }) : App();
   const originAllowed = createOriginCheck(options.allowedOrigins);
   const addressOf = createAddressReader(options.trustedProxies);
   const cookie = createCookieReader(options.authenticationCookie, options.allowedOrigins);
@@ -150,6 +154,14 @@ export function createTransport(options: TransportOptions): Transport {
     }
     const refused = refusal(request.getHeader('origin'), address);
     if (refused) return refuse(response, refused);
+    // uWebSockets.js asks for a key only. Without these two a page could have a browser send it by other means.
+    if (
+      request.getHeader('upgrade').toLowerCase() !== 'websocket' ||
+      request.getHeader('sec-websocket-version') !== '13'
+    ) {
+      response.writeStatus('426 Upgrade Required').writeHeader('Sec-WebSocket-Version', '13').end('websocket 13\n');
+      return;
+    }
     const credential = credentialOf(
       {
         origin: request.getHeader('origin'),

@@ -5,6 +5,11 @@ import { readNetwork } from './upgrade.js';
 export const transportSettings = {
   WEBSOCKET_HOST: text({ text: 'Address of the clients’ port', default: '0.0.0.0' }),
   WEBSOCKET_PORT: integer({ text: 'Clients’ port; 0 takes a free one', default: '8765', min: 0, max: 65_535 }),
+  TLS_CERT_FILE: text({
+    text: 'PEM file with the certificate (and its chain) of the clients’ port; empty where a proxy ends TLS. Read at start',
+    default: '',
+  }),
+  TLS_KEY_FILE: text({ text: 'PEM file with the key of TLS_CERT_FILE', default: '' }),
   MAX_CONNECTIONS: integer({
     text: 'Connections on this gateway; beyond it, upgrades are refused with 503 and Retry-After',
     default: '10000',

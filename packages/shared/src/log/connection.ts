@@ -2,6 +2,7 @@
  * Connections to Redis for commands: standalone, Sentinel or Cluster behind one URL. Subscriptions have connections of
  * their own: see `link.ts`.
  */
+import { readFileSync } from 'node:fs';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { url } from '../service/settings.js';
 
@@ -10,7 +11,7 @@ export type Connection = Redis | Cluster;
 
 export const redisSettings = {
   REDIS_URL: url({
-    text: 'Redis 7 or later: redis://host:6379/0, rediss:// for TLS, redis+sentinel://host:26379,host:26379/master-name, redis+cluster://host:6379,host:6379',
+    text: 'Redis 7 or later: redis://host:6379/0, rediss:// for TLS (with `?ca=`, and `&cert=` and `&key=`, naming PEM files), redis+sentinel://host:26379,host:26379/master-name, redis+cluster://host:6379,host:6379',
     default: 'redis://127.0.0.1:6379',
     secret: true,
     severalHosts: true,
@@ -26,17 +27,20 @@ export interface RedisAddress {
   readonly options: RedisOptions;
 }
 
-/** Takes a `REDIS_URL` apart. Hosts are separated by commas; credentials stand once, before the first. */
+/**
+ * Takes a `REDIS_URL` apart. Hosts are separated by commas; credentials stand once, before the first.
+ * @throws Error where a PEM file that it names cannot be read: nothing is ever sent without TLS where TLS was asked for
+ */
 export function parseRedisUrl(text: string): RedisAddress {
-  const match = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?]*)(?:\/([^?]*))?/.exec(text);
+  const match = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/.exec(text);
   if (!match) throw new Error('not a Redis URL');
-  const [, scheme, kind, credentials, hosts, path] = match;
+  const [, scheme, kind, credentials, hosts, path, query] = match;
   const [username, password] = (credentials ?? '').split(':').map(decodeURIComponent);
   const standardPort = kind === 'sentinel' ? 26379 : 6379;
   const options: RedisOptions = {
     ...(username ? { username } : {}),
     ...(password ? { password } : {}),
-    ...(scheme === 'rediss' ? { tls: {} } : {}),
+    ...(scheme === 'rediss' ? tlsOptions(kind, new URLSearchParams(query)) : {}),
     ...(kind !== 'cluster' && kind !== 'sentinel' && path ? { db: Number(path) } : {}),
   };
   return {
@@ -45,6 +49,16 @@ export function parseRedisUrl(text: string): RedisAddress {
     master: kind === 'sentinel' ? path || 'mymaster' : undefined,
     options,
   };
+}
+
+/** Sentinels and the masters that they name are two connections, and ioredis asks about TLS for each. */
+function tlsOptions(kind: string | undefined, query: URLSearchParams): RedisOptions {
+  const pem = (name: string) => {
+    const path = query.get(name);
+    return path === null ? {} : { [name]: readFileSync(path) };
+  };
+  const tls = { ...pem('ca'), ...pem('cert'), ...pem('key') };
+  return { tls, ...(kind === 'sentinel' ? { sentinelTLS: tls, enableTLSForSentinelMode: true } : {}) };
 }
 
 function hostAndPort(node: string, standardPort: number): { host: string; port: number } {
