@@ -31,6 +31,7 @@ import {
   startOperatorServer,
   systemClock,
 } from '@belfry/shared/service';
+import { startTracing } from '@belfry/shared/tracing';
 import { createMessageSender } from './admin/messages.js';
 import { commandHandlers, createOperatorRoutes, endRevoked } from './admin/operations.js';
 import { countFollowers, followersByChannel, subscriptionsByKind } from './admin/stats.js';
@@ -51,6 +52,7 @@ import { createBudgets } from './session/rate-limit.js';
 import { adviseReconnect, measureAcceptRate } from './session/reconnect-advice.js';
 import { createSessions } from './session/sessions.js';
 import { gatewaySettings } from './settings.js';
+import { tracedPublish } from './traced-publish.js';
 import { createTransport } from './transport/server.js';
 import { checkTransportSettings } from './transport/settings.js';
 import { readTls } from './transport/tls.js';
@@ -86,6 +88,14 @@ runProcess(async () => {
   });
   shutdownOnSignals(shutdown, logger);
 
+  const tracing = await startTracing({
+    service: 'gateway',
+    version: VERSION,
+    endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
+    share: Number(settings.OTEL_TRACES_SAMPLER_ARG),
+  });
+  shutdown.step('traces of events', tracing.close);
+
   const redis = connect({
     url: settings.REDIS_URL,
     name: `${node}:commands`,
@@ -114,10 +124,10 @@ runProcess(async () => {
           },
         },
       ),
-    publish: (channel, frame) => {
+    publish: tracedPublish((channel, frame) => {
       transport.publish(channel, frame);
       traces.published(channel, frame);
-    },
+    }, tracing),
     clock,
     random: Math.random,
     logger,

@@ -4,6 +4,7 @@ import { authSettings, operatorAuthSettings } from '@belfry/shared/auth';
 import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
 import { presenceSettings } from '@belfry/shared/presence';
 import { integer, logSettings, operatorSettings, text } from '@belfry/shared/service';
+import { tracingSettings } from '@belfry/shared/tracing';
 import { boardSettings } from './channels/board-settings.js';
 import { sessionSettings } from './session/settings.js';
 import { transportSettings } from './transport/settings.js';
@@ -66,5 +67,6 @@ export const gatewaySettings = {
     min: 1,
     max: 100_000,
   }),
+  ...tracingSettings,
   ...logSettings,
 } as const;

@@ -15,6 +15,7 @@ import {
   startOperatorServer,
   systemClock,
 } from '@belfry/shared/service';
+import { startTracing } from '@belfry/shared/tracing';
 import { startAlerts } from './alerts/index.js';
 import { createAlertMetrics } from './alerts/metrics.js';
 import { createIntakeDoor } from './intake/door.js';
@@ -34,6 +35,7 @@ import { startReporting } from './reporting.js';
 import { followPublisherSecrets } from './secrets.js';
 import { checkPublisherSettings, publisherSettings } from './settings.js';
 import { startWhenPossible } from './start-when-possible.js';
+import { tracedLog, traceReports } from './traced.js';
 import { createRevocationCheck } from './users/revocation-check.js';
 
 const VERSION = '0.1.0';
@@ -50,6 +52,14 @@ runProcess(async () => {
   const metrics = createPublisherMetrics(registry);
   const shutdown = createShutdown({ logger, deadlineMs: settings.SHUTDOWN_DEADLINE_MS, exit: process.exit });
   shutdownOnSignals(shutdown, logger);
+
+  const tracing = await startTracing({
+    service: 'publisher',
+    version: VERSION,
+    endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
+    share: Number(settings.OTEL_TRACES_SAMPLER_ARG),
+  });
+  shutdown.step('traces', tracing.close);
 
   // One connection each for what waits (XREAD), for what must not be sent twice (the door), and for all the rest.
   const open = (name: string, special: { resend?: boolean; commandTimeoutMs?: number } = {}) =>
@@ -113,7 +123,10 @@ runProcess(async () => {
   const intake = startIntake({
     connection: connections.commands,
     readerConnection: connections.reader,
-    log: measuredLog(createRedisLog({ connection: connections.commands, prefix, retention }), metrics),
+    log: tracedLog(
+      measuredLog(createRedisLog({ connection: connections.commands, prefix, retention }), metrics),
+      tracing,
+    ),
     prefix,
     name,
     shares: settings.INTAKE_SHARES,
@@ -177,7 +190,7 @@ runProcess(async () => {
     tokens: secrets.services,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     routes: [
-      ...intakeRoutes(door, (kind, count) => metrics.accepted.inc({ kind }, count)),
+      ...intakeRoutes(door, (kind, count) => metrics.accepted.inc({ kind }, count), traceReports(tracing)),
       ...reporting.routes,
       ...portfolios.routes,
     ],

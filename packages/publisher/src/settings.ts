@@ -3,6 +3,7 @@
 import { checkSecret, operatorAuthSettings } from '@belfry/shared/auth';
 import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
 import { ConfigurationError, integer, logSettings, operatorSettings, secret, text } from '@belfry/shared/service';
+import { tracingSettings } from '@belfry/shared/tracing';
 import { alertSettings } from './alerts/settings.js';
 import { portfolioSettings } from './portfolio/settings.js';
 import { sourceSettings } from './sources/index.js';
@@ -114,6 +115,7 @@ export const publisherSettings = {
     text: 'Secret that clients’ tokens (HS256) are signed with, for portfolios; and operators’ where OPERATOR_SECRET is empty',
     default: '',
   }),
+  ...tracingSettings,
   ...logSettings,
 } as const;
 

@@ -7,6 +7,7 @@
  * - counts only, `count`: so many are open; nothing is known of the single ones
  */
 import { isChannelId, SEVERITIES } from '@belfry/shared/protocol';
+import { isTraceparent } from '@belfry/shared/tracing';
 import { z } from 'zod';
 
 /** A building with more open violations of one type than this is not in the city's records; it bounds one entry. */
@@ -48,6 +49,11 @@ const common = {
   timestamp: z.number().positive().max(1e11).optional(),
   /** First load of a property by a source: sets the snapshot, and nothing in it counts as new. */
   baseline: z.boolean().optional(),
+  /** The trace that the report belongs to; its event carries it on. */
+  traceparent: z
+    .string()
+    .refine(isTraceparent, 'must be a W3C traceparent: 00-<trace id>-<span id>-<flags>')
+    .optional(),
 };
 const violations = z.array(violationSchema).max(MAX_VIOLATIONS_PER_CHANGE);
 

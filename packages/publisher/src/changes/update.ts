@@ -23,6 +23,7 @@ export function violationUpdateBody(change: Change, detection: Detection, at: nu
     message: change.message ?? sentence(change.violation_type, detection),
     ...(detection.baseline ? { baseline: true } : {}),
     ...(violations.length > 0 ? { violations } : {}),
+    ...(change.traceparent === undefined ? {} : { traceparent: change.traceparent }),
   });
 }
 

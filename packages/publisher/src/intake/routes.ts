@@ -1,6 +1,8 @@
 /** `POST /v1/changes` and `POST /v1/events`: one report or many; all are accepted, or none. */
+import { NO_TRACING } from '@belfry/shared/tracing';
 import { parseChange } from '../changes/change.js';
 import { parseEvent } from '../changes/event.js';
+import { type ReportTraces, traceReports } from '../traced.js';
 import { type IntakeDoor, IntakeUnavailable, type Report } from './door.js';
 import { MAX_IDEMPOTENCY_KEY_LENGTH } from './entry.js';
 import { HttpError, type HttpReply, type HttpRequest, type Route } from './http.js';
@@ -10,7 +12,11 @@ export const MAX_BATCH = 10_000;
 /** Printable ASCII, as header values are; room is left for the index that a batch adds. */
 const IDEMPOTENCY_KEY = new RegExp(`^[\\x21-\\x7e]{1,${MAX_IDEMPOTENCY_KEY_LENGTH - 8}}$`);
 
-export function intakeRoutes(door: IntakeDoor, onAccepted: (kind: 'change' | 'event', count: number) => void): Route[] {
+export function intakeRoutes(
+  door: IntakeDoor,
+  onAccepted: (kind: 'change' | 'event', count: number) => void,
+  traces: ReportTraces = traceReports(NO_TRACING),
+): Route[] {
   const take = async (kind: 'change' | 'event', request: HttpRequest): Promise<HttpReply> => {
     const key = idempotencyKeyOf(request);
     const body = await request.json();
@@ -21,7 +27,8 @@ export function intakeRoutes(door: IntakeDoor, onAccepted: (kind: 'change' | 'ev
       // In a batch each item has a key of its own: a repeated batch is known item by item.
       return { ...parsed, key: key === undefined || single ? key : `${key}:${index}` };
     });
-    const ids = await accept(door, reports);
+    const traced = traces.begin(reports, request.headers.traceparent);
+    const ids = await accept(door, traced.reports).finally(traced.end);
     onAccepted(kind, ids.length);
     return { status: 202, body: { accepted: ids.length, ids } };
   };
