@@ -2,7 +2,7 @@
  * Applies a batch of one share's entries: to their channels all at once, one call a channel; then to `global`, where
  * every property's events meet, in the order of the intake.
  */
-import type { AppendEntry, AppendOutcome, LogWriter, NewEvent } from '@belfry/shared/log';
+import { type AppendEntry, type AppendOutcome, ChannelBroken, type LogWriter, type NewEvent } from '@belfry/shared/log';
 import { GLOBAL_CHANNEL, propertyOf } from '@belfry/shared/protocol';
 import { type Applied, type ChannelApply, Fenced } from './channel-apply.js';
 import type { IntakeEntry, IntakeItem } from './entry.js';
@@ -29,8 +29,11 @@ export interface BatchApplyOptions {
   readonly onAppended: (events: number, global: number) => void;
 }
 
-/** Resolves when every entry is applied everywhere. @throws Fenced, or what `persist` gives up with */
-export type BatchApply = (works: readonly ShareWork[]) => Promise<void>;
+/**
+ * Resolves when every entry is applied everywhere but on broken channels: with the ids of those that concern one, and
+ * why. @throws Fenced, or what `persist` gives up with
+ */
+export type BatchApply = (works: readonly ShareWork[]) => Promise<ReadonlyMap<string, string>>;
 
 export function createBatchApply(options: BatchApplyOptions): BatchApply {
   const { applyToChannel, generations, lane, log, persist } = options;
@@ -78,22 +81,46 @@ export function createBatchApply(options: BatchApplyOptions): BatchApply {
     return planChannel({ applied: globalApplied, byType: new Map(), seen: seenKeys }, works).entries;
   }
 
+  async function readGlobalApplied(): Promise<string> {
+    const asked = { channel: GLOBAL_CHANNEL, lane, fields: [], idempotencyKeys: [] };
+    return (await persist(() => log.facts(asked))).applied;
+  }
+
   return async (works) => {
-    globalApplied ??= (
-      await persist(() => log.facts({ channel: GLOBAL_CHANNEL, lane, fields: [], idempotencyKeys: [] }))
-    ).applied;
+    const refused = new Map<string, string>();
+    /** A broken channel takes nothing, and holds up no other: what concerns it is refused. */
+    async function unlessBroken<T>(
+      concerned: readonly { id: string }[],
+      call: () => Promise<T>,
+      instead: T,
+    ): Promise<T> {
+      try {
+        return await call();
+      } catch (error) {
+        if (!(error instanceof ChannelBroken)) throw error;
+        for (const { id } of concerned) refused.set(id, error.message);
+        return instead;
+      }
+    }
+
+    globalApplied ??= await unlessBroken([], readGlobalApplied, undefined);
     const byChannel = groupByChannel(works);
     const direct = byChannel.get(GLOBAL_CHANNEL) ?? [];
     byChannel.delete(GLOBAL_CHANNEL);
     let events = 0;
     const parts = await settled(
-      [...byChannel].map(async ([channel, channelWorks]) => {
-        const applied = await applyToChannel(channel, channelWorks);
-        for (const { bodies } of applied) events += bodies?.length ?? 0;
-        return propertyOf(channel) === undefined ? [] : relayed(channel, applied);
-      }),
+      [...byChannel].map(([channel, channelWorks]) =>
+        unlessBroken(channelWorks, async () => {
+          const applied = await applyToChannel(channel, channelWorks);
+          for (const { bodies } of applied) events += bodies?.length ?? 0;
+          return propertyOf(channel) === undefined ? [] : relayed(channel, applied);
+        }, []),
+      ),
     ).finally(() => options.onAppended(events, 0));
-    await appendToGlobal(merge(works, parts.flat(), await directEntries(direct)));
+    const entries = merge(works, parts.flat(), await unlessBroken(direct, () => directEntries(direct), []));
+    const concerned = entries.map(({ intakeId }) => ({ id: intakeId }));
+    await unlessBroken(concerned, () => appendToGlobal(entries), undefined);
+    return refused;
   };
 }
 

@@ -176,6 +176,49 @@ describe('a dead letter', () => {
   });
 });
 
+describe('a channel one of whose keys is not ours', () => {
+  const [broken, sound] = PROPERTIES as [string, string];
+  const foreign = `belfry:{property:${broken}}:log`;
+  const others = PROPERTIES.slice(1);
+
+  it('holds up no other: what it should have got is put aside, until the key is taken away', async () => {
+    await redis.connect().set(foreign, 'foreign');
+    const intake = start();
+    const lost = [await add('change', change(broken, 1_001))];
+    const reporter = createReporter(redis, others);
+    await reporter.report(100);
+    lost.push(await add('change', change(broken, 1_002)));
+    expect(await auditAll(redis, reporter.accepted)).toMatchObject(CLEAN_ALL);
+    await eventually('dead letters', () => intake.seen.dead.length >= 2);
+    expect(intake.seen.dead.map(({ id }) => id)).toEqual(lost);
+    for (const { reason } of intake.seen.dead) expect(reason).toMatch(/^cannot be applied: .*WRONGTYPE/);
+
+    await redis.connect().del(foreign);
+    await add('change', change(broken, 1_003));
+    expect((await eventsOf(`property:${broken}`, 1)).map(({ count }) => count)).toEqual([1_003]);
+  });
+
+  it('takes nothing from those that share an entry with it, on their channels and on global', async () => {
+    await redis.connect().set(foreign, 'foreign');
+    const intake = start();
+    const id = await add('change', `[${change(sound, 1)},${change(broken, 2)},${change(others.at(-1) ?? '', 3)}]`);
+    await eventsOf('global', 2);
+    expect((await logOf('global')).map(({ count }) => count).sort()).toEqual([1, 3]);
+    expect(await logOf(`property:${sound}`)).toHaveLength(1);
+    await eventually('dead letter', () => intake.seen.dead.length > 0);
+    expect(intake.seen.dead.map((letter) => letter.id)).toEqual([id]);
+  });
+
+  it('may be global: properties get theirs', async () => {
+    await redis.connect().set('belfry:{global}:log', 'foreign');
+    const intake = start();
+    const ids = [await add('change', change(sound, 1)), await add('change', change(sound, 2))];
+    expect((await eventsOf(`property:${sound}`, 2)).map(({ count }) => count)).toEqual([1, 2]);
+    await eventually('dead letters', () => intake.seen.dead.length === 2);
+    expect(intake.seen.dead.map(({ id }) => id)).toEqual(ids);
+  });
+});
+
 /** A log that fails where `fails` says so: half the time before, half the time after it was done. */
 function failing(log: LogWriter, fails: () => boolean): LogWriter {
   const maybe = async <T>(call: () => Promise<T>): Promise<T> => {

@@ -144,7 +144,7 @@ export function createLane(options: LaneOptions): Lane {
       else await putAside(work.entry, work.dead);
     }
     try {
-      await apply(works);
+      await applyOrPutAside(works);
     } catch (error) {
       if (error instanceof Fenced || error instanceof Stopped) throw error;
       logger.error({ err: error, share }, 'a batch failed; applying its entries one by one');
@@ -152,11 +152,20 @@ export function createLane(options: LaneOptions): Lane {
     }
   }
 
+  async function applyOrPutAside(works: readonly ShareWork[]): Promise<void> {
+    const refused = await apply(works);
+    if (refused.size === 0) return;
+    for (const { entry, id } of works) {
+      const reason = refused.get(id);
+      if (reason !== undefined) await putAside(entry, `cannot be applied: ${reason}`);
+    }
+  }
+
   /** One of these cannot be worked out, whatever the reason: the others are not to wait for it. */
   async function workOffSingly(works: readonly ShareWork[]): Promise<void> {
     for (const work of works) {
       try {
-        await apply([work]);
+        await applyOrPutAside([work]);
       } catch (error) {
         if (error instanceof Fenced || error instanceof Stopped) throw error;
         await putAside(work.entry, `cannot be applied: ${(error as Error).message}`);

@@ -38,9 +38,9 @@ export interface ChannelReading {
 
 /** What a gateway needs of the log. */
 export interface LogReader {
-  /** @throws LogUnavailable when Redis does not answer in time */
+  /** @throws LogUnavailable when Redis does not answer in time, ChannelBroken */
   read(channel: string, request: ReadRequest): Promise<ChannelReading>;
-  /** The position of each channel, in order; undefined where the channel has no log. Cheap: for checks of thousands. */
+  /** The position of each channel, in order; undefined where the channel has no log, or a broken one. Cheap: for checks of thousands. */
   positions(channels: readonly string[]): Promise<(Position | undefined)[]>;
 }
 
@@ -107,7 +107,7 @@ export interface ChannelFacts {
 
 export type FactsSource = 'facts' | 'snapshot';
 
-/** What a publisher needs of the log. */
+/** What a publisher needs of the log. Every call @throws LogUnavailable, ChannelBroken */
 export interface LogWriter {
   append(request: AppendRequest): Promise<AppendOutcome>;
   facts(request: {
@@ -120,6 +120,14 @@ export interface LogWriter {
   }): Promise<ChannelFacts>;
   /** The frames that an intake entry brought to a channel before, as long as the log holds them. */
   applied(channel: string, intakeIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
+}
+
+/**
+ * Under a key of the channel lies what is not ours. It does not pass by itself: somebody has to take it away. Nothing was
+ * written, and other channels are as they should be.
+ */
+export class ChannelBroken extends Error {
+  readonly code = 'CHANNEL_BROKEN';
 }
 
 /** Redis did not answer, or refused for a reason that passes by itself. Repeat later; nothing is decided. */

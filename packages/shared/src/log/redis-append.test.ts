@@ -2,12 +2,12 @@ import { startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CONFORMANCE_RETENTION } from './conformance.test-support.js';
 import { type Connection, connect } from './connection.js';
-import { LogUnavailable, type LogWriter } from './log.js';
+import { ChannelBroken, type LogReader, type LogWriter } from './log.js';
 import { createRedisLog } from './redis-log.js';
 
 let redis: TestRedis;
 let connection: Connection;
-let log: LogWriter;
+let log: LogReader & LogWriter;
 
 beforeAll(async () => {
   redis = await startRedis();
@@ -60,7 +60,7 @@ describe('appends of one turn', () => {
     await redis.connect().set('belfry:{property:2}:log', 'not a stream');
     const [one, two, three] = await Promise.allSettled(['1', '2', '3'].map((n) => append(`property:${n}`, '{"n":1}')));
     expect(one).toMatchObject({ status: 'fulfilled', value: { status: 'ok' } });
-    expect(two).toMatchObject({ status: 'rejected', reason: expect.any(LogUnavailable) });
+    expect(two).toMatchObject({ status: 'rejected', reason: expect.any(ChannelBroken) });
     expect(three).toMatchObject({ status: 'fulfilled', value: { status: 'ok' } });
     for (const n of ['1', '3']) expect(await redis.connect().xlen(`belfry:{property:${n}}:log`)).toBe(1);
   });
@@ -74,5 +74,50 @@ describe('appends of one turn', () => {
     );
     expect(moved).toEqual({ status: 'conflict', applied: '1-2' });
     expect(fresh).toMatchObject({ status: 'ok' });
+  });
+});
+
+describe('a channel one of whose keys is not ours', () => {
+  const everything = {
+    channel: 'property:1',
+    lane: 0,
+    entries: [
+      { intakeId: '1-1', events: [], facts: { DOB: 'known' } },
+      { intakeId: '1-2', events: [{ key: 'HPD', body: '{"n":2}' }], facts: { HPD: 'known' } },
+    ],
+  };
+  const written = async () => {
+    const keys = await redis.connect().keys('belfry:{property:1}:*');
+    return Promise.all(keys.map(async (key) => [key, await redis.connect().type(key)]));
+  };
+
+  it.each(['log', 'meta', 'snapshot', 'facts'])('gets nothing at all of an append: %s', async (name) => {
+    const foreign = `belfry:{property:1}:${name}`;
+    await redis.connect().set(foreign, 'foreign');
+    for (let attempt = 0; attempt < 3; attempt += 1)
+      await expect(log.append(everything)).rejects.toThrow(ChannelBroken);
+    expect(await written()).toEqual([[foreign, 'string']]);
+    await redis.connect().del(foreign);
+    expect(await log.append(everything)).toMatchObject({ status: 'ok' });
+    expect(await redis.connect().xlen('belfry:{property:1}:log')).toBe(1);
+  });
+
+  it('says so also where its facts and what was applied are asked for', async () => {
+    await redis.connect().set('belfry:{property:1}:facts', 'foreign');
+    const asked = { channel: 'property:1', lane: 0, fields: ['HPD'], idempotencyKeys: [] };
+    await expect(log.facts(asked)).rejects.toThrow(ChannelBroken);
+    await redis.connect().set('belfry:{property:1}:log', 'foreign');
+    await expect(log.applied('property:1', ['1-1'])).rejects.toThrow(ChannelBroken);
+  });
+
+  it('does not keep the positions of others from being read', async () => {
+    await append('property:1', '{"n":1}');
+    await redis.connect().set('belfry:{property:2}:log', 'foreign');
+    await append('property:3', '{"n":3}');
+    expect(await log.positions(['property:1', 'property:2', 'property:3'])).toEqual([
+      expect.objectContaining({ offset: 0 }),
+      undefined,
+      expect.objectContaining({ offset: 0 }),
+    ]);
   });
 });

@@ -6,6 +6,7 @@
 import { Redis } from 'ioredis';
 import { GLOBAL_CHANNEL } from '../protocol/index.js';
 import type { Connection } from './connection.js';
+import { failureOf } from './failure.js';
 import { channelKeys, idempotencyKey } from './keys.js';
 import { type AppendOutcome, type AppendRequest, LogUnavailable, type NewEvent } from './log.js';
 import { type Retention, snapshotTtlSeconds } from './retention.js';
@@ -65,7 +66,7 @@ export function createAppend({ prefix, redis, retention }: AppendOptions): Appen
       (cause: Error) => {
         // One channel's trouble is not to be that of the others. Repeating what was done already is harmless.
         if (part.length > 1 && cause.name === 'ReplyError') for (const one of part) send([one]);
-        else for (const { reject } of part) reject(new LogUnavailable(`no append: ${cause.message}`, { cause }));
+        else for (const { reject } of part) reject(failureOf('no append', cause));
       },
     );
   }

@@ -2,6 +2,7 @@
 import { formatPosition, frameOf, type Position, parsePosition } from '../protocol/index.js';
 import type { Connection } from './connection.js';
 import { createCork } from './cork.js';
+import { failureOf, isWrongType } from './failure.js';
 import { channelKeys, idempotencyKey } from './keys.js';
 import {
   type ChannelFacts,
@@ -62,13 +63,22 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
     for (let start = 0; start < channels.length; start += POSITIONS_PER_PIPELINE) {
       const part = channels.slice(start, start + POSITIONS_PER_PIPELINE);
       const ends = await ask(
-        () =>
-          Promise.all(part.map((channel) => redis.xrevrange(channelKeys(prefix, channel).log, '+', '-', 'COUNT', 1))),
+        () => Promise.all(part.map(endOf)),
         (replies) => replies.map((rows) => parsePosition(rows[0]?.[0])),
       );
       found.push(...ends);
     }
     return found;
+  }
+
+  /** A channel whose log is broken has none: it is not to keep thousands of others from being checked. */
+  async function endOf(channel: string): Promise<[id: string, fields: string[]][]> {
+    try {
+      return await redis.xrevrange(channelKeys(prefix, channel).log, '+', '-', 'COUNT', 1);
+    } catch (error) {
+      if (isWrongType(error as Error)) return [];
+      throw error;
+    }
   }
 
   const append = createAppend({ redis, prefix, retention });
@@ -104,7 +114,7 @@ async function unavailableOnFailure<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (cause) {
-    throw new LogUnavailable(`the log does not answer: ${(cause as Error).message}`, { cause });
+    throw failureOf('the log does not answer', cause as Error);
   }
 }
 

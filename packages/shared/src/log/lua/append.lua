@@ -1,6 +1,6 @@
 #!lua
 -- Appends events: compare-and-set on the intake position, epoch, log, snapshot, facts, publish. All or nothing, so a
--- publisher may repeat a call whose answer it did not see. Several channels in one call are several appends: where the
+-- publisher may repeat a call whose answer it did not see; also where a key is of another type: the call then fails. Several channels in one call are several appends: where the
 -- call fails some may be done, and repeating them is harmless too.
 --
 -- KEYS  per channel: log, meta, snapshot, facts, topic, then one key per idempotency key in the order of the entries
@@ -57,6 +57,10 @@ local function append()
   key_at, at = key_at + 5, at + 5
 
   local m = redis.call('HMGET', meta, 'e', 'g', lane)
+  -- These fail where the key is of another type: before anything is written, and not after half of it.
+  local length = redis.call('XLEN', log)
+  redis.call('HLEN', snapshot)
+  redis.call('HLEN', facts)
   local epoch, generation, applied = m[1], m[2], m[3] or '0-0'
   local applied_ms, applied_seq = parse(applied)
   local results, changed, appended, refused = {}, 0, false, nil
@@ -81,7 +85,7 @@ local function append()
       if event_count > 0 and not appended then
         appended = true
         -- Without its log (expired, evicted) an epoch would count from 0 again, and give old positions to new events.
-        if not epoch or generation ~= replication_id() or redis.call('EXISTS', log) == 0 then
+        if not epoch or generation ~= replication_id() or length == 0 then
           if epoch and generation ~= current then changed = 1 end
           epoch = new_epoch(log, epoch)
           redis.call('HSET', meta, 'e', epoch, 'g', replication_id())
