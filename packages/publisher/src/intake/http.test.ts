@@ -237,6 +237,42 @@ describe('while Redis is away', () => {
     expect(await mortal.connect().xlen('belfry:intake')).toBe(1);
   });
 
+  it('holds no more bodies than its memory allows, also those that were read and wait', async () => {
+    const redisIsBack = deferred<HttpReply>();
+    let waiting = 0;
+    const http = await startHttpDoor({
+      host: '127.0.0.1',
+      port: 0,
+      token: '',
+      maxPendingBytes: 3_000,
+      routes: [
+        {
+          method: 'POST',
+          path: '/v1/slow',
+          handle: async (request) => {
+            await request.json();
+            waiting += 1;
+            return redisIsBack.promise;
+          },
+        },
+      ],
+      logger: createLogger('test', 'silent'),
+      onRefused: () => undefined,
+    });
+    opened.push(http);
+    // Three of these are all that is allowed; each is in hand before the next comes.
+    const large = JSON.stringify('x'.repeat(998));
+    const inHand: Promise<{ status: number }>[] = [];
+    for (let n = 1; n <= 3; n += 1) {
+      inHand.push(post(http, '/v1/slow', large));
+      await eventually('body in hand', () => waiting === n);
+    }
+    expect(await post(http, '/v1/slow', large)).toMatchObject({ status: 429, body: { code: 'too_many_requests' } });
+    redisIsBack.resolve({ status: 200, body: {} });
+    for (const answer of await Promise.all(inHand)) expect(answer.status).toBe(200);
+    expect((await post(http, '/v1/slow', large)).status).toBe(200);
+  });
+
   it('answers 503 where too few replicas hold the change', async () => {
     const http = await open({ replicas: 1 });
     expect(await post(http, '/v1/changes', change)).toMatchObject({ status: 503, body: { code: 'unavailable' } });

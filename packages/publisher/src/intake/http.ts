@@ -65,6 +65,11 @@ export interface HttpDoorOptions {
   /** Pages that users' browsers may call from; see `cors.ts`. Default: any. */
   readonly allowedOrigins?: readonly string[];
   readonly routes: readonly Route[];
+  /**
+   * Bodies that are held at once; beyond it new requests are put off, so that a flood cannot exhaust the memory.
+   * Default: 96 MB.
+   */
+  readonly maxPendingBytes?: number;
   readonly logger: Logger;
   /** Called with every refusal. */
   readonly onRefused: (code: HttpErrorCode) => void;
@@ -77,7 +82,6 @@ export interface HttpDoor {
 }
 
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
-/** Bodies that are held at once; beyond it new requests are put off, so that a flood cannot exhaust the memory. */
 const MAX_PENDING_BYTES = 96 * 1024 * 1024;
 const RETRY_AFTER_SECONDS = 1;
 /** Longer than load balancers keep idle connections (60 s), so that they close first and no request meets a close. */
@@ -92,7 +96,7 @@ const SWEEP_MS = 50;
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { logger, routes } = options;
   const allowOrigin = createCors(options.allowedOrigins ?? ['*']);
-  const memory = { pendingBytes: 0 };
+  const memory = { pendingBytes: 0, maxBytes: options.maxPendingBytes ?? MAX_PENDING_BYTES };
   let closing = false;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -110,9 +114,16 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
       response.setHeader('allow', allowed);
       throw new HttpError('method_not_allowed', `${url.pathname} answers ${allowed}.`);
     }
-    const reply = await route.handle({ url, headers: request.headers, json: () => readJson(request, memory) });
-    if (closing) response.setHeader('connection', 'close');
-    send(response, reply.status, reply.body);
+    const body = { heldBytes: 0 };
+    try {
+      const json = (): Promise<unknown> => readJson(request, memory, body);
+      const reply = await route.handle({ url, headers: request.headers, json });
+      if (closing) response.setHeader('connection', 'close');
+      send(response, reply.status, reply.body);
+    } finally {
+      // Not before: what was read is held as long as it waits for Redis.
+      memory.pendingBytes -= body.heldBytes;
+    }
   }
 
   function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
@@ -173,7 +184,7 @@ function send(response: ServerResponse, status: number, body: unknown): void {
     .end(text);
 }
 
-async function readJson(request: IncomingMessage, memory: { pendingBytes: number }): Promise<unknown> {
+async function readJson(request: IncomingMessage, memory: Memory, held: Held): Promise<unknown> {
   const type = request.headers['content-type'] ?? '';
   if (!/^application\/(?:[a-z.-]+\+)?json\s*(?:;|$)/i.test(type)) {
     throw new HttpError('unsupported_media_type', 'Send JSON, with `Content-Type: application/json`.');
@@ -181,7 +192,7 @@ async function readJson(request: IncomingMessage, memory: { pendingBytes: number
   if (request.headers['content-encoding']) {
     throw new HttpError('unsupported_media_type', 'Send the body without a Content-Encoding.');
   }
-  const body = await readBody(request, memory);
+  const body = await readBody(request, memory, held);
   try {
     return JSON.parse(body);
   } catch (error) {
@@ -189,25 +200,30 @@ async function readJson(request: IncomingMessage, memory: { pendingBytes: number
   }
 }
 
-async function readBody(request: IncomingMessage, memory: { pendingBytes: number }): Promise<string> {
+/** The bodies of all requests together. */
+interface Memory {
+  pendingBytes: number;
+  readonly maxBytes: number;
+}
+/** What of that is one request's, to be given back when it is answered. */
+interface Held {
+  heldBytes: number;
+}
+
+async function readBody(request: IncomingMessage, memory: Memory, held: Held): Promise<string> {
   if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    // Not destroyed when it is too long: node:http reads the rest away, and the client gets to see the answer.
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      memory.pendingBytes += chunk.length;
-      if (size > MAX_BODY_BYTES) throw tooLarge();
-      if (memory.pendingBytes > MAX_PENDING_BYTES) {
-        throw new HttpError('too_many_requests', 'Too much is being sent at once; send it again a little later.');
-      }
-      chunks.push(chunk);
+  // Not destroyed when it is too long: node:http reads the rest away, and the client gets to see the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    held.heldBytes += chunk.length;
+    memory.pendingBytes += chunk.length;
+    if (held.heldBytes > MAX_BODY_BYTES) throw tooLarge();
+    if (memory.pendingBytes > memory.maxBytes) {
+      throw new HttpError('too_many_requests', 'Too much is being sent at once; send it again a little later.');
     }
-    return Buffer.concat(chunks).toString('utf8');
-  } finally {
-    memory.pendingBytes -= size;
+    chunks.push(chunk);
   }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 const tooLarge = (): HttpError =>
