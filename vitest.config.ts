@@ -23,6 +23,7 @@ export default defineConfig({
             'testkit/src/**/*.test.ts',
             'scripts/**/*.test.{ts,mjs}',
             'fuzz/**/*.test.ts',
+            'bench/src/**/*.test.ts',
           ],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },

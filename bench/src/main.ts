@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { buildCentrifuge } from './contenders/centrifuge.js';
 import { CONTENDERS, type ContenderName } from './contenders/names.js';
 import { leaveFirstCore } from './machine/cores.js';
+import { describeMachine } from './machine/describe.js';
 import { saveRun, writeDocument } from './report/document.js';
 import { plainTable, rowsOf } from './report/table.js';
 import { runAll } from './run.js';
@@ -44,30 +45,28 @@ if (contenders.includes('centrifuge')) {
 const started = performance.now();
 const pinned = leaveFirstCore();
 if (!pinned) console.log('processes cannot be tied to cores here: server, Redis and clients share all of them');
-const run = await runAll({
+const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
+const { processor, cores, kernel, versions } = describeMachine();
+console.log(`${processor}, ${cores} cores, Linux ${kernel}`);
+console.log(
+  Object.entries(versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', '),
+);
+await runAll({
   workloads,
   contenders,
   rounds,
   pinned,
   absent,
   onProgress: (text) => console.error(`  ${text}`),
+  // As soon as there is something to keep: a run is long.
+  onWorkload: (workload, run) => {
+    console.log(`\n${workload.title}\n${plainTable(rowsOf(workload, run.workloads[workload.name] ?? {}))}`);
+    if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(run, null, 2)}\n`);
+    if (values.save) saveRun(docs, run);
+  },
 });
-
-const { machine } = run;
-console.log(`${machine.processor}, ${machine.cores} cores, Linux ${machine.kernel}`);
-console.log(
-  Object.entries(machine.versions)
-    .map(([name, version]) => `${name} ${version}`)
-    .join(', '),
-);
-for (const workload of workloads) {
-  console.log(`\n${workload.title}\n${plainTable(rowsOf(workload, run.workloads[workload.name] ?? {}))}`);
-}
 console.log(`\n${Math.round((performance.now() - started) / 1000)} s`);
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(run, null, 2)}\n`);
-if (values.save) {
-  const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
-  saveRun(docs, run);
-  writeDocument(docs);
-}
+if (values.save) writeDocument(docs);
 process.exit(0);

@@ -29,6 +29,8 @@ export interface RunOptions {
   /** Why a contender cannot take part. */
   readonly absent: ReadonlyMap<ContenderName, string>;
   readonly onProgress: (text: string) => void;
+  /** A workload is through; `run` is what there is so far. */
+  readonly onWorkload: (workload: Workload, run: Run) => void;
 }
 
 /** The gateway is held against the bare server: their rounds alternate, so that both see the machine alike. */
@@ -36,8 +38,12 @@ const COMPARED: readonly ContenderName[] = ['bare', 'belfry'];
 
 export async function runAll(options: RunOptions): Promise<Run> {
   const workloads: Record<string, Outcomes> = {};
-  for (const workload of options.workloads) workloads[workload.name] = await runWorkload(workload, options);
-  return { date: new Date().toISOString(), machine: describeMachine(), pinned: options.pinned, workloads };
+  const run: Run = { date: new Date().toISOString(), machine: describeMachine(), pinned: options.pinned, workloads };
+  for (const workload of options.workloads) {
+    workloads[workload.name] = await runWorkload(workload, options);
+    options.onWorkload(workload, run);
+  }
+  return run;
 }
 
 async function runWorkload(workload: Workload, options: RunOptions): Promise<Outcomes> {

@@ -3,9 +3,9 @@ import type { ContenderName } from '../contenders/names.js';
 import { onStage, type Usage, watchUsage } from './stage.js';
 
 export interface ThroughputShape {
-  readonly events: number;
   readonly channels: number;
   readonly inFlight: number;
+  readonly seconds: number;
 }
 
 export interface ThroughputResult {
@@ -13,11 +13,11 @@ export interface ThroughputResult {
   readonly usage: Usage;
 }
 
-export const THROUGHPUT: ThroughputShape = { events: 60_000, channels: 100, inFlight: 512 };
+export const THROUGHPUT: ThroughputShape = { channels: 100, inFlight: 512, seconds: 4 };
 
-const GIVE_UP_MS = 60_000;
 /** The first events pay for compiling. */
-const WARM_UP_SHARE = 0.1;
+const WARM_UP_SECONDS = 1;
+const GIVE_UP_MS = 20_000;
 
 export function measureThroughput(name: ContenderName, shape: ThroughputShape): Promise<ThroughputResult> {
   return onStage(name, async (stage) => {
@@ -26,25 +26,27 @@ export function measureThroughput(name: ContenderName, shape: ThroughputShape): 
     const publisher = await stage.publisher();
     let published = 0;
 
-    /** Publishes until `total`, never more than the window ahead of what has arrived. */
-    async function publishUntil(total: number): Promise<void> {
-      while (published < total) {
-        const room = Math.min(total - published, shape.inFlight - (published - swarms.events));
+    /** Publishes for so long, never more than the window ahead of what has arrived. */
+    async function publishFor(seconds: number): Promise<void> {
+      const end = performance.now() + seconds * 1000;
+      while (performance.now() < end) {
         const sent: Promise<unknown>[] = [];
-        for (let n = 0; n < room; n += 1) {
+        for (let room = shape.inFlight - (published - swarms.events); room > 0; room -= 1) {
           sent.push(publisher.publish(published % shape.channels));
           published += 1;
         }
         await Promise.race([Promise.all(sent), swarms.failed]);
         await swarms.received(published - shape.inFlight / 2, GIVE_UP_MS);
       }
-      await swarms.received(total, GIVE_UP_MS);
     }
 
-    await publishUntil(shape.events * WARM_UP_SHARE);
+    await publishFor(WARM_UP_SECONDS);
     const used = watchUsage(stage, swarms);
-    await publishUntil(shape.events);
+    const before = swarms.events;
+    await publishFor(shape.seconds);
     const { seconds, ...usage } = used();
-    return { eventsPerSecond: (shape.events * (1 - WARM_UP_SHARE)) / seconds, usage };
+    const eventsPerSecond = (swarms.events - before) / seconds;
+    await swarms.received(published, GIVE_UP_MS);
+    return { eventsPerSecond, usage };
   });
 }
