@@ -27,6 +27,8 @@ export type Load = Omit<SwarmPlan, 'first'>;
 
 /** A process may hold no more than 20,000 sockets on many machines. */
 const PROCESSES = 2;
+/** Ten times what the slowest contender takes. */
+const CONNECT_MS = 40_000;
 
 interface Member {
   readonly child: ChildProcess;
@@ -104,7 +106,7 @@ export async function startSwarms(load: Load): Promise<Swarms> {
       const ready = all('ready');
       const started = performance.now();
       tellAll({ kind: 'connect' });
-      await ready;
+      await within(ready, CONNECT_MS, 'not all clients became ready');
       return (performance.now() - started) / 1000;
     },
     async drop() {
@@ -125,19 +127,14 @@ export async function startSwarms(load: Load): Promise<Swarms> {
     },
     async received(events, timeoutMs) {
       if (sum() >= events) return;
-      let timer: NodeJS.Timeout | undefined;
       const { promise, resolve } = withResolve();
       const watcher = (): void => {
         if (sum() >= events) resolve();
       };
       watchers.add(watcher);
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`${sum()} of ${events} events after ${timeoutMs} ms`)), timeoutMs);
-      });
       try {
-        await Promise.race([promise, late, failed]);
+        await within(Promise.race([promise, failed]), timeoutMs, `not all of ${events} events came`);
       } finally {
-        clearTimeout(timer);
         watchers.delete(watcher);
       }
     },
@@ -159,6 +156,18 @@ function addStats(totals: { events: number; bytes: number }, latencies: Histogra
   totals.events += stats.events;
   totals.bytes += stats.bytes;
   latencies.add(stats.latencies);
+}
+
+async function within<T>(work: Promise<T>, ms: number, complaint: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${complaint} in ${ms / 1000} s`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function withResolve(): { promise: Promise<void>; resolve: () => void } {

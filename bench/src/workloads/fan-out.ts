@@ -26,13 +26,13 @@ export interface FanOutResult {
   readonly latencyMs: { readonly p50: number; readonly p99: number };
 }
 
-export const HOT_CHANNEL: FanOutShape = { connections: 5_000, channels: 1, channelsEach: 1, window: 64, seconds: 4 };
+export const HOT_CHANNEL: FanOutShape = { connections: 5_000, channels: 1, channelsEach: 1, window: 64, seconds: 3 };
 export const MANY_CHANNELS: FanOutShape = {
   connections: 5_000,
   channels: 1_000,
   channelsEach: 20,
   window: 1_000,
-  seconds: 4,
+  seconds: 3,
 };
 
 /** Long enough for a few events to have come for everybody. */

@@ -23,14 +23,14 @@ export const STEADY: LatencyShape = {
   channels: 1_000,
   channelsEach: 10,
   eventsPerSecond: 1_000,
-  seconds: 5,
+  seconds: 4,
 };
 export const STEADY_HOT: LatencyShape = {
   connections: 5_000,
   channels: 1,
   channelsEach: 1,
   eventsPerSecond: 10,
-  seconds: 6,
+  seconds: 4,
 };
 
 const WARM_UP_SECONDS = 1.5;

@@ -22,7 +22,7 @@ export const TEN_CHANNELS: MemoryShape = { ...IDLE, channelsEach: 10 };
 
 /** Memory of a process that has just started, or just been rushed at, still moves. */
 const SETTLE_MS = 1_500;
-const REST_MS = 10_000;
+const REST_MS = 8_000;
 
 export function measureMemory(name: ContenderName, shape: MemoryShape): Promise<MemoryResult> {
   return onStage(name, async (stage) => {

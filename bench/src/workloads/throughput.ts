@@ -13,7 +13,7 @@ export interface ThroughputResult {
   readonly usage: Usage;
 }
 
-export const THROUGHPUT: ThroughputShape = { channels: 100, inFlight: 512, seconds: 4 };
+export const THROUGHPUT: ThroughputShape = { channels: 100, inFlight: 2_000, seconds: 3 };
 
 /** The first events pay for compiling. */
 const WARM_UP_SECONDS = 1;
