@@ -82,6 +82,8 @@ function connectAll(): void {
 function churn(perSecond: number, alive: number): void {
   const started = performance.now();
   let come = 0;
+  // They come by the clock, not one after the other.
+  opened = clients.length;
   setInterval(() => {
     const due = ((performance.now() - started) / 1000) * perSecond;
     for (; come < due; come += 1) {
