@@ -33,8 +33,9 @@ export function PropertyList() {
 
   const shown = useMemo(() => {
     const found = [...properties.values()].filter(({ id }) => {
+      if (wanted === '') return true;
       const { detail, title } = placeOf(id);
-      return wanted === '' || `${title} ${detail}`.toLowerCase().includes(wanted);
+      return `${title} ${detail}`.toLowerCase().includes(wanted);
     });
     return found.sort((a, b) => COMPARE[order](a, b) || (a.id < b.id ? -1 : 1));
   }, [properties, wanted, order]);

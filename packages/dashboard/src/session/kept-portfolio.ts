@@ -17,7 +17,8 @@ export interface KeptPortfolioParts {
 }
 
 const SEND_AFTER_MS = 200;
-const RETRY_AFTER_MS = 5_000;
+const FIRST_RETRY_MS = 2_000;
+const LAST_RETRY_MS = 300_000;
 /** Remembers that the last change has not reached the cluster yet. */
 const UNSENT = 'portfolio-unsent';
 
@@ -33,6 +34,7 @@ export function keepPortfolio({ adopt, fetch, portfolio, publisher, saved, token
   const address = new URL('/v1/portfolio', publisher).href;
   const ended = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let retryMs = FIRST_RETRY_MS;
   let sending = false;
   let adopting = false;
 
@@ -49,7 +51,15 @@ export function keepPortfolio({ adopt, fetch, portfolio, publisher, saved, token
     clearTimeout(timer);
     if (ended.signal.aborted) return;
     timer = setTimeout(() => {
-      task().catch(() => later(task, RETRY_AFTER_MS));
+      task().then(
+        () => {
+          retryMs = FIRST_RETRY_MS;
+        },
+        () => {
+          later(task, retryMs);
+          retryMs = Math.min(LAST_RETRY_MS, retryMs * 2);
+        },
+      );
     }, ms);
   }
 
