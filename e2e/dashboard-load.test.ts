@@ -10,7 +10,7 @@ const BATCH = 20;
  * What the page itself asks of its thread, in CPU time: this does not change with what else the machine is busy with.
  * The rest of the time is free for whoever scrolls or types.
  */
-const MOST_BUSY = 0.3;
+const MOST_BUSY = 0.5;
 /** By the clock, and so with room for a machine that has others to serve. */
 const FROZEN_MS = 1_000;
 const MOST_GAPS_BELOW_MS = 500;
