@@ -142,3 +142,15 @@ export const operatorCallsTable = (routes) =>
     ['call', 'what it does'],
     routes.map(({ method, path, text }) => [code(`${method} ${path}`), text]),
   );
+
+/** @param {readonly { control: string, test: string, named: string, verdict: string, source: string }[]} controls */
+export const controlsTable = (controls) =>
+  table(
+    ['control', 'test', 'verdict', 'source'],
+    controls.map(({ control, named, source, test, verdict }) => [
+      control,
+      `${code(test)}: “${named}”`,
+      verdict,
+      source,
+    ]),
+  );

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import {
   accessTableOf,
   closeCodesTable,
+  controlsTable,
   errorCodesTable,
   fieldsTable,
   httpErrorsTable,
@@ -18,6 +19,8 @@ import {
   operatorCallsTable,
   settingsTable,
 } from './docs-tables.mjs';
+import { readVerdicts, verdictOf } from './security.mjs';
+import { CONTROLS } from './security-checklist.mjs';
 import { build, ROOT } from './setup.mjs';
 
 /** Documents with generated parts. */
@@ -28,6 +31,7 @@ export const DOCUMENTS = [
   'docs/publishing.md',
   'docs/metrics.md',
   'docs/operators.md',
+  'docs/security.md',
 ];
 
 /** What most installations set; docs/configuration.md has all. */
@@ -94,7 +98,10 @@ export async function loadParts() {
   const { HTTP_ERRORS } = await built('publisher/dist/intake/http.js');
   const { accessTable } = await built('shared/dist/auth/index.js');
   const { createOperatorRoutes } = await built('gateway/dist/admin/operations.js');
+  const verdicts = readVerdicts();
   return {
+    'security-controls': () =>
+      controlsTable(CONTROLS.map((control) => ({ ...control, verdict: verdictOf(control, verdicts) }))),
     'access-roles': () => accessTableOf(accessTable('roles')),
     'access-authenticated': () => accessTableOf(accessTable('authenticated')),
     // Only their descriptions are read: no part of a gateway is needed for that.

@@ -67,6 +67,7 @@ describe('a token is refused', () => {
     ['that brings its own key (jwk)', handmade({ alg: 'HS256', jwk: { kty: 'oct', k: base64('mine') } }, GOOD, 'mine')],
     ['that names where to fetch its key (jku)', handmade({ alg: 'HS256', jku: 'https://evil.example' }, GOOD, 'evil')],
     ['that points at a file as its key (kid)', handmade({ alg: 'HS256', kid: '../../dev/null' }, GOOD, ' ')],
+    ['signed rightly, as if with another algorithm', handmade({ alg: 'HS512' }, GOOD)],
     ['whose payload was changed', mintToken(GOOD).replace(/\.[^.]*\./, `.${base64({ ...GOOD, role: 'ADMIN' })}.`)],
     ['whose header was changed', mintToken(GOOD).replace(/^[^.]*/, base64({ alg: 'HS256', typ: 'jwt' }))],
     ['not valid yet', mintToken({ ...GOOD, nbf: NOW + 60 })],

@@ -1,0 +1,82 @@
+/** What is installed is what was looked at: exact versions, their hashes, licences that allow it, a list of it all. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ROOT } from '../scripts/setup.mjs';
+
+interface Locked {
+  readonly version?: string;
+  readonly integrity?: string;
+  readonly license?: string;
+  readonly link?: boolean;
+  readonly dev?: boolean;
+  readonly optional?: boolean;
+  readonly inBundle?: boolean;
+}
+const read = (path: string) => JSON.parse(readFileSync(join(ROOT, path), 'utf8'));
+const { packages } = read('package-lock.json') as { packages: Record<string, Locked & { dependencies?: object }> };
+const installed = Object.entries(packages).filter(([path, { link }]) => path.includes('node_modules/') && !link);
+const ours = Object.keys(packages).filter((path) => !path.includes('node_modules'));
+
+/** Licences that ask for nothing but their text, and some that leave alone what only uses them. */
+const ALLOWED =
+  /^(MIT|MIT-0|ISC|0BSD|BSD-2-Clause|BSD-3-Clause|Apache-2\.0|BlueOak-1\.0\.0|CC0-1\.0|CC-BY-4\.0|Unlicense|Python-2\.0|MPL-2\.0|OFL-1\.1|Zlib)$/;
+const allowed = (license = '') =>
+  license
+    .replace(/[()]/g, '')
+    .split(' OR ')
+    .some((either) => either.split(' AND ').every((each) => ALLOWED.test(each)));
+
+/** The addon's package, from npm's `uws-pack` under the alias `uWebSockets.js`; see SECURITY.md. */
+const ADDON = 'sha512-EziGwZOMH8Y09erf/DHBgaGoTgt+XgqLFoyQfRiDrWHDCZ+jZ5aEBW7fSIcD5LzxDimHK2NxJpmlwSIfJiAZkg==';
+
+it('every dependency of ours has one exact version', () => {
+  const loose = ours.flatMap((path) => {
+    const { dependencies = {}, devDependencies = {} } = read(join(path, 'package.json')) as Record<
+      string,
+      Record<string, string>
+    >;
+    return Object.entries({ ...dependencies, ...devDependencies })
+      .filter(([name, version]) => !/^(npm:[\w@/.-]+@)?\d+\.\d+\.\d+$/.test(version) && !name.startsWith('@belfry/'))
+      .map(([name, version]) => `${path}: ${name} ${version}`);
+  });
+  // Node's typings follow the oldest Node that is supported.
+  expect(loose.filter((each) => !each.includes('@types/node'))).toEqual([]);
+});
+
+it('every installed package is locked with its hash', () => {
+  // Packages for platforms that npm could not look at when it wrote the lockfile: they are installed on none that is served.
+  const elsewhere =
+    /(android|darwin|win32|windows|musl|arm|freebsd|netbsd|openbsd|sunos|aix|wasm|riscv64|ppc64|s390x|loong64|mips64el|ia32|openharmony)/;
+  const without = installed.filter(
+    ([path, { inBundle, integrity, optional }]) =>
+      !integrity?.startsWith('sha512-') && !inBundle && !(optional && elsewhere.test(path)),
+  );
+  expect(without.map(([path]) => path)).toEqual([]);
+});
+
+it('every licence is one of those that are allowed', () => {
+  const others = installed.filter(([, { dev, license }]) => !dev && license !== undefined && !allowed(license));
+  expect(others.map(([path, { license }]) => `${path}: ${license}`)).toEqual([]);
+  expect(allowed('GPL-3.0')).toBe(false);
+  expect(allowed('MIT AND GPL-2.0')).toBe(false);
+});
+
+describe('the addon', () => {
+  it('is the package that was looked at, in the lockfile and in SECURITY.md', () => {
+    expect(packages['node_modules/uWebSockets.js']).toMatchObject({ version: '20.0.8', integrity: ADDON });
+    expect(readFileSync(join(ROOT, 'SECURITY.md'), 'utf8')).toContain(ADDON);
+  });
+  it('is, as installed for this Node, one of the files named in SECURITY.md', () => {
+    const folder = join(ROOT, 'node_modules/uWebSockets.js/');
+    const found = execFileSync('find', [folder, '-name', `uws_linux_x64_*.node`], { encoding: 'utf8' })
+      .trim()
+      .split('\n');
+    const hashes = found.map((file) => createHash('sha256').update(readFileSync(file)).digest('hex'));
+    expect(hashes.length).toBeGreaterThan(0);
+    const documented = readFileSync(join(ROOT, 'SECURITY.md'), 'utf8');
+    for (const hash of hashes) expect(documented).toContain(hash);
+  });
+});

@@ -1,0 +1,54 @@
+// @ts-check
+/** One attacker, as hard as one process can: `node hostile-attack.mjs <attack> <port>`. Ended by its parent. */
+import { connect } from 'node:net';
+
+const [attack = '', port = '0'] = process.argv.slice(2);
+const address = () => `127.0.${1 + Math.floor(Math.random() * 200)}.${1 + Math.floor(Math.random() * 200)}`;
+const UPGRADE = (/** @type {string} */ more = '') =>
+  `GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${more}\r\n`;
+const masked = (/** @type {number} */ opcode, /** @type {string} */ text) => {
+  const head = Buffer.from([opcode, 0x80 | text.length, 0, 0, 0, 0]);
+  return Buffer.concat([head, Buffer.from(text)]);
+};
+const many = (/** @type {Buffer} */ bytes, count = 200) => Buffer.concat(Array(count).fill(bytes));
+
+/** @param {string} first @param {Buffer} [again] written whenever there is room @param {boolean} [reads] */
+function hold(first, again, reads = true) {
+  const socket = connect({ host: '127.0.0.1', port: Number(port), localAddress: address() });
+  socket.on('error', () => undefined);
+  socket.once('connect', () => {
+    socket.write(first);
+    const pump = () => {
+      while (again && !socket.destroyed && socket.write(again));
+    };
+    if (again) socket.on('drain', pump);
+    pump();
+  });
+  if (reads) socket.resume();
+  socket.once('close', () => setTimeout(() => hold(first, again, reads), 10));
+}
+/** Comes and goes. @param {string} text @param {number} lanes */
+function churn(text, lanes) {
+  const once = () => {
+    const socket = connect({ host: '127.0.0.1', port: Number(port), localAddress: address() });
+    socket.on('error', () => undefined);
+    socket.once('connect', () => socket.write(text));
+    socket.once('data', () => socket.destroy());
+    socket.once('close', () => setImmediate(once));
+  };
+  for (let n = 0; n < lanes; n += 1) once();
+}
+
+/** @type {Record<string, () => void>} */
+export const ATTACKS = {
+  'connects and goes': () => churn(UPGRADE(), 50),
+  'forged tokens': () =>
+    churn(UPGRADE(`Authorization: Bearer ${'eyJhbGciOiJIUzI1NiJ9.e30.'.padEnd(400, 'x')}\r\n`), 50),
+  'requests over HTTP': () => churn('GET /v1/state?channel=property:1 HTTP/1.1\r\nHost: a\r\n\r\n', 50),
+  pings: () => Array.from({ length: 20 }, () => hold(UPGRADE(), many(masked(0x89, '')))),
+  'frames that are no JSON': () => Array.from({ length: 20 }, () => hold(UPGRADE(), many(masked(0x81, '{"type":')))),
+  'tiny fragments': () => Array.from({ length: 20 }, () => hold(UPGRADE(), many(masked(0x00, 'x')))),
+  'never reads': () => Array.from({ length: 50 }, () => hold(UPGRADE(), many(masked(0x89, 'x'.repeat(100))), false)),
+  'half requests': () => Array.from({ length: 1_000 }, () => hold('GET /ws HTTP/1.1\r\nHost: a\r\n')),
+};
+if (attack) ATTACKS[attack]?.();
