@@ -102,6 +102,7 @@ describe.runIf(chromiumPath())('in a page of another origin', () => {
       '/': { type: 'text/html', body: HTML },
       '/index.js': await bundle('index.js'),
       '/sse.js': await bundle('sse.js'),
+      '/share.js': await bundle('share.js'),
     });
     browser = await startBrowser();
   });
@@ -148,5 +149,65 @@ describe.runIf(chromiumPath())('in a page of another origin', () => {
     await until(async () => expect(answers).toContain(304));
     await log.append(channel, numbered(2, 2), 'HPD');
     await until(async () => expect(await states()).toEqual([1, 2]));
+  });
+
+  it('two tabs that share a connection survive a killed gateway and a closed tab: nothing missed, nothing twice', async () => {
+    const [a, b] = await Promise.all([start(), start()]);
+    const context = await browser.newContext();
+    const sockets: Page[] = [];
+    let stopped = false;
+    let publishing: Promise<void> | undefined;
+    try {
+      const openTab = async (): Promise<Page> => {
+        const tab = await context.newPage();
+        tab.on('websocket', () => sockets.push(tab));
+        await tab.goto(pages.url);
+        await tab.evaluate(
+          ({ url, token, property }) => {
+            const kept = window as unknown as Kept;
+            kept.numbers = [];
+            kept.client = kept.createClient({
+              url,
+              getToken: () => token,
+              share: 'app',
+              random: () => Math.random() / 20,
+            });
+            kept.client.subscribe(property, {
+              onLive: () => {
+                kept.live = true;
+              },
+              onEvent: ({ n }) => kept.numbers.push(Number(n)),
+            });
+          },
+          { url: [a.wsUrl, b.wsUrl], token: mintToken({ user_id: 'manager', role: 'ADMIN' }), property },
+        );
+        await until(async () => expect(await tab.evaluate(() => (window as unknown as Kept).live)).toBe(true));
+        return tab;
+      };
+      const numbersOf = (tab: Page) => tab.evaluate(() => (window as unknown as Kept).numbers);
+      const one = await openTab();
+      let last = 0;
+      publishing = (async () => {
+        while (!stopped) await log.append(channel, numbered(++last, last), 'HPD');
+      })();
+      // While events come: the gateway starts the channel anew for the second tab.
+      const two = await openTab();
+      expect(sockets.map((tab) => tab === one)).toEqual([true]);
+      const first = (await numbersOf(one)).at(-1) ?? 0;
+      await a.kill();
+      await until(async () => expect((await numbersOf(one)).at(-1)).toBeGreaterThan(first + 50));
+      await one.close();
+      const before = (await numbersOf(two)).at(-1) ?? 0;
+      await until(async () => expect((await numbersOf(two)).at(-1)).toBeGreaterThan(before + 50));
+      stopped = true;
+      await publishing;
+      await until(async () => expect((await numbersOf(two)).at(-1)).toBe(last));
+      const heard = await numbersOf(two);
+      expect(heard).toEqual(count(heard[0] ?? 0, last));
+    } finally {
+      stopped = true;
+      await publishing;
+      await context.close();
+    }
   });
 });

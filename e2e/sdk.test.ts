@@ -1,5 +1,6 @@
 /** The SDK, as it is published, against real gateways: what it promises of reconnects, reloads, outages and tokens. */
 import { type Client, type ClientOptions, createClient, type EventMessage, type Handlers } from '@belfry/client';
+import { followBoard } from '@belfry/client/board';
 import {
   mintToken,
   openTestLog,
@@ -306,6 +307,28 @@ describe('the client', () => {
     await log.append(channel, numbered(5, 5));
     await seen.got(5);
     expect(client.state.status).toBe('connected');
+  });
+
+  it('keeps a board true over many changes and a killed gateway, and reports no gap', async () => {
+    const [a, b] = await Promise.all([start(), start()]);
+    const client = open({ url: [a.wsUrl, b.wsUrl], ...hasty });
+    const gaps: unknown[] = [];
+    client.on('gap', (gap) => gaps.push(gap));
+    let shown: Readonly<Record<string, unknown>> = {};
+    followBoard(client, 'state:tasks', {
+      onChange: (items) => {
+        shown = Object.fromEntries([...items].map(([key, { document }]) => [key, document?.n]));
+      },
+    });
+    await vi.waitFor(() => expect(client.state.status).toBe('connected'));
+    const set = (key: string, n: number) =>
+      log.append('state:tasks', [{ type: 'STATE_UPDATE', key, document: { n } }], `event:${key}`);
+    for (let n = 1; n <= 50; n++) await set(`task-${n % 3}`, n);
+    await vi.waitFor(() => expect(shown).toEqual({ 'task-0': 48, 'task-1': 49, 'task-2': 50 }), { timeout: 10_000 });
+    await a.kill();
+    for (let n = 51; n <= 60; n++) await set(`task-${n % 3}`, n);
+    await vi.waitFor(() => expect(shown).toEqual({ 'task-0': 60, 'task-1': 58, 'task-2': 59 }), { timeout: 15_000 });
+    expect(gaps).toEqual([]);
   });
 
   it('hears what is meant for its user, over a reconnect too', async () => {
