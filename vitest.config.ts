@@ -20,7 +20,7 @@ export default defineConfig({
           name: 'parts',
           include: [
             'packages/*/src/**/*.test.{ts,tsx}',
-            'testkit/src/**/*.test.ts',
+            '{testkit,loadtest}/src/**/*.test.ts',
             'scripts/**/*.test.{ts,mjs}',
             'fuzz/**/*.test.ts',
             'bench/src/**/*.test.ts',

@@ -1,6 +1,8 @@
 /** What is applied to a cluster: every overlay and component valid to the letter, and within our own policies. */
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { readSettings, type Settings } from '@belfry/shared/service';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
@@ -8,9 +10,11 @@ import { find, get, POLICIES, settingsOf } from '../deploy/verify/policies.mjs';
 import { K8S, type KubernetesObject, OVERLAYS, render, renderWith } from '../deploy/verify/render.mjs';
 import { createSchemaCheck } from '../deploy/verify/schemas.mjs';
 import { findTool, kubernetesSchemas } from '../deploy/verify/tools.mjs';
+import { OPTIONS, readSettings as readLoadSettings } from '../loadtest/src/k6/settings.ts';
 
 const kubectl = findTool('kubectl');
 const kubeScore = findTool('kube-score');
+const LOAD_SCRIPTS = fileURLToPath(new URL('../loadtest/src/k6', import.meta.url));
 const schemas = kubectl ? await kubernetesSchemas() : undefined;
 
 /** Environments by what they consist of; `legacy` has what no overlay uses. */
@@ -79,6 +83,33 @@ describe.skipIf(!kubectl)('the overlays (need kubectl)', () => {
     expect(check(monitor)).toHaveLength(1);
     expect(check({ ...gateway, kind: 'Deploymint' })).toEqual(['there is no schema of apps/v1 Deploymint']);
   });
+
+  it.skipIf(!schemas)(
+    'run a load test of all of the scripts, as the operator takes it (needs the schemas)',
+    async () => {
+      const objects = await renderWith(kubectl ?? '', ['load-test', 'network-policies'], { namespace: 'belfry-load' });
+      const check = createSchemaCheck(schemas ?? '');
+      expect(objects.flatMap((object) => check(object))).toEqual([]);
+      const { spec } = get(objects, 'TestRun', 'load-test');
+      const { data } = get(objects, 'ConfigMap', spec.script.configMap.name);
+      const scripts = readdirSync(LOAD_SCRIPTS).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
+      expect(Object.keys(data).sort()).toEqual(scripts.sort());
+      expect(data[spec.script.configMap.file]).toContain('export function handleSummary');
+      // What k6 would say to these settings, it says when it is too late.
+      const given = Object.fromEntries(
+        spec.runner.env.map(({ name, value }: { name: string; value: string }) => [name, value]),
+      );
+      expect(readLoadSettings(given.LOAD_SCENARIO, (_, { env }) => given[env]).connections).toBe(10_000);
+      const known = new Set(Object.values(OPTIONS).flatMap(({ env }) => [env, `${env}_FILE`]));
+      expect(Object.keys(given).filter((name) => !/^(K6_|LOAD_SCENARIO)/.test(name) && !known.has(name))).toEqual([]);
+
+      const broken = JSON.parse(JSON.stringify(get(objects, 'TestRun', 'load-test')));
+      broken.spec.runner.enableServiceLinks = false;
+      broken.spec.parallelism = '2';
+      broken.spec.starter.resources.limit = {};
+      expect(check(broken)).toHaveLength(3);
+    },
+  );
 
   it.each(POLICIES)('would break it: $name', (policy) => {
     const objects = copyOf(environment('prod'));

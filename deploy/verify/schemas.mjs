@@ -6,6 +6,7 @@ import * as gatewayApi from '@kubernetes-models/gateway-api/gateway.networking.k
 import * as keda from '@kubernetes-models/keda/keda.sh/v1alpha1';
 import * as prometheusOperator from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
 import { Ajv } from 'ajv';
+import { TEST_RUN } from './testrun.mjs';
 
 /** @typedef {new (object: any) => { validate(): void }} Model */
 
@@ -34,17 +35,26 @@ export function createSchemaCheck(folder) {
       : ['', object.apiVersion];
     const custom = CUSTOM[object.apiVersion];
     if (custom) return checkCustom(custom, object);
+    if (object.apiVersion === 'k6.io/v1alpha1' && object.kind === 'TestRun') {
+      return faultsOf(ajv.getSchema(TEST_RUN.$id) ?? ajv.compile(TEST_RUN), object);
+    }
     const name = [object.kind.toLowerCase(), group.split('.')[0], version].filter((part) => part !== '').join('-');
     const file = `${name}.json`;
     if (!existsSync(join(folder, file))) return [`there is no schema of ${object.apiVersion} ${object.kind}`];
-    const validate = ajv.getSchema(file) ?? ajv.addSchema(read(file), file).getSchema(file);
-    if (!validate) throw new Error(`no validator for ${file}`);
-    return validate(object)
-      ? []
-      : (validate.errors ?? []).map(
-          (error) => `${error.instancePath} ${error.message} ${JSON.stringify(error.params)}`,
-        );
+    return faultsOf(ajv.getSchema(file) ?? ajv.addSchema(read(file), file).getSchema(file), object);
   };
+}
+
+/**
+ * @param {ReturnType<Ajv['getSchema']>} validate
+ * @param {object} object
+ */
+function faultsOf(validate, object) {
+  if (!validate) throw new Error('the schema was added, and there is no validator for it');
+  if (validate(object)) return [];
+  return (validate.errors ?? []).map(
+    (error) => `${error.instancePath} ${error.message} ${JSON.stringify(error.params)}`,
+  );
 }
 
 /**

@@ -1,0 +1,108 @@
+/** What a client concludes: each way in which events can be wrong is told apart, and what is right is not complained of. */
+import { describe, expect, it } from 'vitest';
+import { type Audit, createAudit } from './audit.ts';
+import { type LoadEvent, readEvent, writeMark } from './frames.ts';
+
+const SINCE = 1_000;
+const event = (offset: number, n: number, more: Partial<LoadEvent> = {}): LoadEvent => ({
+  id: `7-${offset}`,
+  source: 'a',
+  n,
+  sentMs: SINCE + n,
+  sinceMs: SINCE,
+  last: false,
+  ...more,
+});
+const NOTHING = { gaps: 0, missing: 0, repeated: 0 };
+
+function joined(nowMs = SINCE - 1, id = '7-10'): Audit {
+  const audit = createAudit();
+  audit.subscribed(id, undefined, nowMs);
+  return audit;
+}
+
+describe('an audit', () => {
+  it('finds nothing wrong with events that continue, up to the last one', () => {
+    const audit = joined();
+    expect(audit.event(event(11, 1))).toEqual(NOTHING);
+    expect(audit.event(event(12, 2))).toEqual(NOTHING);
+    expect(audit.complete()).toBe(false);
+    expect(audit.event(event(13, 3, { last: true }))).toEqual(NOTHING);
+    expect(audit.complete()).toBe(true);
+    expect(audit.position()).toBe('7-13');
+  });
+
+  it('finds an event that was lost on its way: both the offset and the count tell', () => {
+    const audit = joined();
+    audit.event(event(11, 1));
+    expect(audit.event(event(13, 3))).toEqual({ gaps: 1, missing: 1, repeated: 0 });
+    expect(audit.event(event(14, 4))).toEqual(NOTHING);
+  });
+
+  it('finds an event that was accepted and never got an offset: only the count tells', () => {
+    const audit = joined();
+    audit.event(event(11, 1));
+    expect(audit.event(event(12, 3))).toEqual({ gaps: 0, missing: 1, repeated: 0 });
+  });
+
+  it('finds the first ones missing where the client was there before, and not where it came later', () => {
+    expect(joined(SINCE - 1).event(event(11, 3))).toEqual({ gaps: 0, missing: 2, repeated: 0 });
+    expect(joined(SINCE + 1).event(event(11, 3))).toEqual(NOTHING);
+  });
+
+  it('finds what comes twice, by its offset or by its count', () => {
+    const audit = joined();
+    audit.event(event(11, 1));
+    expect(audit.event(event(11, 1))).toEqual({ gaps: 0, missing: 0, repeated: 1 });
+    expect(audit.event(event(12, 1))).toEqual({ gaps: 0, missing: 0, repeated: 1 });
+    expect(audit.event(event(13, 2))).toEqual(NOTHING);
+  });
+
+  it('finds a new epoch that nobody announced', () => {
+    const audit = joined();
+    audit.event(event(11, 1));
+    expect(audit.event(event(1, 2, { id: '8-1' }))).toEqual({ gaps: 1, missing: 0, repeated: 0 });
+  });
+
+  it('holds what comes after a return to what came before it', () => {
+    const audit = joined();
+    audit.event(event(11, 1));
+    audit.subscribed('7-13', true, SINCE + 5);
+    expect(audit.position()).toBe('7-11');
+    expect(audit.event(event(13, 3))).toEqual({ gaps: 1, missing: 1, repeated: 0 });
+  });
+
+  it('begins anew where the server says that it could not continue', () => {
+    const audit = joined();
+    audit.event(event(11, 1));
+    audit.subscribed('9-40', false, SINCE + 5);
+    expect(audit.event(event(41, 30, { id: '9-41' }))).toEqual(NOTHING);
+    audit.resynced('9-50');
+    expect(audit.event(event(51, 60, { id: '9-51' }))).toEqual(NOTHING);
+  });
+
+  it('counts each source by itself', () => {
+    const audit = joined();
+    expect(audit.event(event(11, 1))).toEqual(NOTHING);
+    expect(audit.event(event(12, 1, { source: 'b' }))).toEqual(NOTHING);
+    expect(audit.event(event(13, 3, { source: 'b' }))).toEqual({ gaps: 0, missing: 1, repeated: 0 });
+    expect(audit.event(event(14, 2))).toEqual(NOTHING);
+  });
+});
+
+describe('reading a frame', () => {
+  const mark = { source: 'run1', n: 12, sentMs: 1_700_000_000_123, sinceMs: 1_700_000_000_000, last: true };
+  const frame = { id: '7-12', channel: 'property:load-1', type: 'load_test', timestamp: 1, message: writeMark(mark) };
+
+  it('finds in an event what was written into it, wherever its fields stand', () => {
+    expect(readEvent(JSON.stringify({ ...frame, filling: 'xxx' }))).toEqual({ ...mark, id: '7-12' });
+    const { id, ...rest } = frame;
+    expect(readEvent(JSON.stringify({ ...rest, id }))).toEqual({ ...mark, id: '7-12' });
+  });
+
+  it('takes nothing else for an event: not a snapshot that holds one, and no other type', () => {
+    expect(readEvent(JSON.stringify({ type: 'STATE', id: '7-12', events: [frame] }))).toBeUndefined();
+    expect(readEvent(JSON.stringify({ ...frame, type: 'VIOLATION_UPDATE' }))).toBeUndefined();
+    expect(readEvent('{"type":"PING"}')).toBeUndefined();
+  });
+});

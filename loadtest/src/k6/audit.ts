@@ -1,0 +1,90 @@
+/**
+ * What one client may conclude from what it got. Two questions, asked independently: do the offsets continue (the cluster's
+ * word), and is everything there that the publisher says it published (the load test's own count)?
+ */
+import type { LoadEvent } from './frames.ts';
+
+export interface Finding {
+  /** Offsets that were skipped without a word. */
+  readonly gaps: number;
+  /** Events that the publisher counts and this client never got. */
+  readonly missing: number;
+  /** Offsets or counts that came a second time. */
+  readonly repeated: number;
+}
+
+export interface Audit {
+  /** Where to resume; undefined before the first SUBSCRIBED. */
+  position(): string | undefined;
+  /** SUBSCRIBED came. `recovered`: as in the frame; `nowMs`: milliseconds since 1970. */
+  subscribed(id: string, recovered: boolean | undefined, nowMs: number): void;
+  /** The server said that it lost continuity, and that all is as in the snapshot at `id`. */
+  resynced(id: string): void;
+  event(event: LoadEvent): Finding;
+  /** The publisher's last event has come, so everything is judged. */
+  complete(): boolean;
+}
+
+interface Position {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+const NOTHING: Finding = { gaps: 0, missing: 0, repeated: 0 };
+
+/** Of one channel, from a client's first subscription on, over all its connections. */
+export function createAudit(): Audit {
+  let last: Position | undefined;
+  let joinedMs = Number.POSITIVE_INFINITY;
+  let complete = false;
+  /** Per source: the count that must come next. */
+  const expected = new Map<string, number>();
+
+  function judgeOffset(position: Position): number {
+    if (last === undefined) return 0;
+    return position.epoch === last.epoch ? position.offset - last.offset - 1 : 1;
+  }
+
+  /** Missing where above 0, repeated where below. */
+  function judgeCount(event: LoadEvent): number {
+    // Who was there before a source began has to get its first event; who came later begins with what comes.
+    const due = expected.get(event.source) ?? (joinedMs < event.sinceMs ? 1 : event.n);
+    expected.set(event.source, Math.max(due, event.n + 1));
+    return event.n - due;
+  }
+
+  return {
+    position: () => (last ? `${last.epoch}-${last.offset}` : undefined),
+    subscribed(id, recovered, nowMs) {
+      // The replay continues behind our own position: only then does each of its events show whether it does.
+      if (recovered === true && last !== undefined) return;
+      if (last === undefined) joinedMs = nowMs;
+      else this.resynced(id);
+      last = readPosition(id);
+    },
+    resynced(id) {
+      last = readPosition(id);
+      expected.clear();
+      joinedMs = Number.POSITIVE_INFINITY;
+    },
+    event(event) {
+      const position = readPosition(event.id);
+      const skipped = judgeOffset(position);
+      const uncounted = judgeCount(event);
+      if (skipped >= 0) last = position;
+      complete ||= event.last;
+      if (skipped === 0 && uncounted === 0) return NOTHING;
+      return {
+        gaps: Math.max(0, skipped),
+        missing: Math.max(0, uncounted),
+        repeated: skipped < 0 || uncounted < 0 ? 1 : 0,
+      };
+    },
+    complete: () => complete,
+  };
+}
+
+function readPosition(id: string): Position {
+  const dash = id.lastIndexOf('-');
+  return { epoch: id.slice(0, dash), offset: Number(id.slice(dash + 1)) };
+}

@@ -1,0 +1,67 @@
+/**
+ * What k6 reads of a frame. An event is one of ten thousand a second: only its head is looked at, by `indexOf`, as k6's
+ * interpreter takes many times longer to parse all of it. Everything else is rare and parsed whole.
+ */
+
+/** The type of the events that a load test publishes. */
+export const EVENT_TYPE = 'load_test';
+
+/** What each event says of itself, in its `message`: who published it, as which of its events in this channel, when. */
+export interface Mark {
+  /** Of one publisher in one run. */
+  readonly source: string;
+  /** From 1, in each channel. */
+  readonly n: number;
+  /** Milliseconds since 1970: just before the request to the intake. */
+  readonly sentMs: number;
+  /** Milliseconds since 1970: before this source published anything. */
+  readonly sinceMs: number;
+  /** It is the last one: so many have been published and accepted in this channel, this one included. */
+  readonly last: boolean;
+}
+
+export interface LoadEvent extends Mark {
+  readonly id: string;
+}
+
+/** Any other frame. */
+export interface OtherFrame {
+  readonly type: string;
+  readonly id?: string;
+  readonly recovered?: boolean;
+  readonly code?: string;
+  readonly message?: string;
+  readonly channel?: string;
+}
+
+const OPENING = '"message":"load ';
+const TYPE = `"type":"${EVENT_TYPE}"`;
+
+export function writeMark({ source, n, sentMs, sinceMs, last }: Mark): string {
+  return `load ${source} ${n} ${sentMs} ${sinceMs} ${last ? 'last' : 'more'}`;
+}
+
+/** The event in this frame; undefined where it is another frame, or none of ours. */
+export function readEvent(text: string): LoadEvent | undefined {
+  const type = text.indexOf(TYPE);
+  // A snapshot holds events too: theirs are not its own fields.
+  if (type < 0 || text.startsWith('{"type":"STATE"')) return undefined;
+  const opening = text.indexOf(OPENING);
+  const id = text.indexOf('"id":"');
+  if (opening < 0 || id < 0) return undefined;
+  const words = text.slice(opening + OPENING.length, text.indexOf('"', opening + OPENING.length)).split(' ');
+  const [source = '', n, sentMs, sinceMs, last] = words;
+  return {
+    id: text.slice(id + 6, text.indexOf('"', id + 6)),
+    source,
+    n: Number(n),
+    sentMs: Number(sentMs),
+    sinceMs: Number(sinceMs),
+    last: last === 'last',
+  };
+}
+
+/** @throws SyntaxError where it is not JSON */
+export function readOther(text: string): OtherFrame {
+  return JSON.parse(text) as OtherFrame;
+}

@@ -1,0 +1,107 @@
+/**
+ * What k6 runs: `k6 run main.ts` with the settings in the environment (`LOAD_SCENARIO=fanout LOAD_GATEWAYS=wss://…`). Some
+ * threads hold the clients, others publish; they share nothing, and each client judges for itself.
+ */
+import exec from 'k6/execution';
+import type { Options } from 'k6/options';
+import * as metrics from './metrics.ts';
+import { publish } from './publishing.ts';
+import { SCENARIOS } from './scenarios.ts';
+import { takeSeat } from './seat.ts';
+import { readSettings } from './settings.ts';
+import { describe, judge, type K6Summary } from './summary.ts';
+import { thresholds } from './thresholds.ts';
+import { mintTokens } from './tokens.ts';
+
+/** A secret may be mounted as a file, named by the same variable with `_FILE`. */
+function fromEnvironment(name: string): string | undefined {
+  const file = __ENV[`${name}_FILE`];
+  return file ? open(file).trim() : __ENV[name];
+}
+
+const settings = readSettings(__ENV.LOAD_SCENARIO ?? '', (_, { env, secret }) =>
+  secret ? fromEnvironment(env) : __ENV[env],
+);
+const timeline = SCENARIOS[settings.scenario].timeline(settings);
+const publishes = timeline.publishing.length > 0;
+const gateways = settings.gateway.split(',');
+const perVu = Math.ceil(settings.connections / settings.vus);
+const publishers = Math.min(settings.publishers, settings.properties);
+
+/** Names that no property has: a load test must not be seen by anybody else. */
+const channelOf = (property: number) => `property:load-${property}`;
+
+/** The plan's end, and what closing thousands of sockets may take. */
+const MAX_DURATION = `${Math.ceil(timeline.endMs / 1_000) + 60}s`;
+export const options: Options = {
+  scenarios: {
+    clients: { executor: 'per-vu-iterations', exec: 'clients', vus: settings.vus, maxDuration: MAX_DURATION },
+    ...(publishes && {
+      publishing: { executor: 'per-vu-iterations', exec: 'publishing', vus: publishers, maxDuration: MAX_DURATION },
+    }),
+  },
+  thresholds: thresholds(settings, publishes),
+  summaryTrendStats: ['min', 'avg', 'p(50)', 'p(90)', 'p(95)', 'p(99)', 'max', 'count'],
+  // Tags make time series: none is wanted for each status or address.
+  systemTags: ['scenario'],
+  discardResponseBodies: true,
+  setupTimeout: '60s',
+};
+
+interface Run {
+  readonly startedMs: number;
+  readonly tokens: readonly string[];
+}
+
+export function setup(): Run {
+  if (settings.gateway === '') throw new Error('LOAD_GATEWAYS is needed: wss://host/ws');
+  if (publishes && settings.publisher === '') throw new Error('LOAD_PUBLISHER is needed: https://host');
+  if (settings.token === '' && settings.secret === '') throw new Error('JWT_SECRET or LOAD_TOKEN is needed');
+  const tokens =
+    settings.token === '' ? mintTokens(settings.connections, timeline.endMs, settings.secret) : [settings.token];
+  return { startedMs: Date.now(), tokens };
+}
+
+export function clients({ startedMs, tokens }: Run): void {
+  const first = exec.scenario.iterationInTest * perVu;
+  for (let seat = first; seat < Math.min(first + perVu, settings.connections); seat++) {
+    takeSeat({
+      url: gateways[seat % gateways.length] ?? '',
+      token: tokens[seat % tokens.length] ?? '',
+      channel: channelOf(seat % settings.properties),
+      steps: timeline.steps(seat, Math.random),
+      startedMs,
+      published: publishes,
+      endMs: timeline.endMs,
+      deadlineMs: Math.max(30_000, settings.ready),
+      onLatency: (ms) => {
+        metrics.received.add(1);
+        metrics.latency.add(ms);
+      },
+    });
+  }
+}
+
+export async function publishing({ startedMs }: Run): Promise<void> {
+  const mine = exec.scenario.iterationInTest;
+  const properties = Array.from({ length: settings.properties }, (_, property) => property);
+  const channels = properties.filter((property) => property % publishers === mine).map(channelOf);
+  await publish({
+    url: settings.publisher,
+    token: settings.publisherToken,
+    channels,
+    share: channels.length / settings.properties,
+    bytes: settings.bytes,
+    startedMs,
+    timeline,
+  });
+}
+
+export function handleSummary(data: K6Summary): Record<string, string> {
+  const own = Object.values(metrics).map(({ name }) => name);
+  const result = judge(settings, data, own);
+  return {
+    stdout: describe(result),
+    ...(settings.summary === '' ? {} : { [settings.summary]: `${JSON.stringify(result, undefined, 2)}\n` }),
+  };
+}

@@ -1,0 +1,22 @@
+/** What a load test counts. Names are the JSON result's too; times are milliseconds. */
+import { Counter, Rate, Trend } from 'k6/metrics';
+
+export const latency = new Trend('e2e_latency', true);
+export const ready = new Trend('ready_time', true);
+export const connects = new Rate('connect_success');
+export const returns = new Counter('returns');
+export const recoveries = new Rate('recovered');
+export const received = new Counter('events_received');
+export const replayed = new Counter('events_replayed');
+export const published = new Counter('events_published');
+export const refused = new Counter('events_refused');
+export const intake = new Trend('intake_time', true);
+/** By how much an event was published later than the rate wants: k6's own delay, in no latency. */
+export const behind = new Trend('publish_behind', true);
+export const gaps = new Counter('gaps');
+export const missing = new Counter('missing');
+export const repeated = new Counter('repeated');
+/** Clients that waited for the publisher's last event in vain. */
+export const unfinished = new Counter('unfinished');
+export const closes = new Counter('unexpected_closes');
+export const errors = new Counter('errors');

@@ -1,0 +1,150 @@
+/**
+ * One client's place: plays its steps, follows one property, and has every event judged. A connection that is lost
+ * without having been asked to comes back by itself, as real clients do, and is counted.
+ */
+import { clearTimeout, setTimeout } from 'k6/timers';
+import { WebSocket } from 'k6/websockets';
+import { type Audit, createAudit } from './audit.ts';
+import { readEvent, readOther } from './frames.ts';
+import * as metrics from './metrics.ts';
+import type { Step } from './scenarios.ts';
+
+export interface SeatOptions {
+  readonly url: string;
+  readonly token: string;
+  readonly channel: string;
+  readonly steps: readonly Step[];
+  /** Milliseconds since 1970: when the run began. */
+  readonly startedMs: number;
+  /** Whether a publisher's last event is to be waited for. */
+  readonly published: boolean;
+  /** Milliseconds since the run began. */
+  readonly endMs: number;
+  /** Waits this long for SUBSCRIBED. Milliseconds. */
+  readonly deadlineMs: number;
+  /** Called for each live event with its milliseconds. */
+  readonly onLatency: (ms: number) => void;
+}
+
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 10_000;
+
+export function takeSeat(options: SeatOptions): void {
+  const timers = new Set<number>();
+  let socket: WebSocket | undefined;
+  let audit: Audit = createAudit();
+  let failures = 0;
+  let over = false;
+
+  function after(ms: number, act: () => void): number {
+    const timer = setTimeout(
+      () => {
+        timers.delete(timer);
+        act();
+      },
+      Math.max(0, ms),
+    );
+    timers.add(timer);
+    return timer;
+  }
+  const cancel = (timer: number) => {
+    clearTimeout(timer);
+    timers.delete(timer);
+  };
+  const at = (ms: number, act: () => void) => after(options.startedMs + ms - Date.now(), act);
+
+  function connect(): void {
+    const openedMs = Date.now();
+    const resumes = audit.position();
+    let readyMs = Number.POSITIVE_INFINITY;
+    const ws = new WebSocket(options.url);
+    socket = ws;
+    const deadline = after(options.deadlineMs, () => ws.close());
+
+    function subscribed(id: string, recovered: boolean | undefined): void {
+      cancel(deadline);
+      failures = 0;
+      readyMs = Date.now();
+      metrics.connects.add(true);
+      metrics.ready.add(readyMs - openedMs);
+      if (resumes !== undefined) metrics.recoveries.add(recovered === true);
+      audit.subscribed(id, recovered, readyMs);
+    }
+
+    ws.onopen = () => {
+      ws.send(JSON.stringify({ type: 'AUTHENTICATE', token: options.token }));
+      ws.send(JSON.stringify({ type: 'SUBSCRIBE', channel: options.channel, ...(resumes ? { after: resumes } : {}) }));
+    };
+    ws.onmessage = (message) => {
+      const text = String(message?.data);
+      const event = readEvent(text);
+      if (event) {
+        const { gaps, missing, repeated } = audit.event(event);
+        if (gaps > 0) metrics.gaps.add(gaps);
+        if (missing > 0) metrics.missing.add(missing);
+        if (repeated > 0) metrics.repeated.add(repeated);
+        if (event.last) return void (over || finish());
+        // What was published before this connection was there was late for a reason.
+        if (event.sentMs >= readyMs) options.onLatency(Date.now() - event.sentMs);
+        else metrics.replayed.add(1);
+        return;
+      }
+      const frame = readOther(text);
+      if (frame.type === 'SUBSCRIBED' && frame.channel === options.channel && frame.id)
+        subscribed(frame.id, frame.recovered);
+      else if (frame.type === 'STATE' && frame.id) audit.resynced(frame.id);
+      else if (frame.type === 'PING') ws.send('{"type":"PONG"}');
+      else if (frame.type === 'ERROR') fail(frame.code ?? 'no code');
+    };
+    function fail(code: string): void {
+      metrics.errors.add(1, { code });
+      ws.close();
+    }
+    ws.onclose = () => {
+      cancel(deadline);
+      // Closed by us, and perhaps replaced already.
+      if (socket !== ws) return;
+      socket = undefined;
+      if (over) return;
+      if (readyMs === Number.POSITIVE_INFINITY) metrics.connects.add(false);
+      else metrics.closes.add(1);
+      const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
+      failures++;
+      after(Math.random() * longest, () => !over && socket === undefined && connect());
+    };
+  }
+
+  function disconnect(): void {
+    const ws = socket;
+    socket = undefined;
+    ws?.close();
+  }
+
+  function take({ does }: Step): void {
+    if (over) return;
+    if (does === 'drop' || does === 'leave') {
+      disconnect();
+      return;
+    }
+    if (does === 'return') metrics.returns.add(1);
+    else audit = createAudit();
+    if (socket === undefined) connect();
+  }
+
+  function finish(): void {
+    over = true;
+    for (const timer of timers) clearTimeout(timer);
+    timers.clear();
+    disconnect();
+  }
+
+  for (const step of options.steps) at(step.atMs, () => take(step));
+  const present = options.steps.at(-1)?.does !== 'leave';
+  at(options.endMs, () => {
+    if (options.published && present && !audit.complete()) {
+      metrics.unfinished.add(1);
+      metrics.missing.add(1);
+    }
+    finish();
+  });
+}

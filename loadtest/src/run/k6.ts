@@ -1,0 +1,39 @@
+/** Runs k6 with a load test's settings in its environment. */
+import { fileURLToPath } from 'node:url';
+import { signalGroup, spawnOwned } from '../../../scripts/processes.mjs';
+import { OPTIONS, type Option, type OptionName, type Settings } from '../k6/settings.ts';
+
+const SCRIPT = fileURLToPath(new URL('../../src/k6/main.ts', import.meta.url));
+
+/** Of k6 itself: no word to its makers, no extension fetched. */
+const QUIET = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
+
+/** What `main.ts` reads. */
+export function environmentOf(settings: Settings): Record<string, string> {
+  const pairs = (Object.entries(OPTIONS) as [OptionName, Option][]).map(([name, { env }]) => [
+    env,
+    `${settings[name]}`,
+  ]);
+  return { LOAD_SCENARIO: settings.scenario, ...Object.fromEntries(pairs) };
+}
+
+/**
+ * @returns k6's exit code: 0 where all thresholds held, 99 where not, others where it could not do its work
+ */
+export async function runK6(command: string, settings: Settings, signal: AbortSignal): Promise<number> {
+  const child = spawnOwned(command, ['run', '--no-color', '--quiet', SCRIPT], {
+    env: { ...process.env, ...QUIET, ...environmentOf(settings) },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  // k6 ends in its own way, with the summary of what it has seen so far.
+  const interrupt = () => void signalGroup(child, 'SIGINT');
+  signal.addEventListener('abort', interrupt);
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code) => resolve(code ?? 1));
+    });
+  } finally {
+    signal.removeEventListener('abort', interrupt);
+  }
+}

@@ -1,0 +1,49 @@
+/** A load test from its command line to its exit code: finds k6, starts a cluster where no address is given, runs it. */
+import { buildK6, findK6, K6_ADVICE } from '../../../scripts/k6.mjs';
+import { SetupError, step } from '../../../scripts/steps.mjs';
+import { WrongSettings } from '../k6/settings.ts';
+import { HELP, readArguments } from './arguments.ts';
+import { startCluster } from './cluster.ts';
+import { runK6 } from './k6.ts';
+
+/** As with most commands: 2 says that it was called wrongly. */
+const WRONG_CALL = 2;
+
+/**
+ * @returns the exit code: 0 passed, 99 a threshold did not hold, 2 wrong arguments
+ * @throws SetupError where k6 cannot be had
+ */
+export async function runLoadTest(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  signal: AbortSignal,
+): Promise<number> {
+  if (argv.includes('--help')) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  let wanted: ReturnType<typeof readArguments>;
+  try {
+    wanted = readArguments(argv, env);
+  } catch (error) {
+    if (!(error instanceof WrongSettings)) throw error;
+    process.stderr.write(`${error.message}\n\`npm run loadtest -- --help\` shows all there is.\n`);
+    return WRONG_CALL;
+  }
+  const k6 = await provideK6(signal);
+  if (wanted.settings.gateway !== '') return await runK6(k6, wanted.settings, signal);
+  const cluster = await step('Starting a cluster', () => startCluster(wanted.settings, wanted.gateways));
+  try {
+    return await runK6(k6, cluster.settings, signal);
+  } finally {
+    await step('Stopping the cluster', () => cluster.stop());
+  }
+}
+
+async function provideK6(signal: AbortSignal): Promise<string> {
+  const found = await findK6();
+  if (found) return found;
+  const built = await step('Building k6 with Go', () => buildK6(signal));
+  if ('path' in built) return built.path;
+  throw new SetupError(`${K6_ADVICE} It could not be built: ${built.failure}`);
+}
