@@ -5,6 +5,8 @@ import type { Settings } from '../k6/settings.ts';
 export interface LocalCluster {
   /** The settings, with the addresses and the secret of this cluster. */
   readonly settings: Settings;
+  /** Process ids by name. */
+  readonly processes: ReadonlyMap<string, number>;
   stop(): Promise<void>;
 }
 
@@ -13,15 +15,18 @@ const SPARE_CONNECTIONS = 1_000;
 
 export async function startCluster(settings: Settings, gateways: number): Promise<LocalCluster> {
   const running: { stop(): Promise<unknown> }[] = [];
+  const processes = new Map<string, number>();
   const stop = async () => {
     for (const part of running.reverse()) await part.stop();
   };
   try {
     const redis = await startRedis();
     running.push(redis);
+    processes.set('Redis', redis.pid());
     const limit = `${settings.connections + SPARE_CONNECTIONS}`;
     const publisher = await startPublisher({ REDIS_URL: redis.url });
     running.push(publisher);
+    processes.set('publisher', publisher.pid);
     const urls: string[] = [];
     for (let n = 1; n <= gateways; n++) {
       const gateway = await startGateway({
@@ -38,9 +43,17 @@ export async function startCluster(settings: Settings, gateways: number): Promis
         SHUTDOWN_SECONDS: '1',
       });
       running.push(gateway);
+      processes.set(`gateway ${n}`, gateway.pid);
       urls.push(gateway.wsUrl);
     }
-    return { settings: { ...settings, gateway: urls.join(','), publisher: publisher.url, secret: TEST_SECRET }, stop };
+    const reached = {
+      gateway: urls.join(','),
+      publisher: publisher.url,
+      publisherToken: '',
+      secret: TEST_SECRET,
+      token: '',
+    };
+    return { settings: { ...settings, ...reached }, processes, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { signalGroup, spawnOwned } from '../../../scripts/processes.mjs';
 import { OPTIONS, type Option, type OptionName, type Settings } from '../k6/settings.ts';
+import { describeUsage, watchUsage } from './usage.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../src/k6/main.ts', import.meta.url));
 
@@ -17,14 +18,25 @@ export function environmentOf(settings: Settings): Record<string, string> {
   return { LOAD_SCENARIO: settings.scenario, ...Object.fromEntries(pairs) };
 }
 
+export interface K6Options {
+  readonly signal: AbortSignal;
+  /** Others on this machine, by name, whose use of it is shown beside k6's. */
+  readonly processes?: ReadonlyMap<string, number>;
+}
+
 /**
  * @returns k6's exit code: 0 where all thresholds held, 99 where not, others where it could not do its work
  */
-export async function runK6(command: string, settings: Settings, signal: AbortSignal): Promise<number> {
+export async function runK6(
+  command: string,
+  settings: Settings,
+  { signal, processes = new Map() }: K6Options,
+): Promise<number> {
   const child = spawnOwned(command, ['run', '--no-color', '--quiet', SCRIPT], {
     env: { ...process.env, ...QUIET, ...environmentOf(settings) },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  const usage = watchUsage(new Map([...processes, ['k6', child.pid ?? 0]]));
   // k6 ends in its own way, with the summary of what it has seen so far.
   const interrupt = () => void signalGroup(child, 'SIGINT');
   signal.addEventListener('abort', interrupt);
@@ -35,5 +47,6 @@ export async function runK6(command: string, settings: Settings, signal: AbortSi
     });
   } finally {
     signal.removeEventListener('abort', interrupt);
+    process.stdout.write(describeUsage(usage.stop()));
   }
 }

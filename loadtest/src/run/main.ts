@@ -31,10 +31,10 @@ export async function runLoadTest(
     return WRONG_CALL;
   }
   const k6 = await provideK6(signal);
-  if (wanted.settings.gateway !== '') return await runK6(k6, wanted.settings, signal);
+  if (wanted.settings.gateway !== '') return await runK6(k6, wanted.settings, { signal });
   const cluster = await step('Starting a cluster', () => startCluster(wanted.settings, wanted.gateways));
   try {
-    return await runK6(k6, cluster.settings, signal);
+    return await runK6(k6, cluster.settings, { signal, processes: cluster.processes });
   } finally {
     await step('Stopping the cluster', () => cluster.stop());
   }
