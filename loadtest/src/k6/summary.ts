@@ -33,12 +33,13 @@ export function judge(settings: Settings, data: K6Summary, own: readonly string[
     scenario: settings.scenario,
     passed: broken.length === 0,
     settings: shown,
-    broken,
+    broken: broken.sort(),
     metrics: Object.fromEntries(wanted.map(([name, { values }]) => [name, values])),
   };
 }
 
-const number = (value: number | undefined) => Math.round(value ?? 0).toLocaleString('en-US');
+/** With commas; k6 has no locales. */
+const number = (value: number | undefined) => `${Math.round(value ?? 0)}`.replace(/\B(?=(\d{3})+$)/g, ',');
 const ms = (value: number | undefined) => `${(value ?? 0).toFixed(value !== undefined && value < 10 ? 1 : 0)} ms`;
 const percent = (value: number | undefined) => `${((value ?? 0) * 100).toFixed(2)} %`;
 

@@ -1,0 +1,46 @@
+/** Every wrong command line is answered with a sentence that says what would be right. */
+import { describe, expect, it } from 'vitest';
+import { OPTIONS } from '../k6/settings.ts';
+import { HELP, readArguments } from './arguments.ts';
+
+const URLS = ['--gateway', 'wss://a/ws', '--publisher', 'https://b'];
+
+describe('the arguments of a load test', () => {
+  it.each([
+    [[], 'Which scenario? There are: connect, fanout'],
+    [['flood'], 'There is no scenario flood.'],
+    [['fanout', 'storm'], 'One scenario at a time, not fanout and storm.'],
+    [['fanout', '--connections', 'many'], '--connections must be a whole number from 1 to 1000000, not many.'],
+    [['fanout', '--connections', '0'], '--connections must be a whole number from 1 to 1000000, not 0.'],
+    [['fanout', '--rate', '-1'], '--rate'],
+    [['fanout', '--conections', '5'], "Unknown option '--conections'."],
+    [['fanout', '--gateway', 'https://a'], '--gateway must look like wss://host/ws'],
+    [['fanout', '--gateway', 'wss://a/ws'], '--gateway needs --publisher for fanout'],
+    [['fanout', '--publisher', 'https://b'], '--publisher needs --gateway'],
+    [['fanout', '--connections', '10', '--vus', '11'], '--vus must not be more than --connections.'],
+    [['fanout', '--connections', '10', '--properties', '11'], '--properties must not be more than --connections'],
+    [['fanout', '--gateways', '0'], '--gateways must be a whole number from 1 to 16, not 0.'],
+    [['connect', '--gateway', 'wss://a/ws'], "Set JWT_SECRET to the gateways' secret"],
+  ])('%j is wrong', (argv, sentence) => {
+    expect(() => readArguments(argv, {})).toThrow(sentence);
+  });
+
+  it('say what they are about, and take the rest from the scenario', () => {
+    const { settings, gateways } = readArguments(['storm', '--connections', '5000', ...URLS], { JWT_SECRET: 's' });
+    expect(settings).toMatchObject({
+      scenario: 'storm',
+      connections: 5_000,
+      ramp: 1,
+      gateway: 'wss://a/ws',
+      secret: 's',
+    });
+    expect(settings.properties).toBe(50);
+    expect(gateways).toBe(1);
+  });
+
+  it('hold no secret: those come from the environment', () => {
+    expect(() => readArguments(['fanout', '--secret', 's'], {})).toThrow("Unknown option '--secret'");
+    expect(HELP).not.toContain('--secret');
+    for (const { env, ...option } of Object.values(OPTIONS)) if ('secret' in option) expect(HELP).toContain(env);
+  });
+});
