@@ -57,6 +57,34 @@ describe('joining', () => {
     expect(stage.reads).toHaveLength(0);
   });
 
+  it('one reading at a time, also where hearing of one makes the next one necessary', async () => {
+    const stage = createStage({ tailEvents: 2 });
+    const events = stage.append(20);
+    stage.arrive();
+    await stage.open();
+    const one = stage.join({ after: events[10] });
+    // In the very turn in which the reading ends: a moment later it must not be taken for not under way.
+    let next: Follower | undefined;
+    const { onJoined } = one.request;
+    Object.assign(one.request, {
+      onJoined: (...joined: Parameters<typeof onJoined>) => {
+        onJoined(...joined);
+        queueMicrotask(() => {
+          stage.append(30);
+          stage.arrive();
+          next = stage.join({ after: events[1] });
+        });
+      },
+    });
+    await stage.answer();
+    expect(one.joined).toBe(true);
+    expect(stage.reads).toHaveLength(2);
+    const third = stage.join({ after: events[2] });
+    expect(stage.reads).toHaveLength(2);
+    while (stage.pending()) await stage.answer();
+    expect([next?.joined, third.joined]).toEqual([true, true]);
+  });
+
   it('10,000 joiners behind the tail cost one reading of the log', async () => {
     const stage = createStage({ tailEvents: 2 });
     const events = stage.append(20);

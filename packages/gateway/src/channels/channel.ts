@@ -197,40 +197,42 @@ export class Channel implements HubChannel {
   #readWhileNeeded(): void {
     if (this.#reading) return;
     this.#reading = true;
-    this.#readLoop().finally(() => {
-      this.#reading = false;
-    });
+    void this.#readLoop();
   }
 
   async #readLoop(): Promise<void> {
-    const { clock, createBackoff, log } = this.#options;
-    let backoff: Backoff | undefined;
-    for (let request = this.#need(); request && this.#state !== 'closed'; request = this.#need()) {
-      const asOf = this.#position;
-      const heldBefore = this.#held.length;
-      // On a busy channel an emptied tail would no more reach back to where the reading ends.
-      this.#tail.pinned = true;
-      let reading: ChannelReading;
-      try {
-        reading = await log.read(this.name, request);
-      } catch {
+    try {
+      const { clock, createBackoff, log } = this.#options;
+      let backoff: Backoff | undefined;
+      for (let request = this.#need(); request && this.#state !== 'closed'; request = this.#need()) {
+        const asOf = this.#position;
+        const heldBefore = this.#held.length;
+        // On a busy channel an emptied tail would no more reach back to where the reading ends.
+        this.#tail.pinned = true;
+        let reading: ChannelReading;
+        try {
+          reading = await log.read(this.name, request);
+        } catch {
+          this.#tail.pinned = false;
+          // Redis is away; who waits is told so by whoever asked, and the log is read when it is back.
+          backoff ??= createBackoff();
+          const waitMs = backoff.next();
+          await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+          continue;
+        }
+        backoff = undefined;
+        if (this.#isClosed()) return;
+        // What came in before the log was asked is in the answer, or Redis has lost it: nobody saw it, nobody misses it.
+        this.#held.splice(0, heldBefore);
+        this.#settle(request, reading, asOf);
         this.#tail.pinned = false;
-        // Redis is away; who waits is told so by whoever asked, and the log is read when it is back.
-        backoff ??= createBackoff();
-        const waitMs = backoff.next();
-        await new Promise<void>((resolve) => clock.after(waitMs, resolve));
-        continue;
+        this.#options.budget.enforce();
       }
-      backoff = undefined;
-      if (this.#isClosed()) return;
-      // What came in before the log was asked is in the answer, or Redis has lost it: nobody saw it, nobody misses it.
-      this.#held.splice(0, heldBefore);
-      this.#settle(request, reading, asOf);
-      this.#tail.pinned = false;
-      this.#options.budget.enforce();
+    } finally {
+      // Once, and in the same turn in which nothing was needed any more: a moment later, what is needed next would not be
+      // read, or the reading for it not be known.
+      this.#reading = false;
     }
-    // In the same turn in which nothing was needed any more: a moment later, what is needed next would not be read.
-    this.#reading = false;
   }
 
   #isClosed(): boolean {
