@@ -138,6 +138,8 @@ async function main() {
         ...shared,
         JWT_SECRET: secret,
         HTTP_HOST: HOST,
+        // As its image has it: see deploy/docker/Dockerfile.
+        NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-semi-space-size=64`.trim(),
         HTTP_PORT: `${ports.publisher}`,
         ...(demo ? { DEMO_FEED: 'true' } : {}),
       },

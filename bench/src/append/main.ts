@@ -24,6 +24,8 @@ if (![shape.events, shape.properties, rounds].every((n) => Number.isInteger(n) &
 const CHUNK = 1_000;
 /** The first events pay for starting and compiling: the rate is that of the rest. */
 const WARM_UP = 0.1;
+/** As the publisher's image has it; both contestants run with it. */
+const NODE_OPTIONS = '--max-semi-space-size=64';
 const POLL_MS = 10;
 const DEADLINE_MS = 300_000;
 
@@ -45,6 +47,7 @@ async function publisherRate(redis: TestRedis): Promise<number> {
   const connection = redis.connect();
   const publisher = await startPublisher({
     REDIS_URL: redis.url,
+    NODE_OPTIONS,
     LOG_LEVEL: 'info',
     SOURCES_ENABLED: 'false',
     ALERTS_ENABLED: 'false',
@@ -86,6 +89,7 @@ async function bareRate(redis: TestRedis, body: string, together: boolean): Prom
   await redis.connect().flushall();
   const bare = await startProcess(fileURLToPath(new URL('./bare.js', import.meta.url)), {
     REDIS_URL: redis.url,
+    NODE_OPTIONS,
     EVENTS: String(shape.events),
     PROPERTIES: String(shape.properties),
     BODY: body,

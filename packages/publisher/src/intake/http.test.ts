@@ -243,7 +243,7 @@ describe('while Redis is away', () => {
     const http = await startHttpDoor({
       host: '127.0.0.1',
       port: 0,
-      token: '',
+      tokens: () => [],
       maxPendingBytes: 3_000,
       routes: [
         {

@@ -2,7 +2,7 @@ import { startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CONFORMANCE_RETENTION } from './conformance.test-support.js';
 import { type Connection, connect } from './connection.js';
-import { ChannelBroken, type LogReader, type LogWriter } from './log.js';
+import { type AppendRequest, ChannelBroken, type LogReader, type LogWriter } from './log.js';
 import { createRedisLog } from './redis-log.js';
 
 let redis: TestRedis;
@@ -78,7 +78,7 @@ describe('appends of one turn', () => {
 });
 
 describe('a channel one of whose keys is not ours', () => {
-  const everything = {
+  const everything: AppendRequest = {
     channel: 'property:1',
     lane: 0,
     entries: [
