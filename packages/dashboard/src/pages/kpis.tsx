@@ -3,6 +3,7 @@ import type { EventMessage } from '@belfry/client';
 import { useMemo } from 'react';
 import { useSigned } from '../parts/context.js';
 import type { View } from '../state/live.js';
+import { bySeverity } from '../state/properties.js';
 import { useStore } from '../state/store.js';
 
 const DAY_MS = 24 * 3_600_000;
@@ -14,10 +15,8 @@ interface Kpi {
 
 function counted(view: View, now: number): Kpi[] {
   let open = 0;
-  let critical = 0;
   for (const property of view.properties.values()) {
     open += property.open;
-    for (const { count, severity } of property.types.values()) if (severity === 'critical') critical += count;
   }
   let added = 0;
   let resolved = 0;
@@ -29,7 +28,7 @@ function counted(view: View, now: number): Kpi[] {
   return [
     { name: 'Properties', value: view.properties.size },
     { name: 'Open violations', value: open },
-    { name: 'Critical', value: critical },
+    { name: 'Critical', value: bySeverity(view.properties.values()).get('critical') ?? 0 },
     { name: 'New in 24 hours', value: added },
     { name: 'Resolved in 24 hours', value: resolved },
   ];

@@ -1,6 +1,6 @@
 /** What is known of each property: pure functions from snapshots and events to the next state. */
 import type { ChannelState, EventMessage, Severity, ViolationUpdate } from '@belfry/client';
-import { worst } from './severity.js';
+import { rank, severityOf, worst } from './severity.js';
 
 export interface Property {
   readonly id: string;
@@ -56,12 +56,20 @@ function summed(property: Property): Property {
   return { ...property, open, severity, updatedAt };
 }
 
-/** Open violations by the severity that the last event of their type named. */
+/**
+ * Open violations by severity: each its own where it is told of singly, else that of the report. Those for which an
+ * update had no more room count as the mildest of those that it names.
+ */
 export function bySeverity(properties: Iterable<Property>): Map<Severity, number> {
   const counts = new Map<Severity, number>();
+  const add = (severity: Severity, count: number): void => {
+    if (count > 0) counts.set(severity, (counts.get(severity) ?? 0) + count);
+  };
   for (const { types } of properties) {
-    for (const update of types.values()) {
-      if (update.count > 0) counts.set(update.severity, (counts.get(update.severity) ?? 0) + update.count);
+    for (const { count, severity, violations = [] } of types.values()) {
+      const told = violations.slice(0, count).map((violation) => severityOf(violation.severity ?? severity));
+      for (const each of told) add(each, 1);
+      add(told.toSorted((a, b) => rank(a) - rank(b))[0] ?? severity, count - told.length);
     }
   }
   return counts;
