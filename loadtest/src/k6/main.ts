@@ -11,6 +11,7 @@ import { takeSeat } from './seat.ts';
 import { readSettings } from './settings.ts';
 import { describe, judge, type K6Summary } from './summary.ts';
 import { thresholds } from './thresholds.ts';
+import { createTimetable } from './timetable.ts';
 import { mintTokens } from './tokens.ts';
 
 /** A secret may be mounted as a file, named by the same variable with `_FILE`. */
@@ -63,12 +64,14 @@ export function setup(): Run {
 }
 
 export function clients({ startedMs, tokens }: Run): void {
+  const timetable = createTimetable();
   const first = exec.scenario.iterationInTest * perVu;
   for (let seat = first; seat < Math.min(first + perVu, settings.connections); seat++) {
     takeSeat({
       url: gateways[seat % gateways.length] ?? '',
       token: tokens[seat % tokens.length] ?? '',
       channel: channelOf(seat % settings.properties),
+      timetable,
       steps: timeline.steps(seat, Math.random),
       startedMs,
       published: publishes,

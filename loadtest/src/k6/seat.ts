@@ -2,15 +2,17 @@
  * One client's place: plays its steps, follows one property, and has every event judged. A connection that is lost
  * without having been asked to comes back by itself, as real clients do, and is counted.
  */
-import { clearTimeout, setTimeout } from 'k6/timers';
 import { WebSocket } from 'k6/websockets';
 import { type Audit, createAudit } from './audit.ts';
 import { readEvent, readOther } from './frames.ts';
 import * as metrics from './metrics.ts';
 import type { Step } from './scenarios.ts';
+import type { Timetable } from './timetable.ts';
 
 export interface SeatOptions {
   readonly url: string;
+  /** Of all seats of this thread. */
+  readonly timetable: Timetable;
   readonly token: string;
   readonly channel: string;
   readonly steps: readonly Step[];
@@ -30,27 +32,23 @@ const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 10_000;
 
 export function takeSeat(options: SeatOptions): void {
-  const timers = new Set<number>();
+  const pending = new Set<() => void>();
   let socket: WebSocket | undefined;
   let audit: Audit = createAudit();
   let failures = 0;
   let over = false;
 
-  function after(ms: number, act: () => void): number {
-    const timer = setTimeout(
-      () => {
-        timers.delete(timer);
-        act();
-      },
-      Math.max(0, ms),
-    );
-    timers.add(timer);
-    return timer;
+  function after(ms: number, act: () => void): () => void {
+    const takeBack = options.timetable.after(ms, () => {
+      pending.delete(takeBack);
+      act();
+    });
+    pending.add(takeBack);
+    return () => {
+      pending.delete(takeBack);
+      takeBack();
+    };
   }
-  const cancel = (timer: number) => {
-    clearTimeout(timer);
-    timers.delete(timer);
-  };
   const at = (ms: number, act: () => void) => after(options.startedMs + ms - Date.now(), act);
 
   function connect(): void {
@@ -59,10 +57,10 @@ export function takeSeat(options: SeatOptions): void {
     let readyMs = Number.POSITIVE_INFINITY;
     const ws = new WebSocket(options.url);
     socket = ws;
-    const deadline = after(options.deadlineMs, () => ws.close());
+    const cancelDeadline = after(options.deadlineMs, () => ws.close());
 
     function subscribed(id: string, recovered: boolean | undefined): void {
-      cancel(deadline);
+      cancelDeadline();
       failures = 0;
       readyMs = Date.now();
       metrics.connects.add(true);
@@ -76,6 +74,8 @@ export function takeSeat(options: SeatOptions): void {
       ws.send(JSON.stringify({ type: 'SUBSCRIBE', channel: options.channel, ...(resumes ? { after: resumes } : {}) }));
     };
     ws.onmessage = (message) => {
+      // Closed by us: what still comes belongs to nobody, and would come again.
+      if (socket !== ws) return;
       const text = String(message?.data);
       const event = readEvent(text);
       if (event) {
@@ -101,7 +101,7 @@ export function takeSeat(options: SeatOptions): void {
       ws.close();
     }
     ws.onclose = () => {
-      cancel(deadline);
+      cancelDeadline();
       // Closed by us, and perhaps replaced already.
       if (socket !== ws) return;
       socket = undefined;
@@ -133,8 +133,8 @@ export function takeSeat(options: SeatOptions): void {
 
   function finish(): void {
     over = true;
-    for (const timer of timers) clearTimeout(timer);
-    timers.clear();
+    for (const takeBack of pending) takeBack();
+    pending.clear();
     disconnect();
   }
 
