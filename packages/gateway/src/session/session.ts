@@ -189,6 +189,11 @@ export class Session implements CommandSession {
       this.error('bad_message', 'frames must be text, not binary');
   }
 
+  /** A WebSocket ping, which is answered below us: a flood of them is one of messages. */
+  receivePing(): void {
+    if (this.#isOpen()) this.#withinRate(this.context.clock.now(), undefined, 1);
+  }
+
   /** Called once per heartbeat interval. */
   heartbeat(now: number): void {
     if (now - this.lastSeenMs > this.context.heartbeatMs * 2.5) {

@@ -306,6 +306,7 @@ export function createTransport(options: TransportOptions): Transport {
         if (isBinary) session?.receiveBinary();
         else session?.receive(Buffer.from(message).toString('utf8'));
       }),
+      ping: guarded((ws: Ws) => ws.getUserData().session?.receivePing()),
       dropped: guarded(choke),
       drain: guarded((ws: Ws) => ws.getUserData().session?.drained()),
       close: guarded((ws: Ws, code: number) => closed(ws, code)),
