@@ -45,9 +45,12 @@ export function commandHandlers(parts: OperationsParts): Record<string, CommandH
       endWhere(sessions.all(), (session) => session.id === id, CLOSE_CODES.disconnectedByOperator),
     'disconnect-user': ({ user }) => disconnectUserHere(sessions.all(), String(user)),
     'count-user': ({ user }) => connectionsHere(sessions.all(), { user, limit: 0 }).total,
-    revoked: async () => {
+    revoked: async ({ word }) => {
+      // At once: an event that comes behind the word must not reach who is revoked while the others are read.
+      parts.revocations.note(word);
+      const ended = endRevoked(parts);
       await parts.revocations.reload();
-      return endRevoked(parts);
+      return ended + endRevoked(parts);
     },
     shed: ({ share, node }) => (node === '' || node === parts.node ? shed(parts, Number(share)) : 0),
     trace: (args) => traces.start(args),
@@ -161,8 +164,8 @@ export function createOperatorRoutes(parts: OperatorRoutesParts): OperatorRoute[
           max: 400 * ONE_DAY_SECONDS,
           default: ONE_DAY_SECONDS,
         });
-        await revocations.revoke(revocation, forSeconds);
-        const outcome = await commands.run('revoked');
+        const word = await revocations.revoke(revocation, forSeconds);
+        const outcome = await commands.run('revoked', { word });
         return { disconnected: sumOf(outcome), missing: outcome.missing };
       },
     },

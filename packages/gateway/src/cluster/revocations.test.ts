@@ -21,7 +21,7 @@ it('finds a revocation that came between the two questions of a reading', async 
     const keys = clusterKeys('belfry');
     const options = { keys, logger: createLogger('gateway', 'silent') };
     const other = createRevocations({ ...options, connection: real });
-    let between: (() => Promise<void>) | undefined = () => other.revoke({ userId: 'revoked' }, 60);
+    let between: (() => Promise<unknown>) | undefined = () => other.revoke({ userId: 'revoked' }, 60);
     /** Lets the other gateway write behind the first of the two questions. */
     const ask = async <T>(question: () => Promise<T>): Promise<T> => {
       const answer = await question();

@@ -12,8 +12,13 @@ export type Revocation = { readonly tokenId: string } | { readonly userId: strin
 
 export interface Revocations {
   isRevoked(identity: Identity): boolean;
-  /** Writes it down for all gateways; `reload` makes this one know. @param forSeconds at least as long as tokens live */
-  revoke(revocation: Revocation, forSeconds: number): Promise<void>;
+  /**
+   * Writes it down for all gateways. Resolves to what they have to be told, for `note`.
+   * @param forSeconds at least as long as tokens live
+   */
+  revoke(revocation: Revocation, forSeconds: number): Promise<string>;
+  /** Takes over at once what another gateway wrote: whatever comes behind that word goes to nobody revoked. */
+  note(word: unknown): void;
   /** Reads them all. Resolves to whether there was anything new. */
   reload(): Promise<boolean>;
   /** Reads them all if they have changed. */
@@ -36,6 +41,8 @@ export function createRevocations(options: RevocationsOptions): Revocations {
   const { connection, keys, logger } = options;
   let entries = new Map<string, Entry>();
   let version = '';
+  /** Told of while they are being read: the reading may not have them. */
+  let noted = new Map<string, Entry>();
 
   /** Redis' clock, which all gateways share: one whose own is wrong forgets nothing and revokes nothing too late. */
   const redisSeconds = async (): Promise<number | undefined> => {
@@ -57,6 +64,7 @@ export function createRevocations(options: RevocationsOptions): Revocations {
 
   async function read(): Promise<boolean> {
     // The version first: what comes in between is then read again, never taken for known.
+    noted = new Map();
     const current = await connection.get(keys.revokedVersion);
     const stored = await connection.hgetall(keys.revoked);
     // Where Redis does not tell, nothing is old.
@@ -70,7 +78,7 @@ export function createRevocations(options: RevocationsOptions): Revocations {
     }
     if (over.length > 0) await connection.hdel(keys.revoked, ...over);
     const isNew = [...found].some(([field, entry]) => entries.get(field)?.at !== entry.at);
-    entries = found;
+    entries = noted.size === 0 ? found : new Map([...found, ...noted]);
     version = current ?? '';
     if (isNew) logger.info({ revocations: entries.size }, 'revocations read');
     return isNew;
@@ -84,15 +92,20 @@ export function createRevocations(options: RevocationsOptions): Revocations {
       // A token that does not say when it was issued may have been issued before.
       return user !== undefined && (issuedAt === undefined || issuedAt <= user.at);
     },
+    note(word) {
+      const [field, text] = typeof word === 'string' ? word.split('\n') : [];
+      const entry = readEntry(text ?? '');
+      if (!field || !entry) return;
+      entries = new Map(entries).set(field, entry);
+      noted.set(field, entry);
+    },
     async revoke(revocation, forSeconds) {
       const at = await redisSeconds();
       if (at === undefined) throw new Error('Redis does not tell the time');
       const entry: Entry = { at, until: at + forSeconds };
-      await connection
-        .pipeline()
-        .hset(keys.revoked, fieldOf(revocation), JSON.stringify(entry))
-        .incr(keys.revokedVersion)
-        .exec();
+      const text = JSON.stringify(entry);
+      await connection.pipeline().hset(keys.revoked, fieldOf(revocation), text).incr(keys.revokedVersion).exec();
+      return `${fieldOf(revocation)}\n${text}`;
     },
     reload,
     async refresh() {
