@@ -5,6 +5,9 @@
  */
 import { podTemplateOf } from './render.mjs';
 
+/** What users call at the publisher with their own tokens; all else there is for services. */
+const USERS_PATHS = ['Exact /v1/portfolio', 'Exact /v1/kpis'];
+
 /** @typedef {import('./render.mjs').KubernetesObject} KubernetesObject */
 /**
  * @typedef {{
@@ -315,23 +318,31 @@ export const POLICIES = [
     },
   },
   {
-    name: 'every route leads to a Service that has the port, and none to the publisher',
+    name: 'every route leads to a Service that has the port; to the publisher only what users call with their own tokens',
     check: (objects) => {
       const backends = [
         ...find(objects, 'HTTPRoute').flatMap(({ spec }) =>
-          spec.rules.flatMap((/** @type {any} */ { backendRefs }) => backendRefs),
+          spec.rules.flatMap((/** @type {any} */ { backendRefs, matches }) =>
+            backendRefs.map((/** @type {any} */ { name, port }) => ({
+              name,
+              port,
+              paths: matches.map((/** @type {any} */ { path }) => `${path.type} ${path.value}`),
+            })),
+          ),
         ),
         ...find(objects, 'Ingress').flatMap(({ spec }) =>
           spec.rules.flatMap((/** @type {any} */ { http }) =>
-            http.paths.map((/** @type {any} */ { backend }) => ({
+            http.paths.map((/** @type {any} */ { backend, path, pathType }) => ({
               name: backend.service.name,
               port: backend.service.port.name,
+              paths: [`${pathType} ${path}`],
             })),
           ),
         ),
       ];
-      return backends.flatMap(({ name, port }) => {
-        if (name === 'publisher') return ['the publisher is for services inside'];
+      return backends.flatMap(({ name, paths, port }) => {
+        const inside = paths.filter((/** @type {string} */ path) => !USERS_PATHS.includes(path));
+        if (name === 'publisher' && inside.length > 0) return [`${inside} of the publisher is for services inside`];
         const [service] = find(objects, 'Service', name);
         const ports = (service?.spec.ports ?? []).flatMap((/** @type {any} */ entry) => [entry.name, entry.port]);
         return ports.includes(port) ? [] : [`${name}:${port}`];
@@ -341,7 +352,8 @@ export const POLICIES = [
       const [route] = find(objects, 'HTTPRoute');
       const [ingress] = find(objects, 'Ingress');
       if (route) route.spec.rules[0].backendRefs[0].name = 'publisher';
-      if (ingress) ingress.spec.rules[0].http.paths[0].backend.service.name = 'publisher';
+      if (ingress)
+        ingress.spec.rules[0].http.paths[0].backend.service = { name: 'publisher', port: { name: 'intake' } };
     },
   },
   {
