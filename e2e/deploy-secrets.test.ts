@@ -50,6 +50,8 @@ it('takes tokens of the new key without a restart, and the old ones for as long 
   writeFileSync(file('current'), NEW);
   await vi.waitFor(async () => expect(await signedIn(NEW)).toBe(true), ROTATION);
   await vi.waitFor(async () => expect(await signedIn(OLD)).toBe(true), ROTATION);
+  writeFileSync(file('previous'), '');
+  await vi.waitFor(async () => expect(await signedIn(OLD)).toBe(false), ROTATION);
   // Nobody was disconnected for it.
   await longLived.settled();
   await gateway.stop();

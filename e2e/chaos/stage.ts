@@ -13,6 +13,7 @@ import { followTruth, type Truth } from './audit/truth.js';
 import type { Plant } from './clients/plan.js';
 import { type Swarms, startSwarms } from './clients/swarms.js';
 import { type Cluster, startCluster } from './cluster/cluster.js';
+import { followFailovers } from './cluster/failovers.js';
 import type { RedisKind } from './cluster/redis.js';
 import { type Load, startLoad } from './load/load.js';
 import { createReporter, type Reporter } from './load/reporter.js';
@@ -143,6 +144,17 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       reporter,
       random: options.random.fork(),
     });
+
+    // A single Redis keeps what it acknowledged, whatever its replication id: nothing is excused there.
+    if (options.redis !== 'standalone') {
+      const stopFollowing = followFailovers(connectTo('chaos-failovers'), () => {
+        load.forgetRepeatable();
+        findings.count('changes of master seen');
+        const now = Date.now();
+        lossyFaults.push({ kind: 'failover', from: now - FAILOVER_REACH_MS, until: now + 1_000 });
+      });
+      stops.push(stopFollowing);
+    }
 
     return {
       cluster,
