@@ -259,6 +259,28 @@ describe.skipIf(!hasChromium)('while things break, the dashboard', () => {
   );
 
   it(
+    'that missed more than is kept has the right numbers, and says that its list is not complete',
+    async () => {
+      const id = newProperty();
+      const claims = { user_id: 'landlord-3', properties: [id] };
+      const first = await stage.open({ claims });
+      await report(id, 1);
+      await showsOpen(first, id, 1);
+      await connected(first);
+      await toActivity(first);
+      expect(await first.getByText('this list is not complete').count()).toBe(0);
+      await first.goto('about:blank');
+      // LOG_MAX_EVENTS is 128.
+      for (let count = 2; count <= 140; count += 1) await report(id, count);
+      const again = await stage.open({ claims, context: first.context() });
+      await showsOpen(again, id, 140);
+      await toActivity(again);
+      await again.getByText('this list is not complete').waitFor();
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
     'works in two tabs, which follow one connection and survive each other',
     async () => {
       const id = newProperty();

@@ -10,6 +10,7 @@ export function ActivityPage() {
   const { session } = useSigned();
   const activity = useStore(session.live.view, ({ activity }) => activity);
   const missed = useStore(session.live.status, ({ missed }) => missed);
+  const incomplete = useStore(session.live.status, ({ incomplete }) => incomplete);
   const [least, setLeast] = useState(0);
   const [onlyMissed, setOnlyMissed] = useState(false);
   const shown = activity.filter(
@@ -23,6 +24,11 @@ export function ActivityPage() {
           <p className="quiet">
             {missed > 0 ? `${missed} changes came while you were away. ` : ''}The last {ACTIVITY_LIMIT} events are kept.
           </p>
+          {incomplete && (
+            <p role="status">
+              More happened while you were away than is kept. The numbers are right; this list is not complete.
+            </p>
+          )}
         </div>
         <div className="toolbar">
           <label className="check">

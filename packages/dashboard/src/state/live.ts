@@ -30,6 +30,8 @@ export interface LiveStatus {
   readonly waiting: number;
   /** Events that happened while this page was away and have been handed over since. */
   readonly missed: number;
+  /** More happened while this page was away than the logs keep: what is open is right, what happened is not all listed. */
+  readonly incomplete: boolean;
 }
 
 export interface Live {
@@ -75,6 +77,7 @@ export function createLive({ client, now, properties, saved }: LiveParts): Live 
     paused: false,
     waiting: 0,
     missed: 0,
+    incomplete: false,
   });
   const listeners = new Set<(news: readonly Activity[]) => void>();
   const disposers = new Map<string, () => void>();
@@ -217,6 +220,9 @@ export function createLive({ client, now, properties, saved }: LiveParts): Live 
 
   const ends = [
     client.on('status', () => status.set((was) => ({ ...was, connection: client.state }))),
+    client.on('gap', ({ cause }) => {
+      if (cause !== 'hole') status.set((was) => ({ ...was, incomplete: true }));
+    }),
     client.on('user', (user) => {
       status.set((was) => ({ ...was, user }));
       followOwn(user);
