@@ -184,7 +184,8 @@ describe('recovery', () => {
     await first.close();
     await report(property, 7);
     const { client, subscribed } = await following(1, property, { after: { [`property:${property}`]: empty.id } });
-    expect(subscribed).toMatchObject({ recovered: true, replay: 1 });
+    // Replayed or live: 202 says that the intake holds it, not that it is in the log yet.
+    expect(subscribed).toMatchObject({ recovered: true });
     expect(await client.next('VIOLATION_UPDATE')).toMatchObject({ count: 7 });
   });
 
