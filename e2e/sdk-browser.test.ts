@@ -31,6 +31,7 @@ interface Kept {
   live: boolean;
   numbers: number[];
   states: number[];
+  gaps: string[];
 }
 
 let redis: TestRedis;
@@ -93,7 +94,8 @@ const count = (from: number, to: number) => numbered(from, to).map(({ n }) => n)
 describe.runIf(chromiumPath())('in a page of another origin', () => {
   beforeAll(async () => {
     redis = await startRedis();
-    log = openTestLog(redis.url);
+    // Enough for whatever is published while a loaded machine takes its time to reconnect.
+    log = openTestLog(redis.url, { maxEvents: 100_000 });
     const bundle = async (name: string) => ({
       type: 'text/javascript' as const,
       body: await readFile(fileURLToPath(new URL(`../packages/client/dist/${name}`, import.meta.url)), 'utf8'),
@@ -166,6 +168,7 @@ describe.runIf(chromiumPath())('in a page of another origin', () => {
           ({ url, token, property }) => {
             const kept = window as unknown as Kept;
             kept.numbers = [];
+            kept.gaps = [];
             kept.client = kept.createClient({
               url,
               getToken: () => token,
@@ -177,6 +180,7 @@ describe.runIf(chromiumPath())('in a page of another origin', () => {
                 kept.live = true;
               },
               onEvent: ({ n }) => kept.numbers.push(Number(n)),
+              onGap: ({ cause }) => kept.gaps.push(cause),
             });
           },
           { url: [a.wsUrl, b.wsUrl], token: mintToken({ user_id: 'manager', role: 'ADMIN' }), property },
@@ -203,6 +207,7 @@ describe.runIf(chromiumPath())('in a page of another origin', () => {
       await publishing;
       await until(async () => expect((await numbersOf(two)).at(-1)).toBe(last));
       const heard = await numbersOf(two);
+      expect(await two.evaluate(() => (window as unknown as Kept).gaps)).toEqual([]);
       expect(heard).toEqual(count(heard[0] ?? 0, last));
     } finally {
       stopped = true;

@@ -8,14 +8,17 @@ export interface TestLog {
   close(): void;
 }
 
-/** @param url of a Redis, as `TestRedis.url` */
-export function openTestLog(url: string, prefix = DEFAULT_KEY_PREFIX): TestLog {
+/**
+ * @param url of a Redis, as `TestRedis.url`
+ * @param options.maxEvents kept per channel; few by default, so that tests see the end of a history
+ */
+export function openTestLog(url: string, { maxEvents = 128 }: { readonly maxEvents?: number } = {}): TestLog {
   const connection = connect({ url, name: 'test-log', onError: () => undefined });
   const log = createRedisLog({
     connection,
-    prefix,
+    prefix: DEFAULT_KEY_PREFIX,
     retention: {
-      maxEvents: 128,
+      maxEvents,
       maxGlobalEvents: 4_096,
       logTtlSeconds: 7_200,
       snapshotTtlSeconds: 0,
