@@ -1,9 +1,5 @@
 /** What a client says to each contender until it is ready, and what it has to answer afterwards. */
 import { channelName } from '../load/plan.js';
-import { belfryDialect } from './dialect-belfry.js';
-import { centrifugeDialect } from './dialect-centrifuge.js';
-import { socketIoDialect } from './dialect-socket-io.js';
-import type { ContenderName } from './names.js';
 
 /** What one client wants. */
 export interface Wish {
@@ -38,20 +34,6 @@ export interface Dialect {
   converse(wish: Wish): Conversation;
   /** How many events a long frame holds; by default one. */
   eventsIn?(payload: Buffer): number;
-}
-
-export function dialectOf(contender: ContenderName): Dialect {
-  switch (contender) {
-    case 'belfry':
-    case 'bare':
-    case 'ws':
-      return belfryDialect;
-    case 'socket.io':
-    case 'socket.io-streams':
-      return socketIoDialect;
-    case 'centrifuge':
-      return centrifugeDialect;
-  }
 }
 
 export const wishOf = (token: string, channels: readonly number[]): Wish => ({

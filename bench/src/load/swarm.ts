@@ -3,7 +3,8 @@
  * asks, and from then on counts what comes in.
  */
 import { mintToken } from '@belfry/testkit';
-import { dialectOf, wishOf } from '../contenders/dialect.js';
+import { wishOf } from '../contenders/dialect.js';
+import { dialectOf } from '../contenders/dialects.js';
 import { Client } from './client.js';
 import { readSent } from './event.js';
 import { Histogram } from './histogram.js';
