@@ -10,7 +10,7 @@ import { connect, mintToken, startRedis, TEST_SECRET, type TestRedis } from '@be
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { argument, build, missing, start } from '../deploy/verify/images.mjs';
-import { find } from '../deploy/verify/policies.mjs';
+import { find } from '../deploy/verify/objects.mjs';
 import { K8S, render } from '../deploy/verify/render.mjs';
 import { findTool } from '../deploy/verify/tools.mjs';
 

@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { readSettings, type Settings } from '@belfry/shared/service';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { find, get, POLICIES, settingsOf } from '../deploy/verify/policies.mjs';
+import { checkFields, isCustom } from '../deploy/verify/custom.mjs';
+import { find, get } from '../deploy/verify/objects.mjs';
+import { POLICIES, settingsOf } from '../deploy/verify/policies.mjs';
 import { K8S, type KubernetesObject, OVERLAYS, render, renderWith } from '../deploy/verify/render.mjs';
 import { createSchemaCheck } from '../deploy/verify/schemas.mjs';
 import { findTool, kubernetesSchemas } from '../deploy/verify/tools.mjs';
@@ -84,6 +86,26 @@ describe.skipIf(!kubectl)('the overlays (need kubectl)', () => {
     expect(check({ ...gateway, kind: 'Deploymint' })).toEqual(['there is no schema of apps/v1 Deploymint']);
   });
 
+  it('give custom resources no field that their definitions do not have', async () => {
+    const custom = ENVIRONMENTS.flatMap((name) => environment(name)).filter(isCustom);
+    expect(new Set(custom.map(({ kind }) => kind))).toEqual(
+      new Set(['HTTPRoute', 'PrometheusRule', 'ScaledObject', 'ServiceMonitor']),
+    );
+    expect(await checkFields(custom)).toEqual([]);
+
+    const broken = copyOf(environment('prod'));
+    get(broken, 'HTTPRoute', 'belfry').spec.rules[0].matches[0].path.vlaue = '/ws';
+    get(broken, 'ScaledObject', 'gateway').spec.advanced.horizontalPodAutoscalerConfig.behavior.scaleUp.window = 0;
+    get(broken, 'ServiceMonitor', 'belfry').spec.endpoints[0].scrapeInterval = '15s';
+    get(broken, 'PrometheusRule', 'belfry-slo').spec.groups[0].rules[0].severity = 'page';
+    const faults = await checkFields(broken);
+    const found = ['vlaue', 'window', 'scrapeInterval', 'severity'].map((field) =>
+      faults.filter((fault) => fault.includes(`'${field}' does not exist`)),
+    );
+    expect(found.map(({ length }) => length)).toEqual([1, 1, 1, 1]);
+    expect(faults).toHaveLength(4);
+  }, 120_000);
+
   it.skipIf(!schemas)(
     'run a load test of all of the scripts, as the operator takes it (needs the schemas)',
     async () => {
@@ -112,9 +134,13 @@ describe.skipIf(!kubectl)('the overlays (need kubectl)', () => {
   );
 
   it.each(POLICIES)('would break it: $name', (policy) => {
-    const objects = copyOf(environment('prod'));
-    policy.breaks(objects);
-    expect(policy.check(objects)).not.toEqual([]);
+    // Not every environment has what every policy is about.
+    const faults = ENVIRONMENTS.flatMap((name) => {
+      const objects = copyOf(environment(name));
+      policy.breaks(objects);
+      return policy.check(objects);
+    });
+    expect(faults).not.toEqual([]);
   });
 
   it('scale the same with KEDA and with prometheus-adapter, and before a gateway is full', () => {

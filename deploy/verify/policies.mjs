@@ -3,10 +3,8 @@
  * What every environment has to keep to, beyond being valid. A policy looks at all objects of an overlay and says what is
  * wrong; `breaks` makes one violation, by which its test knows that the policy can fail.
  */
-import { podTemplateOf } from './render.mjs';
-
-/** What users call at the publisher with their own tokens; all else there is for services. */
-const USERS_PATHS = ['Exact /v1/portfolio', 'Exact /v1/kpis'];
+import { containersOf, find, get, selects, workloads } from './objects.mjs';
+import { REFERENCES } from './references.mjs';
 
 /** @typedef {import('./render.mjs').KubernetesObject} KubernetesObject */
 /**
@@ -30,27 +28,6 @@ const VOLUMES = [
   'projected',
   'secret',
 ];
-
-/** @param {readonly KubernetesObject[]} objects @param {string} kind @param {string} [name] */
-export const find = (objects, kind, name) =>
-  objects.filter((object) => object.kind === kind && (name === undefined || object.metadata.name === name));
-
-/** @param {readonly KubernetesObject[]} objects @param {string} kind @param {string} name */
-export function get(objects, kind, name) {
-  const [object] = find(objects, kind, name);
-  if (!object) throw new Error(`there is no ${kind} ${name}`);
-  return object;
-}
-
-/** @param {readonly KubernetesObject[]} objects */
-const workloads = (objects) =>
-  objects.flatMap((object) => {
-    const template = podTemplateOf(object);
-    return template ? [{ name: `${object.kind} ${object.metadata.name}`, object, template, pod: template.spec }] : [];
-  });
-
-/** @param {any} pod */
-const containersOf = (pod) => [...(pod.initContainers ?? []), ...pod.containers];
 
 /**
  * @param {string} name
@@ -92,9 +69,6 @@ export function settingsOf(objects, name) {
 
 /** @param {readonly KubernetesObject[]} objects */
 const autoscalers = (objects) => [...find(objects, 'HorizontalPodAutoscaler'), ...find(objects, 'ScaledObject')];
-
-/** Does a label selector choose these labels? @param {any} selector @param {Record<string, string>} labels */
-const selects = (selector, labels) => Object.entries(selector ?? {}).every(([key, value]) => labels?.[key] === value);
 
 /** @type {readonly Policy[]} */
 export const POLICIES = [
@@ -290,6 +264,8 @@ export const POLICIES = [
           );
           const faults = budgets.length === 1 ? [] : [`${metadata.name}: ${budgets.length} budgets`];
           if (budgets[0] && budgets[0].spec.maxUnavailable !== 1) faults.push(`${metadata.name}: maxUnavailable 1`);
+          if (budgets[0] && !budgets[0].spec.unhealthyPodEvictionPolicy)
+            faults.push(`${metadata.name}: unhealthy pods`);
           const spread = spec.template.spec.topologySpreadConstraints ?? [];
           if (!spread.some((/** @type {any} */ { topologyKey }) => topologyKey === 'kubernetes.io/hostname')) {
             faults.push(`${metadata.name}: not spread`);
@@ -298,62 +274,6 @@ export const POLICIES = [
         }),
     breaks: (objects) => {
       get(objects, 'PodDisruptionBudget', 'gateway').spec.selector.matchLabels['app.kubernetes.io/name'] = 'gate';
-    },
-  },
-  {
-    name: 'every Service leads to pods that have the port',
-    check: (objects) =>
-      find(objects, 'Service').flatMap(({ metadata, spec }) => {
-        const targets = workloads(objects).filter(({ template }) => selects(spec.selector, template.metadata.labels));
-        if (targets.length !== 1) return [`${metadata.name}: selects ${targets.length} workloads`];
-        const named = targets.flatMap(({ pod }) =>
-          containersOf(pod).flatMap(({ ports }) => (ports ?? []).map((/** @type {any} */ { name }) => name)),
-        );
-        return spec.ports
-          .filter((/** @type {any} */ { targetPort }) => !named.includes(targetPort))
-          .map((/** @type {any} */ { targetPort }) => `${metadata.name}: no port ${targetPort}`);
-      }),
-    breaks: (objects) => {
-      get(objects, 'Service', 'gateway').spec.ports[0].targetPort = 'http';
-    },
-  },
-  {
-    name: 'every route leads to a Service that has the port; to the publisher only what users call with their own tokens',
-    check: (objects) => {
-      const backends = [
-        ...find(objects, 'HTTPRoute').flatMap(({ spec }) =>
-          spec.rules.flatMap((/** @type {any} */ { backendRefs, matches }) =>
-            backendRefs.map((/** @type {any} */ { name, port }) => ({
-              name,
-              port,
-              paths: matches.map((/** @type {any} */ { path }) => `${path.type} ${path.value}`),
-            })),
-          ),
-        ),
-        ...find(objects, 'Ingress').flatMap(({ spec }) =>
-          spec.rules.flatMap((/** @type {any} */ { http }) =>
-            http.paths.map((/** @type {any} */ { backend, path, pathType }) => ({
-              name: backend.service.name,
-              port: backend.service.port.name,
-              paths: [`${pathType} ${path}`],
-            })),
-          ),
-        ),
-      ];
-      return backends.flatMap(({ name, paths, port }) => {
-        const inside = paths.filter((/** @type {string} */ path) => !USERS_PATHS.includes(path));
-        if (name === 'publisher' && inside.length > 0) return [`${inside} of the publisher is for services inside`];
-        const [service] = find(objects, 'Service', name);
-        const ports = (service?.spec.ports ?? []).flatMap((/** @type {any} */ entry) => [entry.name, entry.port]);
-        return ports.includes(port) ? [] : [`${name}:${port}`];
-      });
-    },
-    breaks: (objects) => {
-      const [route] = find(objects, 'HTTPRoute');
-      const [ingress] = find(objects, 'Ingress');
-      if (route) route.spec.rules[0].backendRefs[0].name = 'publisher';
-      if (ingress)
-        ingress.spec.rules[0].http.paths[0].backend.service = { name: 'publisher', port: { name: 'intake' } };
     },
   },
   {
@@ -390,4 +310,5 @@ export const POLICIES = [
       get(objects, 'NetworkPolicy', 'default-deny').spec.policyTypes = ['Ingress'];
     },
   },
+  ...REFERENCES,
 ];

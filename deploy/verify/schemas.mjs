@@ -1,5 +1,8 @@
 // @ts-check
-/** Checks objects strictly: no unknown field, no wrong type. Kubernetes' own kinds by its schemas, the others by their CRDs'. */
+/**
+ * Checks objects: Kubernetes' own kinds strictly by its schemas, the others by validators made of their CRDs, which find wrong
+ * types and missing fields; the fields that those do not know are found by `custom.mjs`.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as gatewayApi from '@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1';

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { get } from '../policies.mjs';
+import { get } from '../objects.mjs';
 import { K8S, OVERLAYS, render } from '../render.mjs';
 import { findTool } from '../tools.mjs';
 import { startMetricsApi } from './metrics-api.mjs';
