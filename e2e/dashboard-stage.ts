@@ -2,10 +2,11 @@
  * What the dashboard's tests stand on: a real cluster, the built pages served as `npm start` serves them, and a real
  * browser. Where there is no Chromium the tests are skipped, and say so.
  */
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  chromiumPath,
   mintOperatorToken,
   mintToken,
   startGateway,
@@ -24,11 +25,9 @@ const PAGES = join(ROOT, 'packages', 'dashboard', 'dist');
 /** Screenshots for people; nobody compares them. */
 export const ARTEFACTS = join(ROOT, '.belfry', 'dashboard');
 
-export const CHROMIUM = process.env.CHROMIUM_PATH || '/usr/bin/chromium';
-export const hasChromium = existsSync(CHROMIUM);
-if (!hasChromium) {
-  console.warn(`The dashboard's tests are skipped: no ${CHROMIUM}. Install Chromium, or set CHROMIUM_PATH.`);
-}
+const executablePath = chromiumPath();
+export const hasChromium = executablePath !== undefined;
+if (!hasChromium) console.warn("The dashboard's tests are skipped: no Chromium on the PATH.");
 
 /** Without these Chromium looks for its maker's servers at every start. */
 const FLAGS = [
@@ -93,7 +92,8 @@ export async function startStage(gatewayCount = 2): Promise<Stage> {
     operators,
     publisher: publisher.url,
   });
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  if (!executablePath) throw new Error('no Chromium on the PATH');
+  const browser = await chromium.launch({ executablePath, args: FLAGS });
   const url = `http://127.0.0.1:${server.port}/`;
   const contexts = new Set<BrowserContext>();
 

@@ -45,9 +45,10 @@ afterEach(() => {
 });
 
 describe('npm start', () => {
-  it('serves an event from curl and one from redis-cli on both gateways, and leaves nothing after SIGTERM', async () => {
+  it('serves the dashboard, and an event from curl and one from redis-cli on both gateways; SIGTERM leaves nothing', async () => {
     const cluster = await start();
-    const { token, redisUrl } = printed(cluster.output());
+    const { dashboard, token, redisUrl } = printed(cluster.output());
+    await servesDashboard(dashboard);
     const clients = await Promise.all(
       [0, 1].map((n) => connect(`ws://127.0.0.1:${Number(ports.WEBSOCKET_PORT) + n}/ws`, { token })),
     );
@@ -125,17 +126,36 @@ async function start(): Promise<Started> {
   return cluster;
 }
 
+/** The page, the script that it names, and where it is told to connect to. */
+async function servesDashboard(address: string): Promise<void> {
+  const page = new URL(address);
+  expect(page.port).toBe(ports.DASHBOARD_PORT);
+  const response = await fetch(page);
+  expect(response.headers.get('content-type')).toContain('text/html');
+  const source = /<script[^>]+src="([^"]+)"/.exec(await response.text())?.[1];
+  const script = await fetch(new URL(source ?? 'no script in the page', page));
+  expect(script.headers.get('content-type')).toContain('text/javascript');
+  const config = await fetch(new URL('config.json', page));
+  const [first = Number.NaN, publisher] = [Number(ports.WEBSOCKET_PORT), ports.PUBLISHER_PORT];
+  expect(await config.json()).toMatchObject({
+    gateways: [first, first + 1].map((port) => `ws://127.0.0.1:${port}/ws`),
+    publisher: `http://127.0.0.1:${publisher}`,
+  });
+}
+
 /** What a person would copy from the terminal. */
-function printed(output: string): { token: string; redisUrl: string } {
+function printed(output: string): { dashboard: string; token: string; redisUrl: string } {
+  const dashboard = /^ {2}dashboard\s+(\S+)/m.exec(output)?.[1];
   const token = /^ {2}token\s+(\S+)$/m.exec(output)?.[1];
   const redisUrl = /^ {2}Redis\s+(\S+)$/m.exec(output)?.[1];
-  if (!token || !redisUrl) throw new Error(`no token or Redis in what npm start printed:\n${output}`);
-  return { token, redisUrl };
+  if (!dashboard || !token || !redisUrl)
+    throw new Error(`no dashboard, token or Redis in what npm start printed:\n${output}`);
+  return { dashboard, token, redisUrl };
 }
 
 async function nothingLeft(redisUrl: string): Promise<void> {
-  const { WEBSOCKET_PORT, OPERATOR_PORT, PUBLISHER_PORT, PUBLISHER_OPERATOR_PORT } = ports;
-  const first = [WEBSOCKET_PORT, OPERATOR_PORT, PUBLISHER_PORT, PUBLISHER_OPERATOR_PORT].map(Number);
+  const { WEBSOCKET_PORT, OPERATOR_PORT } = ports;
+  const first = Object.values(ports).map(Number);
   const all = [...first, Number(WEBSOCKET_PORT) + 1, Number(OPERATOR_PORT) + 1, Number(new URL(redisUrl).port)];
   await eventually('closed ports', async () => (await Promise.all(all.map(isFree))).every((free) => free));
   // Compiled code that Node or tools keep there is no part of the cluster.
