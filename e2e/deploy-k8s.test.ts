@@ -1,13 +1,15 @@
 /** What is applied to a cluster: every overlay and component valid to the letter, and within our own policies. */
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { readSettings, type Settings } from '@belfry/shared/service';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { checkFields, isCustom } from '../deploy/verify/custom.mjs';
-import { find, get } from '../deploy/verify/objects.mjs';
+import { find, get, selectsPods } from '../deploy/verify/objects.mjs';
 import { POLICIES, settingsOf } from '../deploy/verify/policies.mjs';
 import { K8S, type KubernetesObject, OVERLAYS, render, renderWith } from '../deploy/verify/render.mjs';
 import { createSchemaCheck } from '../deploy/verify/schemas.mjs';
@@ -19,9 +21,13 @@ const kubeScore = findTool('kube-score');
 const LOAD_SCRIPTS = fileURLToPath(new URL('../loadtest/src/k6', import.meta.url));
 const schemas = kubectl ? await kubernetesSchemas() : undefined;
 
-/** Environments by what they consist of; `legacy` has what no overlay uses. */
+/** Environments by what they consist of; the last two have what no overlay uses. */
 const rendered = new Map<string, readonly KubernetesObject[]>();
-const ENVIRONMENTS = [...OVERLAYS, 'legacy'];
+const TRIED = {
+  legacy: ['redis-dev', 'ingress-nginx', 'hpa', 'network-policies', 'operators-ingress-nginx'],
+  issued: ['redis-dev', 'gateway-api', 'hpa', 'monitoring', 'network-policies', 'issuer', 'operators-gateway-api'],
+};
+const ENVIRONMENTS = [...OVERLAYS, ...Object.keys(TRIED)];
 const environment = (name: string) => rendered.get(name) ?? [];
 
 /** As deep a copy as JSON has: what policies break must stay broken for one test only. */
@@ -30,8 +36,9 @@ const copyOf = (objects: readonly KubernetesObject[]): KubernetesObject[] => JSO
 describe.skipIf(!kubectl)('the overlays (need kubectl)', () => {
   beforeAll(async () => {
     for (const overlay of OVERLAYS) rendered.set(overlay, await render(kubectl ?? '', `${K8S}/overlays/${overlay}`));
-    const legacy = ['redis-dev', 'ingress-nginx', 'hpa', 'network-policies'];
-    rendered.set('legacy', await renderWith(kubectl ?? '', legacy, { namespace: 'belfry-legacy' }));
+    for (const [name, components] of Object.entries(TRIED)) {
+      rendered.set(name, await renderWith(kubectl ?? '', components, { namespace: `belfry-${name}` }));
+    }
   }, 60_000);
 
   describe.each(ENVIRONMENTS)('%s', (name) => {
@@ -105,6 +112,49 @@ describe.skipIf(!kubectl)('the overlays (need kubectl)', () => {
     expect(found.map(({ length }) => length)).toEqual([1, 1, 1, 1]);
     expect(faults).toHaveLength(4);
   }, 120_000);
+
+  it('let gateways fetch an issuer’s keys from outside, and nothing else there, where the component is named', () => {
+    const outside = (name: string) =>
+      find(environment(name), 'NetworkPolicy').filter(
+        ({ spec }) =>
+          selectsPods(spec.podSelector, { 'app.kubernetes.io/name': 'gateway' }) &&
+          JSON.stringify(spec.egress ?? []).includes('0.0.0.0/0'),
+      );
+    expect(outside('staging')).toEqual([]);
+    const [policy, ...others] = outside('issued');
+    expect(others).toEqual([]);
+    expect(policy?.spec.egress).toHaveLength(1);
+    expect(policy?.spec.egress[0].ports).toEqual([{ protocol: 'TCP', port: 443 }]);
+    for (const name of ['gateway', 'publisher']) {
+      expect(settingsOf(environment('issued'), name).JWT_JWKS_URL).toMatch(/^https:/);
+    }
+    expect(settingsOf(environment('issued'), 'canary').CANARY_TOKEN_FILE).toBe('/run/secrets/belfry/canary-token');
+    const [, { projected }] = get(environment('issued'), 'Deployment', 'canary').spec.template.spec.volumes;
+    expect(JSON.stringify(projected.sources)).toContain('"path":"canary-token"');
+  });
+
+  it('lead alerts to the runbooks of whoever names another address, in one place', async () => {
+    const copy = mkdtempSync(join(tmpdir(), 'belfry-runbooks-'));
+    try {
+      cpSync(K8S, copy, { recursive: true });
+      const file = join(copy, 'components', 'monitoring', 'kustomization.yaml');
+      const text = readFileSync(file, 'utf8');
+      const address = 'git.example.org/belfry/blob/main';
+      writeFileSync(file, text.replace('address=belfry.example', `address=${address}`));
+      const rules = find(await render(kubectl ?? '', join(copy, 'overlays', 'prod')), 'PrometheusRule').flatMap(
+        ({ spec }) =>
+          spec.groups.flatMap((group: { rules: { alert?: string; annotations?: object }[] }) => group.rules),
+      );
+      const links = rules.filter(({ alert }) => alert).map(({ annotations }) => annotations.runbook_url as string);
+      expect(links.length).toBeGreaterThan(25);
+      const elsewhere = links.filter((link) => !link.startsWith(`https://${address}/docs/operations/alerts.md#belfry`));
+      expect(elsewhere).toEqual([]);
+      // What holds the address is not applied.
+      expect(find(environment('prod'), 'ConfigMap', 'runbooks')).toEqual([]);
+    } finally {
+      rmSync(copy, { recursive: true, force: true });
+    }
+  });
 
   it.skipIf(!schemas)(
     'run a load test of all of the scripts, as the operator takes it (needs the schemas)',

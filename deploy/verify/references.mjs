@@ -12,6 +12,33 @@ import { containersOf, find, get, selects, selectsPods, workloads } from './obje
 /** What users call at the publisher with their own tokens; all else there is for services. */
 const USERS_PATHS = ['Exact /v1/portfolio', 'Exact /v1/kpis'];
 
+/** What operators call; metrics and health, which ask for no token, are at the same port. */
+const OPERATORS_PATHS = ['PathPrefix /operators/ws', 'ImplementationSpecific /operators/ws/(.*)'];
+
+/**
+ * Where the routes of Gateways and Ingresses lead.
+ * @param {readonly KubernetesObject[]} objects
+ * @returns {{ name: string, port: string | number, hosts: string[], paths: string[] }[]} Services by their names
+ */
+const routesIn = (objects) => [
+  ...find(objects, 'HTTPRoute').flatMap(({ spec }) =>
+    spec.rules.flatMap((/** @type {any} */ { backendRefs, matches }) =>
+      backendRefs.map((/** @type {any} */ { name, port }) => ({
+        ...{ name, port, hosts: spec.hostnames },
+        paths: matches.map((/** @type {any} */ { path }) => `${path.type} ${path.value}`),
+      })),
+    ),
+  ),
+  ...find(objects, 'Ingress').flatMap(({ spec }) =>
+    spec.rules.flatMap((/** @type {any} */ { host, http }) =>
+      http.paths.map((/** @type {any} */ { backend, path, pathType }) => ({
+        ...{ name: backend.service.name, port: backend.service.port.name, hosts: [host] },
+        paths: [`${pathType} ${path}`],
+      })),
+    ),
+  ),
+];
+
 /** @type {readonly Policy[]} */
 export const REFERENCES = [
   {
@@ -33,41 +60,38 @@ export const REFERENCES = [
   },
   {
     name: 'every route leads to a Service that has the port; to the publisher only what users call with their own tokens',
-    check: (objects) => {
-      const backends = [
-        ...find(objects, 'HTTPRoute').flatMap(({ spec }) =>
-          spec.rules.flatMap((/** @type {any} */ { backendRefs, matches }) =>
-            backendRefs.map((/** @type {any} */ { name, port }) => ({
-              name,
-              port,
-              paths: matches.map((/** @type {any} */ { path }) => `${path.type} ${path.value}`),
-            })),
-          ),
-        ),
-        ...find(objects, 'Ingress').flatMap(({ spec }) =>
-          spec.rules.flatMap((/** @type {any} */ { http }) =>
-            http.paths.map((/** @type {any} */ { backend, path, pathType }) => ({
-              name: backend.service.name,
-              port: backend.service.port.name,
-              paths: [`${pathType} ${path}`],
-            })),
-          ),
-        ),
-      ];
-      return backends.flatMap(({ name, paths, port }) => {
-        const inside = paths.filter((/** @type {string} */ path) => !USERS_PATHS.includes(path));
+    check: (objects) =>
+      routesIn(objects).flatMap(({ name, paths, port }) => {
+        const inside = paths.filter((path) => !USERS_PATHS.includes(path));
         if (name === 'publisher' && inside.length > 0) return [`${inside} of the publisher is for services inside`];
         const [service] = find(objects, 'Service', name);
         const ports = (service?.spec.ports ?? []).flatMap((/** @type {any} */ entry) => [entry.name, entry.port]);
         return ports.includes(port) ? [] : [`${name}:${port}`];
-      });
-    },
+      }),
     breaks: (objects) => {
       const [route] = find(objects, 'HTTPRoute');
       const [ingress] = find(objects, 'Ingress');
       if (route) route.spec.rules[0].backendRefs[0].name = 'publisher';
       if (ingress)
         ingress.spec.rules[0].http.paths[0].backend.service = { name: 'publisher', port: { name: 'intake' } };
+    },
+  },
+  {
+    name: 'the operators’ calls are at no host that clients have, and nothing else of their port is',
+    check: (objects) => {
+      const toOperators = (/** @type {string} */ name) =>
+        find(objects, 'Service', name).some(({ spec }) => spec.ports[0].targetPort === 'operators');
+      const routes = routesIn(objects);
+      const publicly = routes.filter(({ name }) => name === 'dashboard').flatMap(({ hosts }) => hosts);
+      return routes
+        .filter(({ name }) => toOperators(name))
+        .flatMap(({ hosts, name, paths }) => [
+          ...hosts.filter((host) => publicly.includes(host)),
+          ...paths.filter((path) => name !== 'dashboard-operators' && !OPERATORS_PATHS.includes(path)),
+        ]);
+    },
+    breaks: (objects) => {
+      for (const { spec } of find(objects, 'HTTPRoute')) spec.hostnames = ['belfry.example'];
     },
   },
   {

@@ -1,12 +1,12 @@
 // @ts-check
 /**
  * The tools that check what lies in this folder, kept in the user's cache. `node deploy/verify/tools.mjs` fetches all of
- * them; tests fetch the two quick ones by themselves and leave out what needs a tool that cannot be had.
+ * them; tests fetch the quick ones by themselves and leave out what needs a tool that cannot be had.
  */
 import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -63,20 +63,29 @@ export async function kubernetesSchemas() {
   });
 }
 
+/** Prometheus' own checker, 20 MB to fetch. */
+export const promtool = () => fromDebian('prometheus', join('usr', 'bin', 'promtool'));
+
+/** The server of the dashboard's image, though older than the one there; half a megabyte to fetch. */
+export const nginx = () => fromDebian('nginx', join('usr', 'sbin', 'nginx'));
+
 /**
- * Prometheus' own checker; taken out of Debian's package (20 MB) where it is not there yet. Nothing is installed.
+ * One program; taken out of Debian's package where it is not there yet. Nothing is installed.
+ * @param {string} name of the package
+ * @param {string} path in the package
  * @returns {Promise<string | undefined>} undefined where it cannot be had
  */
-export async function promtool() {
-  const found = findTool('promtool');
+async function fromDebian(name, path) {
+  const program = basename(path);
+  const found = findTool(program);
   if (found) return found;
   return await fetched(async (temporary) => {
-    await run('apt-get', ['download', 'prometheus'], { ...limits(), cwd: temporary });
+    await run('apt-get', ['download', name], { ...limits(), cwd: temporary });
     const deb = readdirSync(temporary).find((file) => file.endsWith('.deb'));
     if (!deb) throw new Error('apt-get brought no package');
     await run('dpkg', ['-x', join(temporary, deb), temporary], limits());
-    moveInto(join(temporary, 'usr', 'bin', 'promtool'), join(BIN, 'promtool'));
-    return join(BIN, 'promtool');
+    moveInto(join(temporary, path), join(BIN, program));
+    return join(BIN, program);
   });
 }
 
@@ -127,6 +136,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     kubectl: findTool('kubectl'),
     'Kubernetes schemas': await kubernetesSchemas(),
     promtool: await promtool(),
+    nginx: await nginx(),
     'kube-score': await goTool('kube-score'),
     kwok: await goTool('kwok'),
     buildah: findTool('buildah'),

@@ -31,7 +31,9 @@ export function followSecrets(
     ...parts,
     settings: followed,
     onChange: (values) => {
-      checkSecret(values.JWT_SECRET, parts.environment.NODE_ENV);
+      // With an issuer's keys (JWKS) there is none to begin with; one that was there must not become empty.
+      if (values.JWT_SECRET === '' && initial.JWT_SECRET !== '') throw new Error('JWT_SECRET is empty');
+      if (values.JWT_SECRET !== '') checkSecret(values.JWT_SECRET, parts.environment.NODE_ENV);
       current = values;
     },
   });

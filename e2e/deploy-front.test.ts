@@ -1,0 +1,181 @@
+/**
+ * The front door of one machine: the dashboard's server with the files of `deploy/compose/nginx`, before real gateways.
+ * What is changed in those files is what only a container has: paths, ports, names of other containers.
+ */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  connect,
+  mintOperatorToken,
+  mintToken,
+  startGateway,
+  startPublisher,
+  startRedis,
+  TEST_SECRET,
+  type TestGateway,
+  type TestProcess,
+  type TestRedis,
+} from '@belfry/testkit';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { parse } from 'yaml';
+import { nginx } from '../deploy/verify/tools.mjs';
+import { ROOT } from '../scripts/setup.mjs';
+import { type OutsideProgram, startOutside } from './outside-tools.ts';
+
+const OPERATOR_SECRET = 'only-operators-are-signed-with-this-one';
+const SOON = { timeout: 20_000, interval: 50 };
+const server = await nginx();
+const compose = parse(readFileSync(join(ROOT, 'deploy', 'compose', 'docker-compose.yml'), 'utf8'), { merge: true });
+
+let redis: TestRedis;
+let gateways: TestGateway[];
+let publisher: TestProcess;
+let front: OutsideProgram;
+let folder: string;
+let everybody: string;
+let operators: string;
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((each) => once(each, 'listening')));
+  const ports = servers.map((each) => (each.address() as AddressInfo).port);
+  await Promise.all(servers.map((each) => once(each.close(), 'close')));
+  return ports;
+}
+
+const portOf = (url: string) => new URL(url).port;
+
+/** Lays the files out as the compose file mounts them, for this machine. */
+function configure(ports: readonly number[]): string {
+  const etc = join(folder, 'etc');
+  const docker = join(ROOT, 'deploy', 'docker');
+  mkdirSync(etc);
+  for (const name of ['nginx.conf', 'pages.conf']) cpSync(join(docker, name), join(etc, name));
+  for (const volume of compose.services.dashboard.volumes as string[]) {
+    const [source = '', target = ''] = volume.split(':');
+    cpSync(join(ROOT, 'deploy', 'compose', source), join(etc, target.replace('/etc/nginx/', '')));
+  }
+  writeFileSync(join(etc, 'mime.types'), 'types { text/html html; text/css css; text/javascript js; }');
+  // In this order: what took the place of one must not be found by the next.
+  const changes: Readonly<Record<string, string>> = {
+    '/tmp/': `${folder}/`,
+    'gateway-1:8765': `127.0.0.1:${portOf(gateways[0]?.wsUrl ?? '')}`,
+    'gateway-2:8765': `127.0.0.1:${portOf(gateways[1]?.wsUrl ?? '')}`,
+    'gateway-1:9765': `127.0.0.1:${portOf(gateways[0]?.operatorUrl ?? '')}`,
+    'gateway-2:9765': `127.0.0.1:${portOf(gateways[1]?.operatorUrl ?? '')}`,
+    'publisher:8770': `127.0.0.1:${portOf(publisher.url)}`,
+    'listen 8080': `listen 127.0.0.1:${ports[0]}`,
+    'listen 8081': `listen 127.0.0.1:${ports[1]}`,
+    '/etc/nginx/': `${etc}/`,
+    '/usr/share/nginx/html': join(ROOT, 'packages', 'dashboard', 'dist'),
+    // Names are looked up again only by newer servers, and by Docker's own resolver.
+    ' resolve ': ' ',
+  };
+  const files = readdirSync(etc, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.conf'));
+  for (const file of files) {
+    let text = readFileSync(join(etc, file), 'utf8');
+    for (const [from, to] of Object.entries(changes)) text = text.replaceAll(from, to);
+    writeFileSync(join(etc, file), text);
+  }
+  return join(etc, 'nginx.conf');
+}
+
+describe.skipIf(!server)('the front door of one machine (needs nginx)', () => {
+  beforeAll(async () => {
+    redis = await startRedis();
+    const env = { REDIS_URL: redis.url, OPERATOR_SECRET, MAX_CONNECTIONS: '2' };
+    [gateways, publisher] = await Promise.all([
+      Promise.all(['gateway-1', 'gateway-2'].map((NODE_NAME) => startGateway({ ...env, NODE_NAME }))),
+      startPublisher({ REDIS_URL: redis.url, JWT_SECRET: TEST_SECRET, PUBLISHER_TOKEN: 'for-services' }),
+    ]);
+    folder = mkdtempSync(join(tmpdir(), 'belfry-front-'));
+    const ports = await freePorts(2);
+    const file = configure(ports);
+    [everybody = '', operators = ''] = ports.map((port) => `http://127.0.0.1:${port}`);
+    // One process and in the foreground, so that it ends with the test.
+    const more = 'daemon off; master_process off;';
+    front = startOutside(server ?? '', ['-p', folder, '-e', 'stderr', '-c', file, '-g', more]);
+    const status = () => fetch(`${everybody}/readyz`).then((answer) => answer.status, String);
+    await vi.waitFor(async () => expect(await status(), front.output()).toBe(200), SOON);
+  }, 60_000);
+  afterAll(async () => {
+    await front?.stop();
+    await Promise.all([...(gateways ?? []), publisher].map((process) => process?.stop()));
+    await redis?.stop();
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  });
+
+  const asOperator = (path: string, init: RequestInit = {}) =>
+    fetch(`${operators}${path}`, {
+      ...init,
+      headers: { authorization: `Bearer ${mintOperatorToken('operator', { secret: OPERATOR_SECRET })}` },
+    });
+
+  it('has the same pages at both ports, and tells only operators’ pages where the operators’ calls are', async () => {
+    for (const url of [everybody, operators]) {
+      const page = await fetch(url);
+      expect([page.status, page.headers.get('x-frame-options')]).toEqual([200, 'DENY']);
+      expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
+      expect(await page.text()).toContain('<div id="root">');
+    }
+    expect(await (await fetch(`${everybody}/config.json`)).json()).toEqual({ publisher: '/' });
+    expect(await (await fetch(`${operators}/config.json`)).json()).toEqual({ publisher: '/', operators: '/operators' });
+  });
+
+  it('leads operators to the operators’ calls of the whole cluster, with a token only, and to nothing else there', async () => {
+    const answer = await asOperator('/operators/ws/nodes');
+    expect(answer.status).toBe(200);
+    const { nodes } = (await answer.json()) as { nodes: { node: string }[] };
+    expect(nodes).toHaveLength(2);
+    const sent = await asOperator('/operators/ws/broadcast', {
+      method: 'POST',
+      body: '{"message":"The boiler is back"}',
+    });
+    expect(sent.status).toBe(200);
+    expect((await fetch(`${operators}/operators/ws/nodes`)).status).toBe(401);
+    for (const path of ['/operators/metrics', '/operators/readyz', '/operators/ws/../metrics']) {
+      expect((await asOperator(path)).status, path).toBe(404);
+    }
+  });
+
+  it('leads nobody there from the port for everybody', async () => {
+    for (const path of ['/operators/ws/nodes', '/operators/metrics']) {
+      const answer = await fetch(`${everybody}${path}`);
+      expect(answer.headers.get('content-type'), path).toContain('text/html');
+    }
+    expect((await fetch(`${everybody}/metrics`)).headers.get('content-type')).toContain('text/html');
+  });
+
+  it('leads clients to the gateways, past one that is full, and users to their portfolios', async () => {
+    const socketUrl = `${everybody.replace('http', 'ws')}/ws`;
+    const clients = [];
+    for (let n = 0; n < 4; n += 1) {
+      const client = await connect(socketUrl, { token: mintToken({ user_id: `tenant-${n}` }) });
+      await client.next('AUTHENTICATED');
+      clients.push(client);
+    }
+    // Two each: all four have found a place, whichever gateway was asked first.
+    await expect(connect(socketUrl)).rejects.toMatchObject({ status: 503 });
+    await Promise.all(clients.map((client) => client.close()));
+
+    const authorization = `Bearer ${mintToken({ user_id: 'landlord-7', properties: ['1012650001'] })}`;
+    for (const url of [everybody, operators]) {
+      expect((await fetch(`${url}/v1/portfolio`, { headers: { authorization } })).status).toBe(200);
+    }
+    // What services report is for services: this port does not lead there.
+    const reported = await fetch(`${everybody}/v1/events`, { method: 'POST', body: '{}' });
+    expect(reported.status).toBe(404);
+  });
+
+  it('takes the token that the command of the documentation makes', async () => {
+    const claims = JSON.stringify({ user_id: 'operator', aud: 'belfry-operators' });
+    const script = join(ROOT, 'scripts', 'token.mjs');
+    const token = execFileSync(process.execPath, [script, claims], { input: OPERATOR_SECRET, encoding: 'utf8' }).trim();
+    const answer = await fetch(`${operators}/operators/ws/stats`, { headers: { authorization: `Bearer ${token}` } });
+    expect(answer.status).toBe(200);
+  });
+});
