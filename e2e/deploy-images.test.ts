@@ -2,13 +2,10 @@
  * What the images promise. Building and running them takes minutes and root: only where it is asked for, with
  * `IMAGES=1 npm test -- e2e/deploy-images`.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, mintToken, startRedis, TEST_SECRET, type TestRedis } from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { parse } from 'yaml';
 import { argument, build, missing, start } from '../deploy/verify/images.mjs';
 import { find } from '../deploy/verify/objects.mjs';
 import { K8S, render } from '../deploy/verify/render.mjs';
@@ -16,7 +13,6 @@ import { findTool } from '../deploy/verify/tools.mjs';
 
 const ROOT = join(K8S, '..', '..');
 const dockerfile = readFileSync(join(ROOT, 'deploy', 'docker', 'Dockerfile'), 'utf8').replace(/^\s*#.*\n/gm, '');
-const compose = parse(readFileSync(join(ROOT, 'deploy', 'compose', 'docker-compose.yml'), 'utf8'), { merge: true });
 const kubectl = findTool('kubectl');
 
 /** A final stage's lines, by its name. */
@@ -46,48 +42,6 @@ describe('the Dockerfile', () => {
     const images = find(objects, 'Deployment').map(({ spec }) => spec.template.spec.containers[0].image as string);
     expect(images).toHaveLength(4);
     for (const image of images) expect(stage(/belfry\/(\w+):/.exec(image)?.[1] ?? ''), image).not.toBe('');
-  });
-});
-
-describe('the compose file', () => {
-  const services = Object.entries(compose.services as Record<string, Record<string, unknown>>);
-
-  it.each(services)('restricts %s as far as a pod is', (_name, service) => {
-    expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
-    expect(service.mem_limit).toBeTruthy();
-    expect(service.restart).toBe('unless-stopped');
-    expect(JSON.stringify(service.environment ?? {})).not.toMatch(/(SECRET|TOKEN|REDIS_URL)":/);
-  });
-
-  it('gives gateways the time they need to go, and opens only the front door to the world', () => {
-    const seconds = (text: unknown) => Number.parseInt(String(text), 10);
-    for (const name of ['gateway-1', 'gateway-2']) {
-      const { environment, stop_grace_period: grace } = compose.services[name];
-      expect(seconds(grace)).toBeGreaterThanOrEqual(seconds(environment.SHUTDOWN_SECONDS) + 15 + 5);
-    }
-    const open = services.flatMap(([, { ports }]) => (ports as string[] | undefined) ?? []);
-    expect(open.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([expect.stringMatching(/:8080$/)]);
-  });
-
-  it('has secrets that its script makes, once, long enough and readable by nobody else', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'belfry-compose-'));
-    try {
-      execFileSync('cp', [join(ROOT, 'deploy', 'compose', 'secrets.sh'), folder]);
-      const make = () => execFileSync('sh', [join(folder, 'secrets.sh')], { encoding: 'utf8' });
-      make();
-      const read = () =>
-        readdirSync(join(folder, 'secrets')).map((name) => readFileSync(join(folder, 'secrets', name), 'utf8'));
-      const first = read();
-      make();
-      expect(read()).toEqual(first);
-      for (const { file } of Object.values(compose.secrets as Record<string, { file: string }>)) {
-        expect(existsSync(join(folder, file)), file).toBe(true);
-        expect(readFileSync(join(folder, file), 'utf8').length).toBeGreaterThan(32);
-      }
-      expect(execFileSync('stat', ['-c', '%a', join(folder, 'secrets')], { encoding: 'utf8' }).trim()).toBe('700');
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
   });
 });
 
@@ -167,6 +121,9 @@ describe.skipIf(!asked || lacking)(
         });
         const page = await answer('/');
         expect(page.headers.get('content-security-policy')).toContain("default-src 'self'");
+        const config = async (port: number) => (await fetch(`http://127.0.0.1:${port}/config.json`)).json();
+        expect(await config(8080)).not.toHaveProperty('operators');
+        expect(await config(8081)).toHaveProperty('operators', '/operators');
         const script = /src="\.(\/assets\/[^"]+\.js)"/.exec(await page.text())?.[1];
         const loaded = await answer(script ?? '');
         expect([loaded.status, loaded.headers.get('cache-control')]).toEqual([
