@@ -61,3 +61,56 @@ it('forgets nothing on a gateway whose clock is days ahead', async () => {
     await redis.stop();
   }
 });
+
+it('lets nobody back in because Redis has lost what was revoked, and tells gateways that start later', async () => {
+  const redis = await startRedis();
+  try {
+    const connection = redis.connect();
+    const parts = { keys: clusterKeys('belfry'), logger: createLogger('gateway', 'silent'), connection };
+    const revocations = createRevocations(parts);
+    revocations.note(await revocations.revoke({ userId: 'revoked' }, 60));
+    await revocations.reload();
+    await connection.flushall();
+    await revocations.refresh();
+    expect(revocations.isRevoked(BEARER)).toBe(true);
+    const later = createRevocations(parts);
+    await later.reload();
+    expect(later.isRevoked(BEARER)).toBe(true);
+    // Who was there all the time hears of the next one though the first was lost, too.
+    await connection.flushall();
+    await later.revoke({ tokenId: 'lost-laptop' }, 60);
+    await revocations.refresh();
+    expect(revocations.isRevoked({ ...BEARER, userId: 'bystander', tokenId: 'lost-laptop' })).toBe(true);
+  } finally {
+    await redis.stop();
+  }
+});
+
+it('does not say that somebody is revoked when Redis did not take it', async () => {
+  const redis = await startRedis();
+  try {
+    const connection = redis.connect();
+    const parts = { keys: clusterKeys('belfry'), logger: createLogger('gateway', 'silent'), connection };
+    // Full, as a Redis without eviction is.
+    await connection.config('SET', 'maxmemory', 1);
+    await expect(createRevocations(parts).revoke({ userId: 'revoked' }, 60)).rejects.toThrow(/OOM|EXECABORT/);
+  } finally {
+    await redis.stop();
+  }
+});
+
+it('forgets what is over, and does not write it again', async () => {
+  const redis = await startRedis();
+  try {
+    const connection = redis.connect();
+    const parts = { keys: clusterKeys('belfry'), logger: createLogger('gateway', 'silent'), connection };
+    const revocations = createRevocations(parts);
+    revocations.note(await revocations.revoke({ userId: 'revoked' }, 0));
+    await revocations.reload();
+    await revocations.reload();
+    expect(revocations.isRevoked(BEARER)).toBe(false);
+    expect(await connection.hlen(parts.keys.revoked)).toBe(0);
+  } finally {
+    await redis.stop();
+  }
+});

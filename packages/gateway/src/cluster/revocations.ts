@@ -1,10 +1,12 @@
 /**
  * Revoked tokens and users. They are kept in Redis until every token concerned has expired, and in the memory of every
  * gateway: a check costs no round trip. A gateway hears of a new one over its link at once, and with its next heartbeat
- * where the link is down.
+ * where the link is down. What Redis loses, by a failover or a restart without its data, gateways write down again: nobody
+ * comes back in because of that.
  */
 import type { Identity } from '@belfry/shared/auth';
 import type { ClusterKeys, Connection } from '@belfry/shared/log';
+import { execAll } from '@belfry/shared/preferences';
 import type { Logger } from '@belfry/shared/service';
 
 /** Either one token, by its `jti`, or every token that a user had been given by then. */
@@ -13,7 +15,7 @@ export type Revocation = { readonly tokenId: string } | { readonly userId: strin
 export interface Revocations {
   isRevoked(identity: Identity): boolean;
   /**
-   * Writes it down for all gateways. Resolves to what they have to be told, for `note`.
+   * Writes it down for all gateways. Resolves to what they have to be told, for `note`. Rejects where Redis did not take it.
    * @param forSeconds at least as long as tokens live
    */
   revoke(revocation: Revocation, forSeconds: number): Promise<string>;
@@ -78,10 +80,20 @@ export function createRevocations(options: RevocationsOptions): Revocations {
     }
     if (over.length > 0) await connection.hdel(keys.revoked, ...over);
     const isNew = [...found].some(([field, entry]) => entries.get(field)?.at !== entry.at);
-    entries = noted.size === 0 ? found : new Map([...found, ...noted]);
+    const lost = [...entries].filter(([field, entry]) => !found.has(field) && entry.until > now);
+    entries = new Map([...lost, ...found, ...noted]);
     version = current ?? '';
     if (isNew) logger.info({ revocations: entries.size }, 'revocations read');
+    if (lost.length > 0) await writeAgain(lost);
     return isNew;
+  }
+
+  /** For gateways that start later. Where one is there again, it is as good as this one or newer. */
+  async function writeAgain(lost: readonly (readonly [field: string, entry: Entry])[]): Promise<void> {
+    logger.warn({ revocations: lost.length }, 'Redis has lost revocations; they are written again');
+    const transaction = connection.multi();
+    for (const [field, entry] of lost) transaction.hsetnx(keys.revoked, field, JSON.stringify(entry));
+    await execAll(transaction.set(keys.revokedVersion, `again ${lost.length} ${await redisSeconds()}`));
   }
 
   return {
@@ -104,7 +116,9 @@ export function createRevocations(options: RevocationsOptions): Revocations {
       if (at === undefined) throw new Error('Redis does not tell the time');
       const entry: Entry = { at, until: at + forSeconds };
       const text = JSON.stringify(entry);
-      await connection.pipeline().hset(keys.revoked, fieldOf(revocation), text).incr(keys.revokedVersion).exec();
+      // Not a count: one that begins anew after a loss could come to a version that gateways know.
+      const transaction = connection.multi().hset(keys.revoked, fieldOf(revocation), text);
+      await execAll(transaction.set(keys.revokedVersion, `${at} ${fieldOf(revocation)}`));
       return `${fieldOf(revocation)}\n${text}`;
     },
     reload,

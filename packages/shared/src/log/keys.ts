@@ -52,7 +52,7 @@ export interface ClusterKeys {
   readonly node: (name: string) => string;
   /** Hash: revoked tokens and users. */
   readonly revoked: string;
-  /** Counts changes of `revoked`. */
+  /** Another text after every change of `revoked`. */
   readonly revokedVersion: string;
   /** List: what the gateways answered to a command. */
   readonly replies: (command: string) => string;
