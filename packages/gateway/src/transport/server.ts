@@ -116,7 +116,7 @@ export function createTransport(options: TransportOptions): Transport {
   const perAddress = new Map<string, number>();
   /** Streams by channel: uWebSockets.js has topics for WebSockets only. */
   const streams = new Map<string, Set<EventStream>>();
-  /** Sockets for which something was dropped since the last publish. */
+  /** Sockets for which something was dropped and that are still subscribed. */
   const choked: Ws[] = [];
   let connections = 0;
   let accepting = true;
@@ -288,8 +288,20 @@ export function createTransport(options: TransportOptions): Transport {
    * Its session closes it when this turn is over. Until then a socket that has room again would get what is published
    * next, behind the hole, and nobody could tell the client of it.
    */
-  function silenceChoked(): void {
-    for (const ws of choked.splice(0)) unsubscribeQuietly(ws);
+  function silenceChoked(): Ws[] {
+    const sockets = choked.splice(0);
+    for (const ws of sockets) unsubscribeQuietly(ws);
+    return sockets;
+  }
+
+  /**
+   * uWebSockets.js sends a socket 32 messages at a time. Where that is what dropped something, the message that is being
+   * published is queued behind the hole already, and only closing the socket takes it back: before the loop sends what is
+   * queued, and behind whoever publishes.
+   */
+  function cutChoked(): void {
+    const sockets = silenceChoked();
+    queueMicrotask(() => sockets.forEach(destroyQuietly));
   }
 
   for (const path of PATHS) {
@@ -348,6 +360,7 @@ export function createTransport(options: TransportOptions): Transport {
     publish(channel, frame) {
       if (choked.length > 0) silenceChoked();
       app.publish(channel, frame, false);
+      if (choked.length > 0) cutChoked();
       const followers = streams.get(channel);
       if (followers) for (const stream of followers) stream.publish(channel, frame);
     },
