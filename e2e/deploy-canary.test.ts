@@ -135,6 +135,20 @@ describe('the canary', () => {
       expect(await disorders(canary, 'gap')).toBe(1);
     });
 
+    it('is misled neither by what is said of other channels nor by a new epoch', async () => {
+      const url = await startLiar((socket) => {
+        const send = (frame: Readonly<Record<string, unknown>>) => socket.send(JSON.stringify(frame));
+        send({ type: 'RESYNC', channel: 'role:ADMIN', id: '9-0' });
+        send({ type: 'SUBSCRIBED', channel: 'role:ADMIN', id: '9-0' });
+        for (const id of ['1-6', '3-1', '3-2', '3-4'])
+          send({ type: 'canary', channel: CHANNEL, id, nonce: 'not mine' });
+      });
+      const canary = await startCanary(url);
+      await vi.waitFor(async () => expect(await disorders(canary, 'gap')).toBeGreaterThan(0), SOON);
+      expect(await disorders(canary, 'gap')).toBe(1);
+      expect(await disorders(canary, 'repeat')).toBe(0);
+    });
+
     it('counts what it was told of as told, not as lost', async () => {
       const url = await startLiar((socket) => {
         const timer = setInterval(

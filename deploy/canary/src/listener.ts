@@ -88,8 +88,11 @@ export function createListener(options: ListenerOptions): Listener {
         }
         return;
       case 'SUBSCRIBED':
-        return subscribed(frame);
+        if (frame.channel === channel) subscribed(frame);
+        return;
       case 'RESYNC':
+        // Of the others that the gateway joins by itself, such as the role's, nothing is expected.
+        if (frame.channel !== channel) return;
         position = parsePosition(frame.id);
         return options.onTold();
       case 'TOKEN_EXPIRING':
@@ -121,7 +124,7 @@ export function createListener(options: ListenerOptions): Listener {
   function event(frame: Readonly<Record<string, unknown>>): void {
     const got = parsePosition(frame.id);
     if (frame.type === 'STATE' || !got) return;
-    if (position && !isNext(position, got)) {
+    if (position && !isNext(position, got) && !beginsLaterEpoch(position, got)) {
       const repeat = got.epoch === position.epoch && got.offset <= position.offset;
       options.onDisorder(repeat ? 'repeat' : 'gap', position, got);
       if (repeat) return;
@@ -145,3 +148,6 @@ export function createListener(options: ListenerOptions): Listener {
     },
   };
 }
+
+/** The gateway vouches for what was before a new epoch: it would have sent RESYNC otherwise. */
+const beginsLaterEpoch = (last: Position, next: Position): boolean => next.epoch > last.epoch && next.offset < 2;
