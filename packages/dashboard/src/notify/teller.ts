@@ -45,6 +45,7 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
   let shown: number[] = [];
   let folded: Activity[] = [];
   let away: Activity[] = [];
+  let missed: Activity[] = [];
   const undismissed = new Set<string>();
   let moreCritical = 0;
   let unannounced = 0;
@@ -91,8 +92,16 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
     });
   }
 
-  /** @param id of the toast: the digest grows in place */
-  function showDigest(entries: readonly Activity[], id: string, title: (count: number) => string): void {
+  /**
+   * @param id of the toast: the digest grows in place
+   * @param closed the next one begins at nothing
+   */
+  function showDigest(
+    entries: readonly Activity[],
+    id: string,
+    title: (count: number) => string,
+    closed?: () => void,
+  ): void {
     const places = new Set(entries.map(({ property, channel }) => property ?? channel));
     toast(title(entries.length), {
       id,
@@ -100,12 +109,7 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
       duration: TOAST_MS,
       closeButton: true,
       className: 'toast toast-digest',
-      onAutoClose: () => {
-        folded = [];
-      },
-      onDismiss: () => {
-        folded = [];
-      },
+      ...(closed && { onAutoClose: closed, onDismiss: closed }),
     });
   }
 
@@ -124,13 +128,22 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
 
   function tell(news: readonly Activity[]): void {
     const { minSeverity, sound, toasts, volume } = notices.get();
-    const missed = news.filter(({ origin }) => origin === 'replay');
+    const replayed = news.filter(({ origin }) => origin === 'replay');
     const fresh = news.filter(({ origin, severity }) => origin !== 'replay' && rank(severity) >= rank(minSeverity));
-    const critical = [...fresh, ...missed].filter(({ severity }) => severity === 'critical');
+    const critical = [...fresh, ...replayed].filter(({ severity }) => severity === 'critical');
     const hidden = document.visibilityState === 'hidden';
 
-    if (missed.length > 0 && toasts) {
-      showDigest(missed, 'missed', (n) => `${n === 1 ? '1 change' : `${n} changes`} while you were away`);
+    if (replayed.length > 0 && toasts) {
+      // What was missed may come in several pieces, a channel at a time.
+      missed = [...missed, ...replayed];
+      showDigest(
+        missed,
+        'missed',
+        (n) => `${n === 1 ? '1 change' : `${n} changes`} while you were away`,
+        () => {
+          missed = [];
+        },
+      );
     }
     if (critical.length > 0) {
       if (sound) ringOnce(volume);
@@ -157,7 +170,16 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
       else folded.push(entry);
       shown.push(now);
     }
-    if (folded.length > 0) showDigest(folded, 'burst', (n) => `${n} more updates`);
+    if (folded.length > 0) {
+      showDigest(
+        folded,
+        'burst',
+        (n) => `${n} more updates`,
+        () => {
+          folded = [];
+        },
+      );
+    }
   }
 
   function onVisible(): void {
