@@ -58,10 +58,18 @@ describe('an audit', () => {
     expect(audit.event(event(13, 2))).toEqual(NOTHING);
   });
 
-  it('finds a new epoch that nobody announced', () => {
+  it('takes a new epoch from its beginning, and no later', () => {
     const audit = joined();
     audit.event(event(11, 1));
-    expect(audit.event(event(1, 2, { id: '8-1' }))).toEqual({ gaps: 1, missing: 0, repeated: 0 });
+    expect(audit.event(event(1, 2, { id: '8-1' }))).toEqual(NOTHING);
+    expect(audit.event(event(2, 3, { id: '9-2' }))).toEqual({ gaps: 1, missing: 0, repeated: 0 });
+    expect(audit.event(event(1, 4, { id: '8-1' }))).toEqual({ gaps: 1, missing: 0, repeated: 0 });
+  });
+
+  it('finds by its count what a new epoch left out', () => {
+    const audit = joined();
+    audit.event(event(11, 1));
+    expect(audit.event(event(1, 3, { id: '8-1' }))).toEqual({ gaps: 0, missing: 1, repeated: 0 });
   });
 
   it('holds what comes after a return to what came before it', () => {

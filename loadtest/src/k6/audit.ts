@@ -42,7 +42,9 @@ export function createAudit(): Audit {
 
   function judgeOffset(position: Position): number {
     if (last === undefined) return 0;
-    return position.epoch === last.epoch ? position.offset - last.offset - 1 : 1;
+    if (position.epoch === last.epoch) return position.offset - last.offset - 1;
+    // The gateway vouches for what was before a new epoch: it would have said STATE otherwise.
+    return Number(position.epoch) > Number(last.epoch) && position.offset < 2 ? 0 : 1;
   }
 
   /** Missing where above 0, repeated where below. */

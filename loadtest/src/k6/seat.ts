@@ -92,7 +92,7 @@ export function takeSeat(options: SeatOptions): void {
       const frame = readOther(text);
       if (frame.type === 'SUBSCRIBED' && frame.channel === options.channel && frame.id)
         subscribed(frame.id, frame.recovered);
-      else if (frame.type === 'STATE' && frame.id) audit.resynced(frame.id);
+      else if (frame.type === 'STATE' && frame.channel === options.channel && frame.id) audit.resynced(frame.id);
       else if (frame.type === 'PING') ws.send('{"type":"PONG"}');
       else if (frame.type === 'ERROR') fail(frame.code ?? 'no code');
     };
