@@ -66,7 +66,7 @@ const retryMs = (): number => 1_000 + Math.round(Math.random() * 4_000);
  */
 const EVENT = /^\{"id":"(\d+-\d+)","channel":"([\w:-]+)"/;
 const ABOUT_CHANNEL =
-  /^\{"type":"(SUBSCRIBED|STATE|RESYNC)",(?:"property_id":"[\w-]+",)?"channel":"([\w:-]+)","id":"(\d+-\d+)"/;
+  /^\{"type":"(SUBSCRIBED|STATE)",(?:"property_id":"[\w-]+",)?"channel":"([\w:-]+)","id":"(\d+-\d+)"/;
 
 export function openEventStream(options: EventStreamOptions): EventStream {
   const { response } = options;
@@ -117,8 +117,9 @@ export function openEventStream(options: EventStreamOptions): EventStream {
     }
     const [, type, channel, id] = ABOUT_CHANNEL.exec(frame) ?? [];
     if (channel === undefined || id === undefined) return;
-    // The position behind a replay holds only once the replay has been handled.
-    if (type === 'SUBSCRIBED' && !frame.includes('"replay":0')) return;
+    // Positions behind a replay, or true of a snapshot, hold only once those have come: a connection may be cut in between,
+    // and who resumed from there would never get them. RESYNC says nothing here for the same reason.
+    if (type === 'SUBSCRIBED' && (!frame.includes('"replay":0') || frame.includes('"recovered":false'))) return;
     positions.set(channel, id);
   }
 
