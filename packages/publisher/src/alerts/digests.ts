@@ -1,7 +1,8 @@
 /** Digests: alerts that are collected per user and way, and sent as one every hour or day. */
+import { createHash } from 'node:crypto';
 import type { Connection } from '@belfry/shared/log';
 import { execAll } from '@belfry/shared/preferences';
-import type { Clock } from '@belfry/shared/service';
+import { comparePositions, type Position, parsePosition } from '@belfry/shared/protocol';
 import type { Delivery } from './delivery.js';
 
 export const DIGESTS = { hourly: 3_600_000, daily: 86_400_000 } as const;
@@ -17,31 +18,56 @@ export interface Digests {
 export interface DigestsOptions {
   readonly connection: Connection;
   readonly prefix: string;
-  readonly clock: Clock;
   readonly queue: (delivery: Delivery, delayMs: number) => Promise<void>;
 }
 
-/** An e-mail of more lines is not read; the rest is counted in its last line by whoever shows it. */
+/** A message of more lines is not read; of more there are several. */
 const MAX_EVENTS = 500;
+/** In one step: an alert that is put aside in between would wait for the next one of its user. */
+const FORGET_IF_EMPTY =
+  "#!lua\nif redis.call('EXISTS', KEYS[2], KEYS[3]) == 0 then redis.call('SREM', KEYS[1], ARGV[1]) end";
 
 export function createDigests(options: DigestsOptions): Digests {
-  const { clock, connection, queue } = options;
+  const { connection, queue } = options;
   const base = `${options.prefix}:{alerts}:digest`;
   const waiting = (digest: Digest): string => `${base}s:${digest}`;
   const collected = (digest: Digest, member: string): string => `${base}:${digest}:${member}`;
+  /** What is being sent. Nothing is added to it any more: sent again, it is the same under the same id. */
+  const sealed = (digest: Digest, member: string): string => `${base}:${digest}:sealed:${member}`;
 
   async function flushOne(digest: Digest, member: string): Promise<void> {
-    const key = collected(digest, member);
-    const entries = Object.entries(await connection.hgetall(key)).sort(([a], [b]) => (a < b ? -1 : 1));
-    const deliveries = entries.map(([, text]) => JSON.parse(text) as Delivery);
-    const [first] = deliveries;
-    if (first) {
-      const bucket = Math.floor(clock.now() / DIGESTS[digest]);
-      const events = deliveries.flatMap((delivery) => delivery.events).slice(-MAX_EVENTS);
-      await queue({ ...first, id: `${digest}_${member}_${bucket}`, events }, 0);
-      await connection.hdel(key, ...entries.map(([id]) => id));
+    // What an earlier attempt has left comes first.
+    await send(digest, member);
+    if ((await connection.exists(collected(digest, member))) === 1) {
+      await connection.renamenx(collected(digest, member), sealed(digest, member));
+      await send(digest, member);
     }
-    if ((await connection.hlen(key)) === 0) await connection.srem(waiting(digest), member);
+    await connection.eval(
+      FORGET_IF_EMPTY,
+      3,
+      waiting(digest),
+      collected(digest, member),
+      sealed(digest, member),
+      member,
+    );
+  }
+
+  async function send(digest: Digest, member: string): Promise<void> {
+    const key = sealed(digest, member);
+    const entries = await connection.hgetall(key);
+    const deliveries = Object.values(entries)
+      .map((text) => JSON.parse(text) as Delivery)
+      .sort(inOrder);
+    const [first] = deliveries;
+    if (!first) return;
+    const mark = markOf(deliveries);
+    const events = deliveries.flatMap((delivery) => delivery.events);
+    for (let start = 0; start < events.length; start += MAX_EVENTS) {
+      const part = events.slice(start, start + MAX_EVENTS);
+      await queue({ ...first, id: `${digest}_${member}_${mark}_${start / MAX_EVENTS}`, events: part }, 0);
+    }
+    // Not the whole key: were two publishers at it, it might hold what the other one has sealed since.
+    await connection.hdel(key, ...Object.keys(entries));
   }
 
   return {
@@ -55,7 +81,27 @@ export function createDigests(options: DigestsOptions): Digests {
       );
     },
     async flush(digest) {
-      for (const member of await connection.smembers(waiting(digest))) await flushOne(digest, member);
+      const failures: unknown[] = [];
+      for (const member of await connection.smembers(waiting(digest))) {
+        // One user's trouble is not to be that of the others.
+        await flushOne(digest, member).catch((error: unknown) => failures.push(error));
+      }
+      if (failures.length > 0) throw failures[0];
     },
   };
 }
+
+/** The ids begin with the position of the event. */
+const positionOf = ({ id }: Delivery): Position | undefined => parsePosition(id.slice(0, id.indexOf('_')));
+
+function inOrder(a: Delivery, b: Delivery): number {
+  const [first, second] = [positionOf(a), positionOf(b)];
+  return first && second ? comparePositions(first, second) : 0;
+}
+
+/** The same for the same alerts, and for no others: an id under which something else was sent would keep it back. */
+const markOf = (deliveries: readonly Delivery[]): string =>
+  createHash('sha256')
+    .update(deliveries.map(({ id }) => id).join('\n'))
+    .digest('base64url')
+    .slice(0, 16);

@@ -57,7 +57,7 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
     onDelivered: ({ way }) => metrics.deliveries.inc({ way, result: 'delivered' }),
     onDead: ({ way }) => metrics.deliveries.inc({ way, result: 'dead' }),
   });
-  const digests = createDigests({ connection, prefix, clock, queue: deliveries.queue });
+  const digests = createDigests({ connection, prefix, queue: deliveries.queue });
   const flushing = createJobQueue<{ digest: Digest }>({
     name: 'digests',
     prefix,
