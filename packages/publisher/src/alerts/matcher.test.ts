@@ -116,3 +116,21 @@ it('tells a revoked user nothing more, until there is a newer token', async () =
   await eventually('both alerts', async () => deliveries.length === 3);
   expect(told().filter((line) => line === 'landlord-7 1')).toHaveLength(1);
 });
+
+it('tells of properties that came later to somebody whose rules are for all of them', async () => {
+  await store().write('landlord-7', { preferences: rules, readable: ['1'] });
+  const [first] = rules.rules;
+  const narrow = { ...rules, rules: first ? [{ ...first, properties: ['1'] }] : [] };
+  await store().write('landlord-8', { preferences: narrow, readable: ['1'] });
+  const note = (userId: string) => store().access.note([{ userId, issuedAt: undefined, readable: () => ['1', '2'] }]);
+  await note('landlord-7');
+  await note('landlord-8');
+  start();
+  await append(update('2'));
+  await append(update('1'));
+  await eventually('three alerts', async () => deliveries.length === 3);
+  expect(told().sort()).toEqual(['landlord-7 1', 'landlord-7 2', 'landlord-8 1']);
+  // Once there are no rules, nothing is left of them.
+  await store().write('landlord-7', { preferences: { rules: [] }, readable: ['1', '2'] });
+  expect(await connection.exists('belfry:{alerts}:users:2')).toBe(0);
+});

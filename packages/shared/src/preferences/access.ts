@@ -6,10 +6,9 @@
 import { createHash } from 'node:crypto';
 import { type Connection, clusterKeys } from '../log/index.js';
 import type { Clock, Logger } from '../service/index.js';
+import { concernKeys, concerns, type Readable } from './concern.js';
 import { execAll } from './exec.js';
-
-/** What a user's newest token allows to read. */
-export type Readable = 'all' | readonly string[];
+import type { Preferences } from './preferences.js';
 
 /** A token that was shown. */
 export interface Shown {
@@ -43,6 +42,7 @@ export function createAccessStore(options: {
   /** Beside it, `<seconds> <digest>`: lists of thousands need not be read to see that they are the same. */
   const marks = `${base}:marks`;
   const { revoked } = clusterKeys(options.prefix);
+  const keys = concernKeys(options.prefix);
 
   const entries = (userId: string, readable: Readable, at: number) =>
     [
@@ -54,8 +54,14 @@ export function createAccessStore(options: {
     changed: readonly (readonly [userId: string, readable: Readable, at: number])[],
   ): Promise<void> {
     if (changed.length === 0) return;
+    const rules = await connection.hmget(keys.preferences, ...changed.map(([userId]) => userId));
     const transaction = connection.multi();
-    for (const one of changed) for (const [key, field, value] of entries(...one)) transaction.hset(key, field, value);
+    for (const [n, one] of changed.entries()) {
+      for (const [key, field, value] of entries(...one)) transaction.hset(key, field, value);
+      const [userId, readable] = one;
+      // Only added to: what may not be read any more is left out when it is looked up.
+      for (const key of concerns(keys, { rules: boundlessIn(rules[n]) }, readable)) transaction.sadd(key, userId);
+    }
     await execAll(transaction);
   }
 
@@ -114,6 +120,16 @@ const NOTHING = digestOf([]);
 function markIn(mark: string): readonly [at: number, digest: string] {
   const [at = '', digest = ''] = mark.split(' ');
   return [Number(at) || 0, digest];
+}
+
+/** The rules for whatever may be read; none where they cannot be read: those make no alerts. */
+function boundlessIn(text: string | null | undefined): Preferences['rules'] {
+  try {
+    const { preferences } = JSON.parse(text ?? '{}') as { preferences?: Preferences };
+    return (preferences?.rules ?? []).filter(({ properties }) => properties === '*');
+  } catch {
+    return [];
+  }
 }
 
 /** What cannot be read allows nothing. */

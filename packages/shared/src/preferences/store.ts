@@ -4,7 +4,8 @@
  */
 import type { Connection } from '../log/index.js';
 import { type Clock, systemClock } from '../service/index.js';
-import { type AccessStore, createAccessStore, type Readable } from './access.js';
+import { type AccessStore, createAccessStore } from './access.js';
+import { concernKeys, concerns, type Readable } from './concern.js';
 import { execAll } from './exec.js';
 import { NO_PREFERENCES, type Preferences } from './preferences.js';
 
@@ -32,26 +33,12 @@ export function createPreferenceStore(options: {
   readonly clock?: Pick<Clock, 'now'>;
 }): PreferenceStore {
   const { clock = systemClock, connection, prefix } = options;
-  const base = `${prefix}:{alerts}`;
-  const all = `${base}:preferences`;
-  const everywhere = `${base}:users:*`;
-  const ofProperty = (propertyId: string): string => `${base}:users:${propertyId}`;
+  const keys = concernKeys(prefix);
   const access = createAccessStore({ connection, prefix, clock });
 
   async function stored(userId: string): Promise<StoredPreferences | undefined> {
-    const text = await connection.hget(all, userId);
+    const text = await connection.hget(keys.preferences, userId);
     return text === null ? undefined : (JSON.parse(text) as StoredPreferences);
-  }
-
-  /** The index entries that preferences need: `*` for rules without a list where everything is readable. */
-  function indexKeys({ preferences, readable }: StoredPreferences): string[] {
-    const keys = new Set<string>();
-    for (const { properties } of preferences.rules) {
-      const wanted = properties === '*' ? readable : properties;
-      if (wanted === 'all') keys.add(everywhere);
-      else for (const property of wanted) keys.add(ofProperty(property));
-    }
-    return [...keys];
   }
 
   return {
@@ -60,17 +47,24 @@ export function createPreferenceStore(options: {
     async write(userId, next) {
       // What cannot be read any more leaves entries behind, which concern nobody.
       const before = await stored(userId).catch(() => undefined);
+      const readableBefore = before && ((await access.read(userId)) ?? before.readable);
       const transaction = connection.multi();
-      for (const key of before ? indexKeys(before) : []) transaction.srem(key, userId);
-      for (const key of indexKeys(next)) transaction.sadd(key, userId);
-      transaction.hset(all, userId, JSON.stringify(next));
+      for (const readable of before && readableBefore ? [before.readable, readableBefore] : []) {
+        for (const key of concerns(keys, before?.preferences ?? NO_PREFERENCES, readable))
+          transaction.srem(key, userId);
+      }
+      for (const key of concerns(keys, next.preferences, next.readable)) transaction.sadd(key, userId);
+      transaction.hset(keys.preferences, userId, JSON.stringify(next));
       for (const [key, field, value] of access.writing(userId, next.readable)) transaction.hset(key, field, value);
       await execAll(transaction);
     },
     async concernedBy(propertyId, onUnreadable) {
-      const users = await connection.sunion(everywhere, ofProperty(propertyId));
+      const users = await connection.sunion(keys.everywhere, keys.ofProperty(propertyId));
       if (users.length === 0) return new Map();
-      const [texts, readables] = await Promise.all([connection.hmget(all, ...users), access.readAll(users)]);
+      const [texts, readables] = await Promise.all([
+        connection.hmget(keys.preferences, ...users),
+        access.readAll(users),
+      ]);
       const found = new Map<string, StoredPreferences>();
       users.forEach((user, index) => {
         const text = texts[index];
