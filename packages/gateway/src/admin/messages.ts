@@ -1,6 +1,6 @@
 /** Messages of operators to people: events like any other, through the intake, kept in the log and recovered. */
 import { type Connection, intakeKey } from '@belfry/shared/log';
-import { EVERYONE_CHANNEL, parseChannel, SEVERITIES, userChannel } from '@belfry/shared/protocol';
+import { EVERYONE_CHANNEL, GATEWAY_MESSAGES, parseChannel, SEVERITIES, userChannel } from '@belfry/shared/protocol';
 import { type OperatorCall, OperatorError } from '@belfry/shared/service';
 
 export interface MessageSender {
@@ -9,6 +9,8 @@ export interface MessageSender {
 }
 
 const MAX_MESSAGE_LENGTH = 2_000;
+/** What publishers take, a little less: they put it aside otherwise, and the operator would have been told that it is sent. */
+const MAX_EVENT_LENGTH = 14_000;
 const TYPE = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
 
 export function createMessageSender(options: {
@@ -24,15 +26,19 @@ export function createMessageSender(options: {
       if (!(SEVERITIES as readonly unknown[]).includes(severity)) {
         throw new OperatorError(400, 'bad_request', `severity must be one of ${SEVERITIES.join(', ')}`);
       }
-      if (typeof type !== 'string' || !TYPE.test(type)) {
+      if (typeof type !== 'string' || !TYPE.test(type) || Object.hasOwn(GATEWAY_MESSAGES, type)) {
         throw new OperatorError(
           400,
           'bad_request',
-          'type must be a letter and up to 63 letters, digits, "_", ".", ":" or "-"',
+          'type must be a letter and up to 63 letters, digits, "_", ".", ":" or "-", and none of the gateway’s own',
         );
       }
       const event = { channel, type, message, severity, from: operator, ...(data === undefined ? {} : { data }) };
-      const id = await options.connection.xadd(intakeKey(options.prefix), '*', 'event', JSON.stringify(event));
+      const text = JSON.stringify(event);
+      if (text.length > MAX_EVENT_LENGTH) {
+        throw new OperatorError(400, 'bad_request', `an event must not be longer than ${MAX_EVENT_LENGTH} characters`);
+      }
+      const id = await options.connection.xadd(intakeKey(options.prefix), '*', 'event', text);
       return { channel, accepted: String(id) };
     },
   };

@@ -31,7 +31,8 @@ export const roleChannel = (role: string): string => `role:${role}`;
 export const stateChannel = (name: string): string => `state:${name}`;
 
 /**
- * Reads a channel name, `kind:id` or `global`; the room name of older clients, `property-456`, is an alias.
+ * Reads a channel name, `kind:id` or `global`; the room name of older clients, `property-456`, is an alias, and so is a
+ * role in capitals.
  * Returns undefined for anything else: never throws, whatever it is given.
  */
 export function parseChannel(name: unknown): ParsedChannel | undefined {
@@ -46,7 +47,10 @@ export function parseChannel(name: unknown): ParsedChannel | undefined {
 }
 
 function named(kind: ChannelKind, id: string): ParsedChannel | undefined {
-  return NAME.test(id) ? { kind, id, channel: `${kind}:${id}` } : undefined;
+  if (!NAME.test(id)) return undefined;
+  // Tokens write roles in capitals or not: an event for `role:MANAGER` would otherwise reach nobody, and nobody be told.
+  const known = kind === 'role' ? id.toLowerCase() : id;
+  return { kind, id: known, channel: `${kind}:${known}` };
 }
 
 /** The property behind a channel name, where it is a property's. */
