@@ -1,4 +1,4 @@
-/** The dashboard's many small promises: toasts, sound, pause, debug, alerts, themes, operations, keyboard. */
+/** The dashboard's many small promises: pause, debug, alert rules, operations, keyboard. */
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connected, hasChromium, row, type Stage, showsOpen, startStage } from './dashboard-stage.js';
@@ -19,68 +19,6 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
   const report = (id: string, count: number, severity = 'medium', more = {}) =>
     stage.change({ property_id: id, violation_type: 'HPD', count, severity, ...more });
   const toasts = (page: Page) => page.locator('[data-sonner-toast]');
-
-  it('shows a toast for five seconds, and a critical one until it is dismissed; folds bursts', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
-    const ids = Array.from({ length: 8 }, newProperty);
-    const [first = '', second = ''] = ids;
-    const page = await stage.open({ claims: { properties: ids } });
-    await connected(page);
-    await report(first, 1, 'low', { message: 'A small thing' });
-    const small = toasts(page).filter({ hasText: 'A small thing' });
-    await small.waitFor();
-    const began = Date.now();
-    await report(second, 1, 'critical', { message: 'No heat' });
-    const critical = page.locator('[data-sonner-toast].toast-critical', { hasText: 'No heat' });
-    await critical.waitFor();
-    await page.locator('.activity-critical', { hasText: 'No heat' }).waitFor();
-    expect(await page.locator('[role="alert"]', { hasText: 'Critical' }).textContent()).toContain('No heat');
-    await small.waitFor({ state: 'detached', timeout: 10_000 });
-    expect(Date.now() - began).toBeGreaterThan(3_500);
-    await stage.change(ids.map((id) => ({ property_id: id, violation_type: 'DOB', count: 4, severity: 'medium' })));
-    await toasts(page).filter({ hasText: '5 more updates' }).waitFor();
-    expect(await critical.count()).toBe(1);
-    await critical.getByRole('button', { name: 'Close toast' }).click();
-    await critical.waitFor({ state: 'detached' });
-  });
-
-  it('sounds 800 Hz for half a second for critical updates, once it is allowed', async () => {
-    const id = newProperty();
-    const page = await stage.open({
-      claims: { properties: [id] },
-      path: '/alerts',
-      prepare: (page) =>
-        page.addInitScript(() => {
-          const tones: { hertz: number; seconds: number }[] = [];
-          Object.assign(globalThis, { tones });
-          const { start, stop } = OscillatorNode.prototype;
-          let at = 0;
-          OscillatorNode.prototype.start = function (when = 0) {
-            at = when;
-            start.call(this, when);
-          };
-          OscillatorNode.prototype.stop = function (when = 0) {
-            tones.push({ hertz: this.frequency.value, seconds: when - at });
-            stop.call(this, when);
-          };
-        }),
-    });
-    await connected(page);
-    const tones = () =>
-      page.evaluate(() => (globalThis as unknown as { tones: { hertz: number; seconds: number }[] }).tones);
-    await report(id, 1, 'critical');
-    await toasts(page).first().waitFor();
-    expect(await tones()).toEqual([]);
-    await page.getByLabel('Play a sound for critical updates').check();
-    await vi.waitFor(async () => expect(await tones()).toHaveLength(1));
-    await report(id, 2, 'critical');
-    await vi.waitFor(async () => expect(await tones()).toHaveLength(2), { timeout: 5_000 });
-    for (const { hertz, seconds } of await tones()) {
-      expect(hertz).toBe(800);
-      expect(seconds).toBeCloseTo(0.5, 5);
-    }
-  });
 
   it('stands still while live updates are off, counts what waits, and catches up', async () => {
     const id = newProperty();

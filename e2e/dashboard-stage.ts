@@ -18,6 +18,7 @@ import {
   type TestRedis,
 } from '@belfry/testkit';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { expect, vi } from 'vitest';
 import { serveDashboard } from '../scripts/dashboard.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -65,6 +66,8 @@ export interface OpenOptions {
   readonly path?: string;
   readonly context?: BrowserContext | BrowserContextOptions;
   readonly operator?: boolean;
+  /** Instead of those that the pages are told of. */
+  readonly gateway?: string;
   /** Before the page loads. */
   readonly prepare?: (page: Page) => Promise<unknown>;
 }
@@ -75,10 +78,11 @@ let landlord = 100;
 export const tokenFor = (claims: Readonly<Record<string, unknown>> = {}, expiresInSeconds = 3600): string =>
   mintToken({ user_id: `landlord-${landlord}`, role: 'LANDLORD', ...claims }, { expiresInSeconds });
 
-export async function startStage(gatewayCount = 2): Promise<Stage> {
+/** @param settings of every gateway */
+export async function startStage(gatewayCount = 2, settings: Readonly<Record<string, string>> = {}): Promise<Stage> {
   const redis = await startRedis();
   const start = (name: string, env: Readonly<Record<string, string>> = {}) =>
-    startGateway({ REDIS_URL: redis.url, NODE_NAME: name, ...env });
+    startGateway({ REDIS_URL: redis.url, NODE_NAME: name, ...settings, ...env });
   const [publisher, ...gateways] = await Promise.all([
     startPublisher({ REDIS_URL: redis.url, JWT_SECRET: TEST_SECRET }),
     ...Array.from({ length: gatewayCount }, (_, index) => start(`gateway-${index + 1}`)),
@@ -112,7 +116,7 @@ export async function startStage(gatewayCount = 2): Promise<Stage> {
     publisher,
     browser,
     url,
-    async open({ claims = {}, context: given = {}, expiresInSeconds, operator, path = '/', prepare } = {}) {
+    async open({ claims = {}, context: given = {}, expiresInSeconds, gateway, operator, path = '/', prepare } = {}) {
       const context = 'newPage' in given ? given : await browser.newContext(given);
       contexts.add(context);
       const page = await context.newPage();
@@ -120,6 +124,7 @@ export async function startStage(gatewayCount = 2): Promise<Stage> {
       const fragment = new URLSearchParams({
         token: tokenFor(claims, expiresInSeconds),
         page: path,
+        ...(gateway ? { gateway } : {}),
         ...(operator ? { operator: mintOperatorToken() } : {}),
       });
       await page.goto(`${url}#${fragment}`);
@@ -151,6 +156,9 @@ export async function startStage(gatewayCount = 2): Promise<Stage> {
 export const status = (page: Page) => page.locator('.status');
 export const connected = (page: Page) => page.locator('.status[data-status="connected"]').waitFor();
 export const row = (page: Page, id: string) => page.locator(`[data-property="${id}"]`);
+/** Resolves when the page, at its portfolio, follows the property: what happens from then on is news. */
+export const follows = (page: Page, id: string) =>
+  page.locator(`[data-property="${id}"][data-phase="ready"]`).waitFor();
 /** Resolves when the row shows so many open violations. */
 export const showsOpen = (page: Page, id: string, open: number, timeout = 15_000) =>
   row(page, id).locator(`[data-open="${open}"]`).waitFor({ timeout });
@@ -160,6 +168,53 @@ export const listed = (page: Page, id: string) =>
   page
     .locator(`.activity[data-key^="property:${id}|"]`)
     .evaluateAll((items) => items.map((item) => item.getAttribute('data-key') ?? '').reverse());
+
+export const toActivity = (page: Page) => page.getByRole('link', { name: 'Activity', exact: true }).click();
+
+/** Waits until the activity page lists so many events of the property: without a hole, none of them twice. */
+export async function listsWhole(page: Page, id: string, count: number): Promise<void> {
+  await toActivity(page);
+  const offsets = async () => (await listed(page, id)).map((key) => Number(key.split('-').at(-1)));
+  const all = await vi.waitFor(
+    async () => {
+      const found = await offsets();
+      expect(found.length).toBeGreaterThanOrEqual(count);
+      return found;
+    },
+    { timeout: 30_000, interval: 100 },
+  );
+  expect(all).toEqual(Array.from({ length: count }, (_, index) => (all[0] ?? 0) + index));
+}
+
+/** A toast as it was shown, in the page's own time. */
+export interface ShownToast {
+  readonly text: string;
+  readonly at: number;
+  /** Since when it is not there any more. */
+  gone?: number;
+}
+
+/** Before the page loads: toasts go by themselves, on a busy machine before a test has looked. */
+export const recordToasts = (page: Page): Promise<unknown> =>
+  page.addInitScript(() => {
+    const shown: ShownToast[] = [];
+    const latest = new Map<Element, ShownToast>();
+    Object.assign(globalThis, { shown });
+    new MutationObserver(() => {
+      for (const toast of document.querySelectorAll('[data-sonner-toast]')) {
+        const text = toast.textContent ?? '';
+        if (latest.get(toast)?.text === text) continue;
+        const entry: ShownToast = { text, at: Date.now() };
+        latest.set(toast, entry);
+        shown.push(entry);
+      }
+      for (const [toast, entry] of latest) if (!toast.isConnected) entry.gone ??= Date.now();
+    }).observe(document, { childList: true, characterData: true, subtree: true });
+  });
+
+/** All that were ever shown, a changed one once more. */
+export const toastsOf = (page: Page): Promise<readonly ShownToast[]> =>
+  page.evaluate(() => (globalThis as unknown as { shown: ShownToast[] }).shown);
 
 export async function screenshot(page: Page, name: string): Promise<void> {
   mkdirSync(ARTEFACTS, { recursive: true });

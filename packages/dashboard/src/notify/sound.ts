@@ -15,6 +15,23 @@ export async function allowSound(): Promise<boolean> {
   return context.state === 'running';
 }
 
+/**
+ * Sound that was allowed on an earlier visit: browsers hold it back until the page has been touched again.
+ * @returns the disposer
+ */
+export function allowSoundWhenTouched(wanted: () => boolean): () => void {
+  const gestures = ['click', 'keydown'] as const;
+  const stop = (): void => {
+    for (const gesture of gestures) removeEventListener(gesture, touched, true);
+  };
+  const touched = (): void => {
+    if (!wanted()) return;
+    void allowSound().then((allowed) => allowed && stop());
+  };
+  for (const gesture of gestures) addEventListener(gesture, touched, true);
+  return stop;
+}
+
 /** Whether a sound would be heard, as far as a page can know. */
 export const soundAllowed = (): boolean => context?.state === 'running';
 

@@ -9,7 +9,7 @@ import { placeOf } from '../state/bbl.js';
 import { rank } from '../state/severity.js';
 import { createStore, type Store } from '../state/store.js';
 import type { NoticeSettings } from './notices.js';
-import { ringOnce } from './sound.js';
+import { allowSoundWhenTouched, ringOnce } from './sound.js';
 
 const TOAST_MS = 5_000;
 const BURST_MS = 2_000;
@@ -190,6 +190,7 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
     away = [];
   }
   document.addEventListener('visibilitychange', onVisible);
+  const stopWaitingForTouch = allowSoundWhenTouched(() => notices.get().sound);
 
   return {
     announcement,
@@ -197,6 +198,7 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
     tell,
     dispose: () => {
       clearTimeout(announceTimer);
+      stopWaitingForTouch();
       document.removeEventListener('visibilitychange', onVisible);
     },
   };

@@ -1,0 +1,187 @@
+/** How the dashboard tells of what happens: toasts, sound, and what people may want of both. */
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { connected, follows, hasChromium, recordToasts, type Stage, startStage, toastsOf } from './dashboard-stage.js';
+
+const TIMEOUT_MS = 60_000;
+const TOAST_MS = 5_000;
+/** Until a toast whose time is over has faded out, with room for the steps in which the tests let time pass. */
+const FADING_MS = 1_500;
+const STEP_MS = 250;
+
+interface Tone {
+  readonly hertz: number;
+  readonly seconds: number;
+}
+
+function recordTones(): void {
+  const tones: Tone[] = [];
+  Object.assign(globalThis, { tones });
+  const { start, stop } = OscillatorNode.prototype;
+  let at = 0;
+  OscillatorNode.prototype.start = function (when = 0) {
+    at = when;
+    start.call(this, when);
+  };
+  OscillatorNode.prototype.stop = function (when = 0) {
+    tones.push({ hertz: this.frequency.value, seconds: when - at });
+    stop.call(this, when);
+  };
+}
+
+const tonesOf = (page: Page) => page.evaluate(() => (globalThis as unknown as { tones: Tone[] }).tones);
+
+describe.skipIf(!hasChromium)('the dashboard', () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await startStage(1);
+  }, 40_000);
+  afterEach(() => stage.clear());
+  afterAll(() => stage?.stop());
+
+  let lots = 0;
+  const newProperty = (): string => String(3_000_030_000 + ++lots);
+  const report = (id: string, count: number, severity = 'medium', message = `${count} open`) =>
+    stage.change({ property_id: id, violation_type: 'HPD', count, severity, message });
+  const toast = (page: Page, text: string) => page.locator('[data-sonner-toast]', { hasText: text });
+
+  it('shows a toast at the top right for five seconds, and a critical one in red until it is dismissed', {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const [first, second] = [newProperty(), newProperty()];
+    const page = await stage.open({
+      claims: { properties: [first, second] },
+      context: { viewport: { width: 1280, height: 800 } },
+      prepare: async (page) => {
+        await page.clock.install();
+        await recordToasts(page);
+      },
+    });
+    await follows(page, first);
+    await follows(page, second);
+    await report(second, 1, 'critical', 'No heat');
+    const critical = page.locator('[data-sonner-toast].toast-critical', { hasText: 'No heat' });
+    await critical.waitFor();
+    await report(first, 1, 'low', 'A small thing');
+    const small = toast(page, 'A small thing');
+    await small.waitFor();
+    await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 1_000);
+    // It slides in: what counts is where it comes to rest.
+    for (const each of [small, critical]) {
+      await vi.waitFor(async () => {
+        const { width = 0, x = 0, y = 800 } = (await each.boundingBox()) ?? {};
+        expect(1280 - (x + width)).toSatisfy((right: number) => right >= 0 && right < 40);
+        expect(y).toSatisfy((top: number) => top >= 0 && top < 250);
+      });
+    }
+    const [red = 0, green = 0, blue = 0] = await critical.evaluate((element) =>
+      (getComputedStyle(element).borderTopColor.match(/[\d.]+/g) ?? []).map(Number),
+    );
+    expect(red).toBeGreaterThan(2 * Math.max(green, blue));
+
+    for (let passed = 0; passed < TOAST_MS + FADING_MS && (await small.count()) > 0; passed += STEP_MS) {
+      await page.clock.runFor(STEP_MS);
+    }
+    const { at = 0, gone = 0 } = (await toastsOf(page)).find(({ text }) => text.includes('A small thing')) ?? {};
+    expect(gone - at).toBeGreaterThanOrEqual(TOAST_MS - STEP_MS);
+    expect(gone - at).toBeLessThan(TOAST_MS + FADING_MS);
+    await page.clock.runFor('10:00');
+    expect(await critical.count()).toBe(1);
+    await page.clock.resume();
+    expect(await page.locator('[role="alert"]', { hasText: 'Critical' }).textContent()).toContain('No heat');
+    await critical.getByRole('button', { name: 'Close toast' }).click();
+    await critical.waitFor({ state: 'detached' });
+  });
+
+  it('folds a burst into one toast, but no critical one', { timeout: TIMEOUT_MS }, async () => {
+    const ids = Array.from({ length: 8 }, newProperty);
+    const [first = ''] = ids;
+    const page = await stage.open({
+      claims: { properties: ids },
+      prepare: (page) => recordToasts(page),
+    });
+    for (const id of ids) await follows(page, id);
+    await stage.change(
+      ids.map((id) => ({ property_id: id, violation_type: 'DOB', count: 4, severity: 'medium', message: 'Filed' })),
+    );
+    await toast(page, '5 more updates').waitFor();
+    await report(first, 1, 'critical', 'No heat');
+    await toast(page, 'No heat').waitFor();
+    expect((await toastsOf(page)).filter(({ text }) => text.includes('Filed'))).toHaveLength(3);
+  });
+
+  it('shows no toasts where they are not wanted, or only from a severity on, and remembers that', {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const id = newProperty();
+    const page = await stage.open({
+      claims: { properties: [id] },
+      prepare: (page) => recordToasts(page),
+    });
+    await follows(page, id);
+    await page.getByRole('link', { name: 'Alerts' }).click();
+    const wanted = page.getByLabel('Show a message for each update');
+    const least = page.getByLabel('Messages from this severity on');
+    await wanted.uncheck();
+    await page.reload();
+    await connected(page);
+    expect(await wanted.isChecked()).toBe(false);
+    await page.getByRole('link', { name: 'Portfolio', exact: true }).click();
+    await report(id, 1, 'medium', 'Not wanted');
+    await page.locator('.activity', { hasText: 'Not wanted' }).waitFor();
+    await report(id, 2, 'critical', 'Not wanted either');
+    await page.locator('.activity', { hasText: 'Not wanted either' }).waitFor();
+
+    await page.getByRole('link', { name: 'Alerts' }).click();
+    await wanted.check();
+    await least.selectOption('high');
+    await page.getByRole('link', { name: 'Portfolio', exact: true }).click();
+    await report(id, 3, 'medium', 'Too small');
+    await page.locator('.activity', { hasText: 'Too small' }).waitFor();
+    await report(id, 4, 'high', 'Large enough');
+    await toast(page, 'Large enough').waitFor();
+    // What comes later is shown later: nothing of the earlier ones can still be under way.
+    const texts = (await toastsOf(page)).map(({ text }) => text);
+    expect(texts).toEqual([expect.stringContaining('Large enough')]);
+    await page.reload();
+    await page.getByRole('link', { name: 'Alerts' }).click();
+    expect(await least.inputValue()).toBe('high');
+  });
+
+  it('sounds 800 Hz for half a second for critical updates and no others, once it is allowed, and after a reload too', {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const id = newProperty();
+    const page = await stage.open({
+      claims: { properties: [id] },
+      prepare: (page) => page.addInitScript(recordTones),
+    });
+    await follows(page, id);
+    await report(id, 1, 'critical', 'Before it is allowed');
+    await toast(page, 'Before it is allowed').waitFor();
+    expect(await tonesOf(page)).toEqual([]);
+    await page.getByRole('link', { name: 'Alerts' }).click();
+    // Whoever allows it hears at once what it is like.
+    await page.getByLabel('Play a sound for critical updates').check();
+    await vi.waitFor(async () => expect(await tonesOf(page)).toHaveLength(1), { timeout: 10_000 });
+    await report(id, 2, 'high', 'Not that grave');
+    await toast(page, 'Not that grave').waitFor();
+    await report(id, 3, 'critical', 'Grave');
+    await toast(page, 'Grave').first().waitFor();
+    await vi.waitFor(async () => expect(await tonesOf(page)).toHaveLength(2), { timeout: 10_000 });
+    const heard = await tonesOf(page);
+
+    await page.reload();
+    await connected(page);
+    // Browsers let no page make a sound before it has been touched.
+    await page.getByRole('link', { name: 'Portfolio', exact: true }).click();
+    await follows(page, id);
+    await report(id, 4, 'critical', 'After a reload');
+    await toast(page, 'After a reload').waitFor();
+    await vi.waitFor(async () => expect(await tonesOf(page)).toHaveLength(1), { timeout: 10_000 });
+    for (const { hertz, seconds } of [...heard, ...(await tonesOf(page))]) {
+      expect(hertz).toBe(800);
+      expect(seconds).toBeCloseTo(0.5, 5);
+    }
+  });
+});
