@@ -5,7 +5,7 @@
 import { parseChannel } from '@belfry/shared/protocol';
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Registry } from '@belfry/shared/service';
 import type { BoardObserver } from './channels/board-settings.js';
-import type { ChannelObserver } from './channels/channel.js';
+import type { ChannelObserver } from './channels/channel-options.js';
 import type { SessionMetrics } from './session/context.js';
 
 export interface GatewayGauges {

@@ -13,7 +13,7 @@ import type { Backoff, Clock } from '@belfry/shared/service';
 import { BoardFollowers } from './board-followers.js';
 import type { BoardSettings } from './board-settings.js';
 import { type BoardValue, isNewer, pushOf, readValue, removalOf } from './board-value.js';
-import type { ChannelObserver, RepairCause } from './channel.js';
+import type { ChannelObserver, RepairCause } from './channel-options.js';
 import { Conflation } from './conflation.js';
 import { resyncFrame, stateFrame, subscribedFrame } from './frames.js';
 import type { ChannelState, HubChannel, JoinRequest } from './hub-channel.js';

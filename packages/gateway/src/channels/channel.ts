@@ -11,43 +11,30 @@
  * every reading is settled against what is known by then.
  */
 
-import type { ChannelReading, LogReader, ReadRequest } from '@belfry/shared/log';
+import type { ChannelReading, ReadRequest } from '@belfry/shared/log';
 import { comparePositions, isNext, type Position } from '@belfry/shared/protocol';
-import type { Backoff, Clock } from '@belfry/shared/service';
+import type { Backoff } from '@belfry/shared/service';
+import type { ChannelOptions, RepairCause } from './channel-options.js';
+import { missingAfter } from './continuity.js';
 import { resyncFrame, stateFrame, subscribedFrame } from './frames.js';
 import type { ChannelState, HubChannel, JoinRequest } from './hub-channel.js';
-import type { Frame, PublishToFollowers } from './subscriber.js';
-import { createTail, type Tail, type TailBudget } from './tail.js';
-
-/** Why a channel reads its log again. */
-export type RepairCause = 'hole' | 'epoch' | 'check';
-
-export interface ChannelObserver {
-  readonly repaired: (cause: RepairCause, outcome: 'continued' | 'resynced') => void;
-  readonly joined: (outcome: 'fresh' | 'recovered' | 'not_recovered', replayed: number) => void;
-  readonly ignored: (reason: 'known' | 'older_epoch' | 'foreign') => void;
-  readonly delivered: (followers: number, bytes: number) => void;
-}
-
-/** What all channels of a gateway share. */
-export interface ChannelOptions {
-  readonly log: LogReader;
-  readonly publish: PublishToFollowers;
-  readonly clock: Clock;
-  /** Between attempts to read a log that does not answer. */
-  readonly createBackoff: () => Backoff;
-  readonly budget: TailBudget;
-  readonly observer: ChannelObserver;
-  readonly tailEvents: number;
-  /** Live events held during one reading; more than that are dropped, and found in the log. */
-  readonly maxHeld: number;
-}
+import type { Frame, Subscriber } from './subscriber.js';
+import { createTail, type Tail } from './tail.js';
 
 /** More events than any log keeps. */
 const WHOLE_LOG = 1_000_000;
 
 /** Of most channels, most of the time. Never added to. */
 const NOBODY = new Set<JoinRequest>();
+const NOTHING_HELD: Held[] = [];
+const NO_LISTENERS: Subscriber[] = [];
+
+/**
+ * Followers of a channel on which nothing has happened yet are only listed, and put on the transport's topic with the
+ * first frame for all of them: most channels are quiet, and a place on a topic costs ten times as much as one in a list.
+ * More than this many are not listed: moving them would keep the others waiting, and so would looking for who leaves.
+ */
+const MAX_LISTED = 128;
 
 interface Held {
   readonly position: Position;
@@ -60,21 +47,24 @@ export class Channel implements HubChannel {
   followers = 0;
   #state: ChannelState = 'opening';
   #position: Position = { epoch: 0, offset: 0 };
-  #held: Held[] = [];
+  #held = NOTHING_HELD;
   #waiting = NOBODY;
+  /** Followers who are not on the topic yet. */
+  #listed = NO_LISTENERS;
+  #onTopic = false;
   #reading = false;
   #cause: RepairCause = 'check';
   /** The link was down, or more came in than could be held, while the log was being read. */
   #doubted = false;
   /** A reading found no continuity, and brought no snapshot to answer with. */
   #snapshotNeeded = false;
-  readonly #tail: Tail;
+  /** Only once there is something in it. Without one the channel knows its own position, and nothing before it. */
+  #tail: Tail | undefined;
   readonly #options: ChannelOptions;
 
   constructor(name: string, options: ChannelOptions) {
     this.name = name;
     this.#options = options;
-    this.#tail = createTail(options.tailEvents, options.budget);
   }
 
   get state(): ChannelState {
@@ -95,9 +85,10 @@ export class Channel implements HubChannel {
 
   close(): void {
     this.#state = 'closed';
-    this.#held = [];
+    this.#held = NOTHING_HELD;
     this.#waiting = NOBODY;
-    this.#tail.restart(this.#position);
+    this.#listed = NO_LISTENERS;
+    this.#tail?.restart(this.#position);
   }
 
   /** An event came in over the link. `frame` is copied where it is kept. */
@@ -129,8 +120,36 @@ export class Channel implements HubChannel {
     this.#waiting.add(request);
   }
 
-  leave(): void {
+  leave(subscriber: Subscriber): void {
     this.followers -= 1;
+    const place = this.#listed.indexOf(subscriber);
+    if (place !== -1) {
+      const last = this.#listed.pop() as Subscriber;
+      if (last !== subscriber) this.#listed[place] = last;
+    }
+    if (this.followers > 0) return;
+    this.#listed = NO_LISTENERS;
+    this.#onTopic = false;
+  }
+
+  #follow(subscriber: Subscriber): void {
+    this.followers += 1;
+    if (!this.#onTopic && this.#listed.length === MAX_LISTED) this.#putOnTopic();
+    if (this.#onTopic) subscriber.follow(this.name);
+    else if (this.#listed === NO_LISTENERS) this.#listed = [subscriber];
+    else this.#listed.push(subscriber);
+  }
+
+  #putOnTopic(): void {
+    this.#onTopic = true;
+    for (const subscriber of this.#listed) subscriber.follow(this.name);
+    this.#listed = NO_LISTENERS;
+  }
+
+  /** To everybody who follows. In one turn with joining: whoever is listed gets it as if it had been on the topic before. */
+  #publish(frame: Frame): void {
+    if (!this.#onTopic) this.#putOnTopic();
+    this.#options.publish(this.name, frame);
   }
 
   /** What waits for a follower is in the transport's hands: an event is never left out. */
@@ -160,16 +179,35 @@ export class Channel implements HubChannel {
   }
 
   #deliver(position: Position, kept: Frame, frame: Frame): void {
+    const before = this.#position;
     this.#position = position;
-    this.#tail.push(position, kept);
+    this.#tailFrom(before).push(position, kept);
     if (this.followers === 0) return;
-    this.#options.publish(this.name, frame);
+    this.#publish(frame);
     this.#options.observer.delivered(this.followers, frame.length);
   }
 
   #hold(position: Position, frame: Frame): void {
+    if (this.#held === NOTHING_HELD) this.#held = [];
     if (this.#held.length < this.#options.maxHeld) this.#held.push({ position, frame: copyOf(frame) });
     else this.#doubted = true;
+  }
+
+  /** The tail; where there is none yet, one that begins behind `position`. */
+  #tailFrom(position: Position): Tail {
+    if (!this.#tail) {
+      const tail = createTail(this.#options.tailEvents, this.#options.budget);
+      tail.restart(position);
+      tail.pinned = this.#reading;
+      this.#tail = tail;
+    }
+    return this.#tail;
+  }
+
+  /** What follows `position`; undefined when that is not known here. */
+  #after(position: Position): Frame[] | undefined {
+    if (this.#tail) return this.#tail.after(position);
+    return comparePositions(position, this.#position) === 0 ? [] : undefined;
   }
 
   #repair(cause: RepairCause): void {
@@ -208,12 +246,12 @@ export class Channel implements HubChannel {
         const asOf = this.#position;
         const heldBefore = this.#held.length;
         // On a busy channel an emptied tail would no more reach back to where the reading ends.
-        this.#tail.pinned = true;
+        if (this.#tail) this.#tail.pinned = true;
         let reading: ChannelReading;
         try {
           reading = await log.read(this.name, request);
         } catch {
-          this.#tail.pinned = false;
+          if (this.#tail) this.#tail.pinned = false;
           // Redis is away; who waits is told so by whoever asked, and the log is read when it is back.
           backoff ??= createBackoff();
           const waitMs = backoff.next();
@@ -223,9 +261,9 @@ export class Channel implements HubChannel {
         backoff = undefined;
         if (this.#isClosed()) return;
         // What came in before the log was asked is in the answer, or Redis has lost it: nobody saw it, nobody misses it.
-        this.#held.splice(0, heldBefore);
+        if (heldBefore > 0) this.#held.splice(0, heldBefore);
         this.#settle(request, reading, asOf);
-        this.#tail.pinned = false;
+        if (this.#tail) this.#tail.pinned = false;
         this.#options.budget.enforce();
       }
     } finally {
@@ -255,7 +293,7 @@ export class Channel implements HubChannel {
   #begin(request: ReadRequest, reading: ChannelReading): void {
     this.#state = 'live';
     this.#position = reading.position;
-    this.#tail.restart(reading.position);
+    this.#tail?.restart(reading.position);
     this.#extendTail(request, reading);
   }
 
@@ -263,7 +301,7 @@ export class Channel implements HubChannel {
   #catchUp(request: ReadRequest, reading: ChannelReading, asOf: Position): boolean {
     // Redis published what we know before it answered: a log that ends before that has lost it.
     const lost = comparePositions(reading.position, asOf) < 0;
-    const missing = lost ? undefined : this.#missingIn(request, reading);
+    const missing = lost ? undefined : missingAfter(this.#position, request, reading);
     if (!missing) return this.#resync(request, reading);
     for (const entry of missing) {
       if (entry.frame === undefined) this.#position = entry.position;
@@ -277,15 +315,6 @@ export class Channel implements HubChannel {
     return true;
   }
 
-  /** What the reading has beyond the channel's position; undefined when the two do not connect. */
-  #missingIn(request: ReadRequest, reading: ChannelReading): ChannelReading['entries'] | undefined {
-    if (comparePositions(reading.position, this.#position) <= 0) return [];
-    if (reading.continuous && request.from && comparePositions(request.from, this.#position) === 0)
-      return reading.entries;
-    const index = reading.entries.findIndex(({ position }) => comparePositions(position, this.#position) === 0);
-    return index === -1 ? undefined : reading.entries.slice(index + 1);
-  }
-
   /** Continuity is lost: everybody gets RESYNC and STATE, from one reading. False when it brought no snapshot. */
   #resync(request: ReadRequest, reading: ChannelReading): boolean {
     if (this.#state === 'live') {
@@ -297,11 +326,11 @@ export class Channel implements HubChannel {
       return false;
     }
     this.#position = reading.position;
-    this.#tail.restart(reading.position);
+    this.#tail?.restart(reading.position);
     this.#extendTail(request, reading);
     if (this.followers > 0) {
-      this.#options.publish(this.name, resyncFrame(this.name, reading.position));
-      this.#options.publish(this.name, stateFrame(this.name, reading.position, reading.snapshot));
+      this.#publish(resyncFrame(this.name, reading.position));
+      this.#publish(stateFrame(this.name, reading.position, reading.snapshot));
     }
     this.#state = 'live';
     this.#options.observer.repaired(this.#cause, 'resynced');
@@ -311,15 +340,15 @@ export class Channel implements HubChannel {
   #extendTail(request: ReadRequest, reading: ChannelReading): void {
     if (reading.entries.length === 0 && !reading.continuous) return;
     // A reading that is not continuous is one of the whole log: nothing stands before its first entry.
-    this.#tail.extend(reading.continuous ? request.from : undefined, reading.entries);
+    this.#tailFrom(this.#position).extend(reading.continuous ? request.from : undefined, reading.entries);
   }
 
   #drainHeld(): void {
     const held = this.#held;
-    this.#held = [];
+    this.#held = NOTHING_HELD;
     for (const { position, frame } of held) {
       if (this.#state === 'live') this.#take(position, frame);
-      else this.#held.push({ position, frame });
+      else this.#hold(position, frame);
     }
   }
 
@@ -336,14 +365,14 @@ export class Channel implements HubChannel {
 
   #joinFromTail(request: JoinRequest): boolean {
     const { after, rewind } = request;
-    const replay = after ? this.#tail.after(after) : rewind ? this.#tail.last(rewind) : [];
+    const replay = after ? this.#after(after) : rewind ? this.#tail?.last(rewind) : [];
     if (!replay) return false;
     this.#admit(request, this.#position, replay, after || rewind ? true : undefined, undefined);
     return true;
   }
 
   #joinFromSnapshot(request: JoinRequest, reading: ChannelReading): boolean {
-    const since = reading.snapshot ? this.#tail.after(reading.position) : undefined;
+    const since = reading.snapshot ? this.#after(reading.position) : undefined;
     if (!since || !reading.snapshot) return false;
     this.#admit(request, reading.position, since, false, stateFrame(this.name, reading.position, reading.snapshot));
     return true;
@@ -365,8 +394,7 @@ export class Channel implements HubChannel {
       }
       if (state !== undefined) subscriber.send(state);
       for (const frame of frames) subscriber.send(frame);
-      subscriber.follow(this.name);
-      this.followers += 1;
+      this.#follow(subscriber);
       request.onJoined(this, frames.length);
     };
     // A single frame leaves in one piece anyway.

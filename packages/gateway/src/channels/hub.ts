@@ -7,7 +7,8 @@ import { comparePositions, isBoard, type Position } from '@belfry/shared/protoco
 import { type Clock, createBackoff, type Logger } from '@belfry/shared/service';
 import { Board } from './board.js';
 import { type BoardSettings, DEFAULT_BOARD_SETTINGS } from './board-settings.js';
-import { Channel, type ChannelObserver, type ChannelOptions } from './channel.js';
+import { Channel } from './channel.js';
+import type { ChannelObserver, ChannelOptions } from './channel-options.js';
 import { positionInFrame } from './event-position.js';
 import type { HubChannel, JoinRequest } from './hub-channel.js';
 import type { PublishToFollowers } from './subscriber.js';

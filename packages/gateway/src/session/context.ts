@@ -23,6 +23,8 @@ export interface SessionContext {
   /** Distinguishes connection ids of one node's lives. */
   readonly startedAt: string;
   readonly clock: Clock;
+  /** Sessions count their milliseconds from here: numbers that small are kept in place, dates take another 16 bytes. */
+  readonly bornMs: number;
   readonly hub: Hub;
   readonly verify: Verify;
   /** Whether a token that was found good has been revoked since. */

@@ -1,4 +1,4 @@
-/** Token buckets: allow a burst, then a steady rate. Two numbers each, no timer. */
+/** Token buckets: allow a burst, then a steady rate. A number or two each, no timer. */
 
 export interface RateLimit {
   /** Tokens that a full bucket holds, and that come back in `windowMs`. */
@@ -43,6 +43,25 @@ export class TokenBucket {
     return this.#tokens + ((now - this.#at) * limit.burst) / limit.windowMs >= limit.burst;
   }
 }
+
+/** What sums of fractions may be off by, in milliseconds. */
+const TOLERANCE_MS = 0.001;
+
+/**
+ * A bucket as a single number, for those of which there are as many as connections: when it will be full again.
+ * @param fullAt as returned before; 0 for a new one. Small numbers of milliseconds are kept in place, dates are not
+ * @returns when it will be full after taking `cost` tokens, of a full bucket at most all; where there are not enough, the
+ *   milliseconds until there will be, as a negative number
+ */
+export function takeTokens(fullAt: number, cost: number, { burst, windowMs }: RateLimit, now: number): number {
+  const next = Math.max(fullAt, now) + (Math.min(cost, burst) * windowMs) / burst;
+  const missingMs = next - now - windowMs;
+  return missingMs <= TOLERANCE_MS ? next : -Math.ceil(missingMs);
+}
+
+/** How many tokens there are now in a bucket that will be full at `fullAt`. */
+export const tokensLeft = (fullAt: number, { burst, windowMs }: RateLimit, now: number): number =>
+  burst - (Math.max(0, fullAt - now) * burst) / windowMs;
 
 /** A bucket for everybody of a kind: per address, per user. It outlives connections, so that coming back brings nothing. */
 export interface Budgets {

@@ -31,7 +31,7 @@ import {
 import type { SessionContext } from './context.js';
 import { EXPIRY_NOTICE_MS, watchExpiry } from './expiry.js';
 import { NO_TYPES, readTypes, typeOf, withType } from './last-types.js';
-import { TokenBucket } from './rate-limit.js';
+import { takeTokens, tokensLeft } from './rate-limit.js';
 import type { Socket } from './socket.js';
 import { Subscriptions } from './subscriptions.js';
 
@@ -78,12 +78,15 @@ export class Session implements CommandSession {
   /** Which spoke of the heartbeat's wheel it stands on. */
   readonly spoke: number;
   readonly address: string;
-  readonly connectedAtMs: number;
-  lastSeenMs: number;
   readonly context: SessionContext;
   readonly #socket: Socket;
   readonly subscriptions: Subscriptions;
-  readonly #bucket: TokenBucket;
+  /** Times are milliseconds since the context's `bornMs`. */
+  readonly #connectedAt: number;
+  #lastSeenAt: number;
+  /** Of its token bucket. */
+  #fullAt = 0;
+  /** 0 for any age. */
   readonly #maxAgeMs: number;
   #state: SessionState = 'anonymous';
   #identity: Identity | undefined;
@@ -105,14 +108,17 @@ export class Session implements CommandSession {
     this.serial = serial;
     this.spoke = spoke;
     this.address = address;
-    this.connectedAtMs = context.clock.now();
-    this.lastSeenMs = this.connectedAtMs;
-    this.#maxAgeMs = context.maxAgeMs();
-    this.#bucket = new TokenBucket(context.rateLimit, this.connectedAtMs);
+    this.#connectedAt = context.clock.now() - context.bornMs;
+    this.#lastSeenAt = this.#connectedAt;
+    const maxAgeMs = context.maxAgeMs();
+    this.#maxAgeMs = Number.isFinite(maxAgeMs) ? Math.ceil(maxAgeMs) : 0;
   }
 
   get id(): string {
     return `${this.context.node}-${this.context.startedAt}-${this.serial.toString(36)}`;
+  }
+  get connectedAtMs(): number {
+    return this.context.bornMs + this.#connectedAt;
   }
   get identity(): Identity | undefined {
     return this.#identity;
@@ -133,12 +139,12 @@ export class Session implements CommandSession {
       role: this.#identity?.role,
       address: this.address,
       connected_at: this.connectedAtMs / 1000,
-      last_seen: this.lastSeenMs / 1000,
+      last_seen: (this.context.bornMs + this.#lastSeenAt) / 1000,
       expires_at: this.#identity?.expiresAt,
       buffered_bytes: this.#state === 'closed' ? 0 : this.#socket.bufferedBytes,
       messages_received: this.#received,
       messages_per_minute: perMinute(this.#received, now - this.connectedAtMs),
-      messages_left: Math.floor(this.#bucket.left(this.context.rateLimit, now)),
+      messages_left: Math.floor(tokensLeft(this.#fullAt, this.context.rateLimit, now - this.context.bornMs)),
       last_messages: readTypes(this.#lastTypes),
       subscriptions: this.subscriptions.positions(),
     };
@@ -167,7 +173,7 @@ export class Session implements CommandSession {
     if (!this.#isOpen()) return;
     this.trace?.('in', text);
     const now = this.context.clock.now();
-    this.lastSeenMs = now;
+    this.#lastSeenAt = now - this.context.bornMs;
     const frame = readClientFrame(text);
     const type = typeOf(frame);
     this.context.metrics.received(type);
@@ -196,12 +202,13 @@ export class Session implements CommandSession {
 
   /** Called once per heartbeat interval. */
   heartbeat(now: number): void {
-    if (now - this.lastSeenMs > this.context.heartbeatMs * 2.5) {
+    const at = now - this.context.bornMs;
+    if (at - this.#lastSeenAt > this.context.heartbeatMs * 2.5) {
       // A peer that has gone without a word will not read a close frame either.
       this.end(CLOSE_CODES.noHeartbeat);
       return;
     }
-    if (now - this.connectedAtMs > this.#maxAgeMs) {
+    if (this.#maxAgeMs > 0 && at - this.#connectedAt > this.#maxAgeMs) {
       this.goingAway('maximum age', 0);
       this.end(CLOSE_CODES.maximumAge);
       return;
@@ -428,11 +435,13 @@ export class Session implements CommandSession {
   }
 
   #withinRate(now: number, ref: Ref | undefined, cost: number): boolean {
-    const retryAfterMs = this.#bucket.take(cost, this.context.rateLimit, now);
-    if (retryAfterMs === 0) {
+    const fullAt = takeTokens(this.#fullAt, cost, this.context.rateLimit, now - this.context.bornMs);
+    if (fullAt >= 0) {
+      this.#fullAt = fullAt;
       this.#overLimit = 0;
       return true;
     }
+    const retryAfterMs = -fullAt;
     this.#overLimit += 1;
     this.context.metrics.rateLimited();
     if (this.#overLimit > MAX_OVER_LIMIT) this.end(CLOSE_CODES.rateLimited);

@@ -6,7 +6,7 @@ import type { SessionContext } from './context.js';
 import { Session } from './session.js';
 import type { Socket } from './socket.js';
 
-export interface SessionsOptions extends Omit<SessionContext, 'admit' | 'authenticated'> {
+export interface SessionsOptions extends Omit<SessionContext, 'admit' | 'authenticated' | 'bornMs'> {
   readonly random: () => number;
   readonly maxPerUser: number;
   readonly authenticationDeadlineMs: number;
@@ -48,6 +48,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   const context: SessionContext = {
     ...options,
+    bornMs: clock.now(),
     admit(userId) {
       const held = perUser.get(userId) ?? 0;
       if (held >= options.maxPerUser) return false;

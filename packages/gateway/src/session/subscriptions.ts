@@ -12,7 +12,7 @@ export interface JoinOptions {
   readonly ref: Ref | undefined;
   /** False for channels that are joined without having been asked for: no SUBSCRIBED is sent. */
   readonly announced: boolean;
-  /** Told how many events were sent for it. */
+  /** Told how many events were sent for it, where any were. */
   readonly onReplayed?: (events: number) => void;
 }
 
@@ -89,14 +89,15 @@ export class Subscriptions implements Subscriber {
     const joining = new Joining(name, this, options, onOutcome);
     const result = parts.hub.join(name, joining);
     if (result.joined) return;
-    this.#waiting = [...this.#waiting, joining];
+    this.#waiting = this.#waiting.concat(joining);
     joining.waitIn(result.channel, parts.clock, parts.waitMs);
   }
 
   /** A join has come to its end; `followed` where it joined. */
   settled(joining: Joining, followed: HubChannel | undefined): void {
-    if (followed) this.#followed = [...this.#followed, followed];
-    if (this.#waiting.length > 0) this.#waiting = this.#waiting.filter((entry) => entry !== joining);
+    // Not spread or pushed: both make room for seventeen.
+    if (followed) this.#followed = this.#followed.concat(followed);
+    if (this.#waiting.length > 0) this.#waiting = without(this.#waiting, joining);
   }
 
   /** Leaves a channel, or stops waiting for it. False when the session had nothing to do with it. */
@@ -105,7 +106,7 @@ export class Subscriptions implements Subscriber {
     waiting?.giveUp('withdrawn');
     const channel = this.#followed.find((followed) => followed.name === name);
     if (!channel) return waiting !== undefined;
-    this.#followed = this.#followed.filter((followed) => followed !== channel);
+    this.#followed = without(this.#followed, channel);
     this.#socket.unfollow(name);
     channel.leave(this);
     return true;
@@ -128,6 +129,11 @@ export class Subscriptions implements Subscriber {
   positions(): Record<string, string> {
     return Object.fromEntries(this.#followed.map((channel) => [channel.name, formatPosition(channel.position)]));
   }
+}
+
+function without<T>(list: readonly T[], item: T): readonly T[] {
+  if (list.length === 1 && list[0] === item) return NOTHING;
+  return list.filter((entry) => entry !== item);
 }
 
 /** One channel being joined. A class, not closures: ten thousand clients that come back make a hundred thousand of these. */
@@ -167,7 +173,7 @@ class Joining implements JoinRequest {
   }
 
   onJoined(followed: HubChannel, replayed: number): void {
-    this.#onReplayed?.(replayed);
+    if (replayed > 0) this.#onReplayed?.(replayed);
     this.#settle('joined', followed);
   }
 

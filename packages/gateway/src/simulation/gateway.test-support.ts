@@ -4,7 +4,7 @@ import type { LogReader } from '@belfry/shared/log';
 import { createMemoryLink, type MemoryBus, type SeededRandom, type VirtualClock } from '@belfry/shared/log/memory';
 import { parseChannel } from '@belfry/shared/protocol';
 import { createLogger } from '@belfry/shared/service';
-import type { ChannelObserver } from '../channels/channel.js';
+import type { ChannelObserver } from '../channels/channel-options.js';
 import { createHub, type Hub } from '../channels/hub.js';
 import type { Frame } from '../channels/subscriber.js';
 import { createBudgets } from '../session/rate-limit.js';

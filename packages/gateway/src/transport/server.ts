@@ -393,7 +393,8 @@ class WebSocketSocket implements Socket {
     this.#ws.cork(sends);
   }
   follow(channel: string): void {
-    if (!this.#ws.getUserData().choked) this.#ws.subscribe(channel);
+    const { choked, gone } = this.#ws.getUserData();
+    if (!choked && !gone) this.#ws.subscribe(channel);
   }
   unfollow(channel: string): void {
     this.#ws.unsubscribe(channel);
