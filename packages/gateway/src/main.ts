@@ -8,6 +8,7 @@ import {
   createOperatorCheck,
   createOperatorVerifier,
   createVerifier,
+  type Identity,
   readableProperties,
 } from '@belfry/shared/auth';
 import {
@@ -154,7 +155,12 @@ runProcess(async () => {
   const tickets = createTickets({ connection: redis, keys: clusterNames });
   const accessPolicy = accessPolicyFrom(settings);
   const preferences = createPreferenceStore({ connection: redis, prefix: settings.KEY_PREFIX });
-  const accessNotes = startAccessNotes({ store: preferences.access, clock, logger });
+  const accessNotes = startAccessNotes({
+    store: preferences.access,
+    readableTo: (identity: Identity) => readableProperties(identity, accessPolicy),
+    clock,
+    logger,
+  });
   shutdown.step('access notes', accessNotes.stop);
   const verify = createCredentialCheck({
     verifyToken: createVerifier({
@@ -165,7 +171,7 @@ runProcess(async () => {
     tickets,
     revocations,
     onFailure: (error) => logger.warn({ err: error }, 'a ticket cannot be checked'),
-    onGood: (identity) => accessNotes.seen({ ...identity, readable: () => readableProperties(identity, accessPolicy) }),
+    onGood: accessNotes.seen,
   });
   const acceptsPerSecond = measureAcceptRate(
     () => void verify(SAMPLE_TOKEN),

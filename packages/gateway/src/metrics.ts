@@ -3,9 +3,10 @@
  * properties, users or what clients send.
  */
 import { parseChannel } from '@belfry/shared/protocol';
-import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Registry } from '@belfry/shared/service';
+import { Counter, Gauge, type Registry } from '@belfry/shared/service';
 import type { BoardObserver } from './channels/board-settings.js';
 import type { ChannelObserver } from './channels/channel-options.js';
+import { createMessageDurations } from './durations.js';
 import type { SessionMetrics } from './session/context.js';
 
 export interface GatewayGauges {
@@ -121,13 +122,7 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
     [],
   );
   const linkDowns = tally(registry, 'belfry_link_downs_total', 'Times the link to Redis was lost', []);
-  const durations = new Histogram({
-    name: 'websocket_message_duration_seconds',
-    help: 'Time to handle a client’s message, waiting for Redis included',
-    labelNames: ['type'],
-    buckets: LATENCY_BUCKETS,
-    registers: [registry],
-  });
+  const handled = createMessageDurations(registry);
 
   const NONE = {};
   const opened = connections.by((status: 'opened' | 'closed') => ({ status }));
@@ -139,7 +134,7 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
     session: {
       received: messages.by((type) => ({ type, direction: 'in' })),
       sent: messages.by((type) => ({ type, direction: 'out' })),
-      handled: (type, ms) => durations.observe({ type }, ms / 1000),
+      handled,
       failed: errors.by((code) => ({ code })),
       authenticated: authentications.by((result) => ({ result })),
       rateLimited: () => errors.count({ code: 'rate_limited' }),

@@ -52,6 +52,9 @@ export class Channel implements HubChannel {
   /** Followers who are not on the topic yet. */
   #listed = NO_LISTENERS;
   #onTopic = false;
+  #welcome = '';
+  /** Where the channel stood when it was written. */
+  #welcomeAt: Position | undefined;
   #reading = false;
   #cause: RepairCause = 'check';
   /** The link was down, or more came in than could be held, while the log was being read. */
@@ -378,6 +381,21 @@ export class Channel implements HubChannel {
     return true;
   }
 
+  /** Somebody who comes without a past gets SUBSCRIBED at most, which is the same for everybody until there is an event. */
+  #admitFresh(request: JoinRequest): void {
+    const { subscriber } = request;
+    if (request.announced) {
+      if (this.#welcomeAt !== this.#position) {
+        this.#welcomeAt = this.#position;
+        this.#welcome = subscribedFrame(this.name, this.#position, 0, undefined, undefined);
+      }
+      subscriber.send(this.#welcome);
+    }
+    this.#follow(subscriber);
+    request.onJoined(this, 0);
+    this.#options.observer.joined('fresh', 0);
+  }
+
   /** The synchronous block: SUBSCRIBED, what comes before the live events, follow. An `await` in here would be a gap. */
   #admit(
     request: JoinRequest,
@@ -386,6 +404,7 @@ export class Channel implements HubChannel {
     recovered: boolean | undefined,
     state: string | undefined,
   ) {
+    if (recovered === undefined && request.ref === undefined && state === undefined) return this.#admitFresh(request);
     const { subscriber } = request;
     const admit = (): void => {
       if (request.announced) {

@@ -10,7 +10,7 @@ import { type BoardSettings, DEFAULT_BOARD_SETTINGS } from './board-settings.js'
 import { Channel } from './channel.js';
 import type { ChannelObserver, ChannelOptions } from './channel-options.js';
 import { positionInFrame } from './event-position.js';
-import type { HubChannel, JoinRequest } from './hub-channel.js';
+import type { HubChannel } from './hub-channel.js';
 import type { PublishToFollowers } from './subscriber.js';
 import { createTailBudget } from './tail.js';
 
@@ -35,8 +35,8 @@ export interface HubOptions {
 export type ChannelSnapshot = Pick<ChannelReading, 'position' | 'snapshot'>;
 
 export interface Hub {
-  /** @returns the channel, and whether the request was answered at once; otherwise `channel.withdraw` takes it back */
-  join(name: string, request: JoinRequest): { readonly channel: HubChannel; readonly joined: boolean };
+  /** A channel that does not live here yet: subscribes it and has it read; the caller joins it in the same turn. */
+  open(name: string): HubChannel;
   /** The channel's snapshot with the position it is true for: one reading however many ask at once. */
   state(name: string): Promise<ChannelSnapshot>;
   /** The same for somebody who follows the channel: what comes next has to fit to it. */
@@ -169,10 +169,7 @@ export function createHub(options: HubOptions): Hub {
   const stopSweep = clock.every(SWEEP_MS, sweep);
 
   return {
-    join(name, request) {
-      const channel = channels.get(name) ?? open(name);
-      return { channel, joined: channel.join(request) };
-    },
+    open: (name) => channels.get(name) ?? open(name),
     state: readState,
     stateForFollower(name) {
       const channel = channels.get(name);

@@ -3,6 +3,7 @@ import { type AccessPolicy, authorise, type Identity } from '@belfry/shared/auth
 import {
   EVERYONE_CHANNEL,
   GLOBAL_CHANNEL,
+  type ParsedChannel,
   parseChannel,
   propertyChannel,
   roleChannel,
@@ -18,14 +19,16 @@ export function automaticChannels(
   joins: readonly AutomaticJoin[],
   policy: AccessPolicy,
   most: number,
-): readonly string[] {
-  const channels: string[] = [];
-  for (const join of joins) channels.push(...channelsOf(join, identity));
-  const allowed = (name: string): boolean => {
-    const channel = parseChannel(name);
-    return channel !== undefined && authorise(identity, 'subscribe', channel, policy);
-  };
-  return channels.filter(allowed).slice(0, most);
+): readonly ParsedChannel[] {
+  const channels: ParsedChannel[] = [];
+  for (const join of joins) {
+    for (const name of channelsOf(join, identity)) {
+      const channel = parseChannel(name);
+      if (channels.length < most && channel && authorise(identity, 'subscribe', channel, policy))
+        channels.push(channel);
+    }
+  }
+  return channels;
 }
 
 function channelsOf(join: AutomaticJoin, identity: Identity): readonly string[] {

@@ -11,7 +11,7 @@ import {
   type Position,
   parseChannel,
   parsePosition,
-  propertyChannel,
+  parseProperty,
   type Ref,
 } from '@belfry/shared/protocol';
 
@@ -130,27 +130,41 @@ function readAfter(after: unknown): PositionOf | string {
   return (channel, given) => positions.get(channel) ?? positions.get(given);
 }
 
+/** Dashboards name the same properties again and again: their names need not be put together for each. */
+const known = new Map<string, ParsedChannel>();
+const MAX_KNOWN = 4_096;
+
+function knownProperty(id: string): ParsedChannel | undefined {
+  const found = known.get(id);
+  if (found) return found;
+  const parsed = parseProperty(id);
+  if (!parsed) return undefined;
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(id, parsed);
+  return parsed;
+}
+
+const LISTS = ['property_ids', 'channels'] as const;
+
 function readChannels(fields: Fields, positionOf: PositionOf): NamedChannel[] | string {
   const named: NamedChannel[] = [];
-  const add = (given: unknown, name: unknown): boolean => {
+  const add = (given: unknown, parse: (name: string) => ParsedChannel | undefined): boolean => {
     if (typeof given !== 'string') return false;
-    const parsed = parseChannel(name);
+    const parsed = parse(given);
     named.push({ given, parsed, after: parsed && positionOf(parsed.channel, given) });
     return true;
   };
   const { property_id, property_ids, channel, channels } = fields;
-  if (property_id !== undefined && !add(textOf(property_id), propertyName(property_id)))
-    return 'property_id must be text';
-  if (channel !== undefined && !add(channel, channel)) return 'channel must be text';
-  for (const [field, list, nameOf] of [
-    ['property_ids', property_ids, propertyName],
-    ['channels', channels, (item: unknown) => item],
-  ] as const) {
+  if (property_id !== undefined && !add(textOf(property_id), knownProperty)) return 'property_id must be text';
+  if (channel !== undefined && !add(channel, parseChannel)) return 'channel must be text';
+  for (const field of LISTS) {
+    const list = field === 'channels' ? channels : property_ids;
     if (list === undefined) continue;
     if (!Array.isArray(list)) return `${field} must be a list`;
     for (const item of list) {
       if (named.length >= MAX_CHANNELS_PER_FRAME) return `a frame may name at most ${MAX_CHANNELS_PER_FRAME} channels`;
-      if (!add(textOf(item), nameOf(item))) return `${field} must be a list of text`;
+      const taken = field === 'channels' ? add(textOf(item), parseChannel) : add(textOf(item), knownProperty);
+      if (!taken) return `${field} must be a list of text`;
     }
   }
   return named.length > 0 ? named : 'name a channel: property_id, property_ids, channel or channels';
@@ -158,9 +172,5 @@ function readChannels(fields: Fields, positionOf: PositionOf): NamedChannel[] | 
 
 /** Property ids that look like numbers are sent as numbers by some clients. */
 const textOf = (id: unknown): unknown => (Number.isSafeInteger(id) ? String(id) : id);
-const propertyName = (id: unknown): unknown => {
-  const text = textOf(id);
-  return typeof text === 'string' ? propertyChannel(text) : undefined;
-};
 
 const bad = (message: string, ref?: Ref): BadFrame => ({ error: 'bad_message', message, ref });

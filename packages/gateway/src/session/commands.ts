@@ -5,7 +5,7 @@ import { stateFrame, unsubscribedFrame } from '../channels/frames.js';
 import type { Frame } from '../channels/subscriber.js';
 import type { ClientFrame, NamedChannel } from './client-frame.js';
 import type { SessionContext } from './context.js';
-import type { Subscriptions } from './subscriptions.js';
+import type { JoinOptions, Subscriptions } from './subscriptions.js';
 
 export interface ErrorDetails {
   readonly ref?: Ref | undefined;
@@ -43,49 +43,49 @@ function countdown(count: number, done: () => void): () => void {
 /** One SUBSCRIBED or ERROR per channel; `done` once each has its answer. */
 export function subscribe(session: CommandSession, identity: Identity, frame: SubscribeFrame, done: () => void): void {
   const { context, subscriptions } = session;
-  const { ref } = frame;
+  const { ref, rewind } = frame;
   const answered = countdown(frame.channels.length, done);
-  for (const named of frame.channels) {
-    const channel = readable(session, identity, named, ref);
-    if (!channel) {
-      answered();
-      continue;
-    }
-    if (subscriptions.size >= context.maxSubscriptions && !subscriptions.has(channel.channel)) {
-      const message = `a connection may hold ${context.maxSubscriptions} channels`;
-      session.error('too_many_subscriptions', message, { ref, channel: channel.channel });
-      answered();
-      continue;
-    }
-    const retry_after_ms = overBudget(
-      context,
-      identity,
-      channel,
-      named.after !== undefined || frame.rewind !== undefined,
-    );
-    if (retry_after_ms > 0) {
-      limited(session, channel, ref, retry_after_ms);
-      answered();
-      continue;
-    }
-    const onReplayed = (events: number): void => context.replays.charge(identity.userId, events);
-    const options = { after: named.after, rewind: frame.rewind, ref, announced: true, onReplayed };
-    subscriptions.join(channel, options, context, (outcome) => {
+  const options: JoinOptions = {
+    rewind,
+    ref,
+    announced: true,
+    onReplayed: (events) => context.replays.charge(identity.userId, events),
+    onOutcome: (outcome, name) => {
       if (outcome === 'joined') context.metrics.sent('SUBSCRIBED');
-      if (outcome === 'unavailable') unavailable(session, channel, ref);
+      if (outcome === 'unavailable') unavailable(session, name, ref);
       answered();
-    });
+    },
+  };
+  if (frame.channels.length === 1) return join(session, identity, frame.channels[0] as NamedChannel, options);
+  subscriptions.joinMany(() => {
+    for (const named of frame.channels) join(session, identity, named, options);
+  });
+}
+
+function join(session: CommandSession, identity: Identity, named: NamedChannel, options: JoinOptions): void {
+  const { context, subscriptions } = session;
+  const { ref, rewind } = options;
+  const channel = readable(session, identity, named, ref);
+  if (!channel) return options.onOutcome('withdrawn', named.given);
+  const name = channel.channel;
+  if (subscriptions.size >= context.maxSubscriptions && !subscriptions.has(name)) {
+    const message = `a connection may hold ${context.maxSubscriptions} channels`;
+    session.error('too_many_subscriptions', message, { ref, channel: name });
+    return options.onOutcome('withdrawn', name);
   }
+  const present = context.hub.channels.get(name);
+  const replay = named.after !== undefined || rewind !== undefined;
+  const retry_after_ms = overBudget(context, identity, present !== undefined, replay);
+  if (retry_after_ms > 0) {
+    limited(session, name, ref, retry_after_ms);
+    return options.onOutcome('withdrawn', name);
+  }
+  subscriptions.join(name, named.after, context, present, options);
 }
 
 /** Milliseconds until the user may have this channel; 0 for now. What a replay costs is known, and charged, once it was sent. */
-function overBudget(
-  context: SessionContext,
-  { userId }: Identity,
-  { channel }: ParsedChannel,
-  replay: boolean,
-): number {
-  const opening = context.hub.channels.has(channel) ? 0 : context.openings.take(userId);
+function overBudget(context: SessionContext, { userId }: Identity, present: boolean, replay: boolean): number {
+  const opening = present ? 0 : context.openings.take(userId);
   return Math.max(opening, replay ? context.replays.take(userId, 0) : 0);
 }
 
@@ -112,9 +112,14 @@ export function getState(session: CommandSession, identity: Identity, frame: Cha
       answered();
       continue;
     }
-    const retry_after_ms = overBudget(session.context, identity, channel, false);
+    const retry_after_ms = overBudget(
+      session.context,
+      identity,
+      session.context.hub.channels.has(channel.channel),
+      false,
+    );
     if (retry_after_ms > 0) {
-      limited(session, channel, ref, retry_after_ms);
+      limited(session, channel.channel, ref, retry_after_ms);
       answered();
       continue;
     }
@@ -127,7 +132,7 @@ export function getState(session: CommandSession, identity: Identity, frame: Cha
           session.sendFrame(stateFrame(channel.channel, position, snapshot ?? [], ref));
           session.context.metrics.sent('STATE');
         },
-        () => unavailable(session, channel, ref),
+        () => unavailable(session, channel.channel, ref),
       )
       .finally(answered);
   }
@@ -170,17 +175,12 @@ function badChannel(session: CommandSession, given: string, ref: Ref | undefined
   session.error('bad_channel', message, { ref, channel: given.slice(0, 80) });
 }
 
-function limited(
-  session: CommandSession,
-  { channel }: ParsedChannel,
-  ref: Ref | undefined,
-  retryAfterMs: number,
-): void {
+function limited(session: CommandSession, channel: string, ref: Ref | undefined, retryAfterMs: number): void {
   session.context.metrics.rateLimited();
   session.error('rate_limited', 'Rate limit exceeded', { ref, channel, retry_after_ms: retryAfterMs });
 }
 
-function unavailable(session: CommandSession, { channel }: ParsedChannel, ref: Ref | undefined): void {
+function unavailable(session: CommandSession, channel: string, ref: Ref | undefined): void {
   const retry_after_ms = session.context.retryAfterMs();
   session.error('unavailable', 'the log cannot be read at the moment', { ref, channel, retry_after_ms });
 }

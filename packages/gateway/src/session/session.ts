@@ -11,6 +11,7 @@ import {
   type CloseCode,
   type ErrorCode,
   type GatewayMessage,
+  type ParsedChannel,
   PROTOCOL_VERSION,
   parseChannel,
   type Ref,
@@ -46,6 +47,7 @@ const MAX_OVER_LIMIT = 50;
 /** What a client that is too slow gets to read what it was sent before, and its close frame. */
 const POISONED_MS = 3_000;
 const CHANNELS_PER_TOKEN = 50;
+const UNASKED = { rewind: undefined, ref: undefined, announced: false, onReplayed: undefined };
 const PING_FRAME = '{"type":"PING"}';
 
 type Done = () => void;
@@ -377,7 +379,7 @@ export class Session implements CommandSession {
     this.context.authenticated(this);
     this.context.metrics.authenticated('ok');
     const { accessPolicy, automaticJoins, maxSubscriptions } = this.context;
-    const automatic = (who: Identity): readonly string[] =>
+    const automatic = (who: Identity): readonly ParsedChannel[] =>
       automaticChannels(who, automaticJoins, accessPolicy, maxSubscriptions);
     const before = this.#identity ? automatic(this.#identity) : [];
     this.#identity = identity;
@@ -389,7 +391,7 @@ export class Session implements CommandSession {
       user_id: identity.userId,
       ...(identity.role ? { role: identity.role } : {}),
       expires_at: identity.expiresAt,
-      channels,
+      channels: channels.map(({ channel }) => channel),
       ...withRef(ref),
     });
     this.#cancelExpiry?.();
@@ -397,8 +399,11 @@ export class Session implements CommandSession {
     this.#watchExpiry(this.context.clock.now());
     if (!first) this.#leaveForbidden(identity);
     // What the client follows already it must not join anew: it would miss what comes in between, and not be told.
-    for (const channel of channels) {
-      if (!before.includes(channel) && !this.subscriptions.has(channel)) this.#joinUnasked(channel);
+    for (const parsed of channels) {
+      if (first) this.#joinUnasked(parsed);
+      else if (!before.some(({ channel }) => channel === parsed.channel) && !this.subscriptions.has(parsed.channel)) {
+        this.#joinUnasked(parsed);
+      }
     }
   }
 
@@ -413,13 +418,13 @@ export class Session implements CommandSession {
     });
   }
 
-  #joinUnasked(name: string): void {
-    const channel = parseChannel(name);
-    if (!channel) return;
-    const options = { after: undefined, rewind: undefined, ref: undefined, announced: false };
-    this.subscriptions.join(channel, options, this.context, (outcome) => {
-      // While Redis is away; the client was promised this channel.
-      if (outcome === 'unavailable') this.#joinUnasked(name);
+  #joinUnasked(channel: ParsedChannel): void {
+    this.subscriptions.join(channel.channel, undefined, this.context, this.context.hub.channels.get(channel.channel), {
+      ...UNASKED,
+      onOutcome: (outcome) => {
+        // While Redis is away; the client was promised this channel.
+        if (outcome === 'unavailable') this.#joinUnasked(channel);
+      },
     });
   }
 

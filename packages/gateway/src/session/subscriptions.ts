@@ -1,19 +1,21 @@
 /** The channels of one session: those it follows, and those it waits to join. */
-import { formatPosition, type ParsedChannel, type Position, type Ref } from '@belfry/shared/protocol';
+import { formatPosition, type Position, type Ref } from '@belfry/shared/protocol';
 import type { Clock } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
 import type { HubChannel, JoinRequest } from '../channels/hub-channel.js';
 import type { Frame, Subscriber } from '../channels/subscriber.js';
 import type { Socket } from './socket.js';
 
+/** What channels that are asked for together are joined with. */
 export interface JoinOptions {
-  readonly after: Position | undefined;
   readonly rewind: number | undefined;
   readonly ref: Ref | undefined;
   /** False for channels that are joined without having been asked for: no SUBSCRIBED is sent. */
   readonly announced: boolean;
-  /** Told how many events were sent for it, where any were. */
-  readonly onReplayed?: (events: number) => void;
+  /** Told how many events were sent for a channel, where any were. */
+  readonly onReplayed: ((events: number) => void) | undefined;
+  /** Called once for each channel, at once or after at most `waitMs`. */
+  readonly onOutcome: (outcome: JoinOutcome, channel: string) => void;
 }
 
 export type JoinOutcome = 'joined' | 'unavailable' | 'withdrawn';
@@ -29,6 +31,8 @@ export class Subscriptions implements Subscriber {
   /** Arrays, not sets: most sessions have a handful of channels, and ten thousand sessions have ten thousand of these. */
   #followed: readonly HubChannel[] = NOTHING;
   #waiting: readonly Joining[] = NOTHING;
+  /** `#followed`, while many are joined in one block. */
+  #growing: HubChannel[] | undefined;
   readonly #socket: Socket;
   readonly #sender: Sender;
 
@@ -73,30 +77,42 @@ export class Subscriptions implements Subscriber {
   }
 
   /**
-   * Joins a channel; one that is followed already is joined anew, from `after`. `onOutcome` is called once, at once or
-   * after at most `waitMs`.
+   * Joins a channel; one that is followed already is joined anew, from `after`.
+   * @param present the channel, where it lives in the hub already
    */
   join(
-    channel: ParsedChannel,
-    options: JoinOptions,
+    name: string,
+    after: Position | undefined,
     parts: { readonly hub: Hub; readonly clock: Clock; readonly waitMs: number },
-    onOutcome: (outcome: JoinOutcome) => void,
+    present: HubChannel | undefined,
+    options: JoinOptions,
   ): void {
-    const name = channel.channel;
-    const present = parts.hub.channels.get(name);
     // What is followed lives in the hub: with thousands of joins a second, comparing objects is cheaper than names.
     if (present && (this.#waiting.length > 0 || this.#followed.includes(present))) this.leave(name);
-    const joining = new Joining(name, this, options, onOutcome);
-    const result = parts.hub.join(name, joining);
-    if (result.joined) return;
+    const joining = new Joining(present?.name ?? name, this, after, options);
+    const channel = present ?? parts.hub.open(name);
+    if (channel.join(joining)) return;
     this.#waiting = this.#waiting.concat(joining);
-    joining.waitIn(result.channel, parts.clock, parts.waitMs);
+    joining.waitIn(channel, parts.clock, parts.waitMs);
+  }
+
+  /** Runs a block of joins: the list of channels is made anew once, and not for each. */
+  joinMany(joins: () => void): void {
+    const growing = [...this.#followed];
+    this.#growing = growing;
+    this.#followed = growing;
+    joins();
+    // A channel that was left meanwhile has ended it.
+    if (this.#growing !== growing) return;
+    this.#growing = undefined;
+    this.#followed = growing.length === 0 ? NOTHING : growing.slice();
   }
 
   /** A join has come to its end; `followed` where it joined. */
   settled(joining: Joining, followed: HubChannel | undefined): void {
+    if (followed && this.#growing) this.#growing.push(followed);
     // Not spread or pushed: both make room for seventeen.
-    if (followed) this.#followed = this.#followed.concat(followed);
+    else if (followed) this.#followed = this.#followed.concat(followed);
     if (this.#waiting.length > 0) this.#waiting = without(this.#waiting, joining);
   }
 
@@ -106,6 +122,7 @@ export class Subscriptions implements Subscriber {
     waiting?.giveUp('withdrawn');
     const channel = this.#followed.find((followed) => followed.name === name);
     if (!channel) return waiting !== undefined;
+    this.#growing = undefined;
     this.#followed = without(this.#followed, channel);
     this.#socket.unfollow(name);
     channel.leave(this);
@@ -122,6 +139,7 @@ export class Subscriptions implements Subscriber {
   forget(): void {
     for (const waiting of this.#waiting) waiting.giveUp('withdrawn');
     for (const channel of this.#followed) channel.leave(this);
+    this.#growing = undefined;
     this.#followed = NOTHING;
   }
 
@@ -141,29 +159,26 @@ class Joining implements JoinRequest {
   readonly name: string;
   readonly subscriber: Subscriptions;
   readonly after: Position | undefined;
-  readonly rewind: number | undefined;
-  readonly ref: Ref | undefined;
-  readonly announced: boolean;
-  readonly #onReplayed: JoinOptions['onReplayed'];
-  readonly #onOutcome: (outcome: JoinOutcome) => void;
+  readonly #options: JoinOptions;
   #settled = false;
   #channel: HubChannel | undefined;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(
-    name: string,
-    subscriber: Subscriptions,
-    options: JoinOptions,
-    onOutcome: (outcome: JoinOutcome) => void,
-  ) {
+  constructor(name: string, subscriber: Subscriptions, after: Position | undefined, options: JoinOptions) {
     this.name = name;
     this.subscriber = subscriber;
-    this.after = options.after;
-    this.rewind = options.rewind;
-    this.ref = options.ref;
-    this.announced = options.announced;
-    this.#onReplayed = options.onReplayed;
-    this.#onOutcome = onOutcome;
+    this.after = after;
+    this.#options = options;
+  }
+
+  get rewind(): number | undefined {
+    return this.#options.rewind;
+  }
+  get ref(): Ref | undefined {
+    return this.#options.ref;
+  }
+  get announced(): boolean {
+    return this.#options.announced;
   }
 
   /** It was not joined at once. */
@@ -173,7 +188,7 @@ class Joining implements JoinRequest {
   }
 
   onJoined(followed: HubChannel, replayed: number): void {
-    if (replayed > 0) this.#onReplayed?.(replayed);
+    if (replayed > 0) this.#options.onReplayed?.(replayed);
     this.#settle('joined', followed);
   }
 
@@ -186,6 +201,6 @@ class Joining implements JoinRequest {
     this.#settled = true;
     this.#cancelTimer?.();
     this.subscriber.settled(this, followed);
-    this.#onOutcome(outcome);
+    this.#options.onOutcome(outcome, this.name);
   }
 }

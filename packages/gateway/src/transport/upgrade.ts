@@ -17,14 +17,16 @@ export interface Credential {
   readonly protocol: string | undefined;
 }
 
+const NONE: readonly string[] = [];
+
 /**
  * Header, subprotocol, query, cookie: the first that is there counts.
  * @param cookie finds the token in the cookies of a request that may be believed
  */
 export function credentialOf(request: UpgradeRequest, cookie: CookieReader): Credential {
-  const offered = request.protocols.split(',').map((protocol) => protocol.trim());
+  const offered = request.protocols === '' ? NONE : request.protocols.split(',').map((protocol) => protocol.trim());
   const bearer = offered.find((protocol) => protocol.startsWith(BEARER_SUBPROTOCOL_PREFIX));
-  const inHeader = /^Bearer +(\S+)$/i.exec(request.authorization)?.[1];
+  const inHeader = request.authorization === '' ? undefined : /^Bearer +(\S+)$/i.exec(request.authorization)?.[1];
   return {
     token:
       inHeader ??
@@ -49,7 +51,7 @@ export function createCookieReader(name: string, allowedOrigins: readonly string
   const origins = new Set(allowedOrigins);
   return (cookies, origin, fetchSite = '') => {
     const believed = origin === '' ? fetchSite === 'same-origin' : origins.has(origin);
-    if (name === '' || !believed) return undefined;
+    if (name === '' || !believed || cookies === '') return undefined;
     const parts = cookies.split(';').map((part) => part.trim());
     return parts.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1) || undefined;
   };
@@ -104,6 +106,7 @@ const MAPPED_IPV4 = /^(?:0000:){5}ffff:([0-9a-f]{2})([0-9a-f]{2}):([0-9a-f]{2})(
 
 /** A dual-stack listener reports IPv4 peers as 0000:…:ffff:7f00:0001. */
 function normalise(address: string): string {
+  if (!address.includes(':')) return address;
   const mapped = MAPPED_IPV4.exec(address.toLowerCase());
   return mapped
     ? mapped

@@ -29,6 +29,12 @@ const MALFORMED = refused('the token is malformed');
 const UNACCEPTED = refused('the token is not signed with an accepted algorithm');
 const FORGED = refused('the token’s signature does not fit');
 
+/** Of 32 bytes, as base64url. */
+const SIGNATURE_LENGTH = 43;
+/** Used up before the next token's turn. */
+const EXPECTED = Buffer.alloc(SIGNATURE_LENGTH);
+const GIVEN = Buffer.alloc(SIGNATURE_LENGTH);
+
 type Json = Readonly<Record<string, unknown>>;
 
 export function createSecretVerifier(options: SecretVerifierOptions): (token: string) => Verification {
@@ -72,9 +78,10 @@ function refusalOfHeader(text: string): Refused | undefined {
 
 /** Compared as text: there is more than one text for the same bytes, and only one is right. */
 function fits(signature: string, signed: string, key: KeyObject): boolean {
-  const expected = Buffer.from(createHmac('sha256', key).update(signed).digest('base64url'), 'latin1');
-  const given = Buffer.from(signature, 'latin1');
-  return given.length === expected.length && timingSafeEqual(given, expected);
+  if (signature.length !== SIGNATURE_LENGTH) return false;
+  EXPECTED.write(createHmac('sha256', key).update(signed).digest('base64url'), 'latin1');
+  GIVEN.write(signature, 'latin1');
+  return timingSafeEqual(GIVEN, EXPECTED);
 }
 
 /** RFC 7519, sections 4.1.1 to 4.1.5. */

@@ -4,16 +4,9 @@ import type { Connection } from './connection.js';
 import { createCork } from './cork.js';
 import { failureOf, isWrongType } from './failure.js';
 import { channelKeys, idempotencyKey } from './keys.js';
-import {
-  type ChannelFacts,
-  type ChannelReading,
-  type LogEntry,
-  type LogReader,
-  LogUnavailable,
-  type LogWriter,
-  type ReadRequest,
-} from './log.js';
+import type { ChannelFacts, ChannelReading, LogEntry, LogReader, LogWriter, ReadRequest } from './log.js';
 import { createAppend } from './redis-append.js';
+import { createOpenings, isOpening, positionIn } from './redis-openings.js';
 import type { Retention } from './retention.js';
 import { type Reply, withScripts } from './scripts.js';
 
@@ -39,7 +32,14 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
     return unavailableOnFailure(async () => understand(await call()));
   }
 
-  async function read(channel: string, request: ReadRequest): Promise<ChannelReading> {
+  const markTtlSeconds = Math.min(MARK_TTL_SECONDS, retention.logTtlSeconds);
+  const open = createOpenings({ redis, prefix, markTtlSeconds });
+
+  function read(channel: string, request: ReadRequest): Promise<ChannelReading> {
+    return isOpening(request) ? open(channel) : readOne(channel, request);
+  }
+
+  async function readOne(channel: string, request: ReadRequest): Promise<ChannelReading> {
     const keys = channelKeys(prefix, channel);
     const from = request.from ? formatPosition(request.from) : '';
     return ask(
@@ -52,7 +52,7 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
           from,
           request.last,
           request.snapshot,
-          request.begin === false ? 0 : Math.min(MARK_TTL_SECONDS, retention.logTtlSeconds),
+          request.begin === false ? 0 : markTtlSeconds,
         ),
       readingOf,
     );
@@ -120,8 +120,7 @@ async function unavailableOnFailure<T>(call: () => Promise<T>): Promise<T> {
 
 function readingOf(reply: Reply): ChannelReading {
   const [top, continuous, rows, snapshot] = reply as [string, number, string[], string[] | null];
-  const position = parsePosition(top);
-  if (!position) throw new LogUnavailable(`the log's last entry has a foreign id, ${JSON.stringify(top)}`);
+  const position = positionIn(top);
   const entries: LogEntry[] = [];
   for (let n = 0; n + 1 < rows.length; n += 2) {
     const id = rows[n] as string;

@@ -5,12 +5,17 @@ import { readFileSync } from 'node:fs';
 const source = (name: string): string =>
   readFileSync(new URL(`../../src/log/lua/${name}.lua`, import.meta.url), 'utf8');
 
+const HEAD = '#!lua\n';
+/** For scripts that may begin a log. */
+const withMark = (name: string): string => source(name).replace(HEAD, () => `${HEAD}${source('mark')}`);
+
 export type Reply = string | number | null | Reply[];
 
 /** Commands with a computed number of keys; the number of keys is the first argument. */
 export interface ScriptCommands {
   belfryAppend(count: number, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply>;
   belfryRead(keys: number, ...args: (string | number)[]): Promise<Reply>;
+  belfryOpen(count: number, keys: readonly string[], markTtlSeconds: number): Promise<Reply>;
   belfryFacts(keys: number, ...args: (string | number)[]): Promise<Reply>;
 }
 
@@ -21,7 +26,8 @@ interface CanDefine {
 /** Gives `connection` the commands; ioredis sends them by hash and by text where Redis does not know the hash yet. */
 export function withScripts<C extends CanDefine>(connection: C): C & ScriptCommands {
   connection.defineCommand('belfryAppend', { lua: source('append') });
-  connection.defineCommand('belfryRead', { lua: source('read') });
+  connection.defineCommand('belfryRead', { lua: withMark('read') });
+  connection.defineCommand('belfryOpen', { lua: withMark('open') });
   connection.defineCommand('belfryFacts', { lua: source('facts') });
   return connection as C & ScriptCommands;
 }

@@ -152,9 +152,9 @@ function revokedAt(text: string): number | undefined {
   }
 }
 
-export interface AccessNotes {
-  /** Called with every token that was found good; costs no more than a Map does. */
-  seen(shown: Shown): void;
+export interface AccessNotes<Who> {
+  /** Called with everybody whose token was found good; costs no more than a Map does. */
+  seen(who: Who): void;
   stop(): void;
 }
 
@@ -162,13 +162,14 @@ const NOTE_EVERY_MS = 1_000;
 const AT_ONCE = 500;
 
 /** Notes what is shown, about once a second and many at a time. What Redis did not take is told by the next token. */
-export function startAccessNotes(options: {
+export function startAccessNotes<Who extends Omit<Shown, 'readable'>>(options: {
   readonly store: Pick<AccessStore, 'note'>;
+  readonly readableTo: (who: Who) => Readable;
   readonly clock: Clock;
   readonly logger: Logger;
-}): AccessNotes {
-  const { clock, logger, store } = options;
-  const waiting = new Map<string, Shown>();
+}): AccessNotes<Who> {
+  const { clock, logger, readableTo, store } = options;
+  const waiting = new Map<string, Who>();
   let writing = false;
 
   async function flush(): Promise<void> {
@@ -178,7 +179,9 @@ export function startAccessNotes(options: {
       while (waiting.size > 0) {
         const part = [...waiting.values()].slice(0, AT_ONCE);
         for (const { userId } of part) waiting.delete(userId);
-        await store.note(part);
+        await store.note(
+          part.map((who) => ({ userId: who.userId, issuedAt: who.issuedAt, readable: () => readableTo(who) })),
+        );
       }
     } catch (error) {
       logger.debug({ err: error }, 'what users may read was not noted');

@@ -40,6 +40,8 @@ interface Known {
   readonly since: number;
 }
 
+type Change = readonly [name: string, count: number];
+
 /** Signs of life in the time of the expiry: some may be lost, or late. */
 const BEATS = 5;
 const LONGEST_BEAT_MS = 1_000;
@@ -61,7 +63,8 @@ export function startPresenceWriter(options: PresenceWriterOptions): PresenceWri
   const channelsKey = keys.channelsOf + node;
   /** What Redis has of this gateway. */
   let users = new Map<string, Known>();
-  let channels = new Map<string, Known>();
+  /** Numbers alone: there are as many as connections, and nobody asks since when a channel has followers. */
+  let channels = new Map<string, number>();
   /** Undefined while it is not known what Redis has. */
   let version: number | undefined;
   let currentAt = 0;
@@ -95,22 +98,22 @@ export function startPresenceWriter(options: PresenceWriterOptions): PresenceWri
       return { count: count ?? 0, since: since ?? 0 };
     };
     users = new Map(Object.entries(userValues).map(([user, value]) => [user, knownOf(value)]));
-    channels = new Map(Object.entries(channelValues).map(([channel, value]) => [channel, knownOf(value)]));
+    channels = new Map(Object.entries(channelValues).map(([channel, value]) => [channel, knownOf(value).count]));
     return loaded;
   }
 
   /** What is different from `known`, in parts. */
-  async function* differences(counts: Counts, known: ReadonlyMap<string, Known>) {
-    let part: [name: string, now: Known][] = [];
+  async function* differences<T>(counts: Counts, known: ReadonlyMap<string, T>, countIn: (told: T) => number) {
+    let part: Change[] = [];
     let compared = 0;
     const names = (function* () {
       for (const [name, count] of counts.entries()) if (count > 0) yield name;
       for (const name of known.keys()) if (counts.count(name) === 0) yield name;
     })();
     for (const name of names) {
-      const before = known.get(name);
+      const told = known.get(name);
       const count = counts.count(name);
-      if (count !== (before?.count ?? 0)) part.push([name, { count, since: before?.since ?? clock.now() }]);
+      if (count !== (told === undefined ? 0 : countIn(told))) part.push([name, count]);
       compared += 1;
       if (part.length === CHANGES_PER_CALL) {
         yield part;
@@ -121,25 +124,35 @@ export function startPresenceWriter(options: PresenceWriterOptions): PresenceWri
   }
 
   /** False when Redis does not have what was written last. */
-  async function write(userPart: readonly [string, Known][], channelPart: readonly [string, Known][]) {
+  async function write(userPart: readonly Change[], channelPart: readonly Change[]): Promise<boolean> {
+    const now = clock.now();
+    const since = (user: string): number => users.get(user)?.since ?? now;
     const written = await flush(
       version ?? '',
       expiryMs,
-      userPart.flatMap(([user, { count, since }]) => [user, count === 0 ? '' : `${count} ${since}`]),
-      channelPart.flatMap(([channel, { count }]) => [channel, String(count)]),
+      userPart.flatMap(([user, count]) => [user, count === 0 ? '' : `${count} ${since(user)}`]),
+      channelPart.flatMap(([channel, count]) => [channel, String(count)]),
     );
     if (written === -1) return false;
     version = written;
-    for (const [user, now] of userPart) note(users, user, now);
-    for (const [channel, now] of channelPart) note(channels, channel, now);
+    for (const [user, count] of userPart) {
+      if (count === 0) users.delete(user);
+      else users.set(user, { count, since: since(user) });
+    }
+    for (const [channel, count] of channelPart) {
+      if (count === 0) channels.delete(channel);
+      else channels.set(channel, count);
+    }
     return true;
   }
 
   async function tell(): Promise<void> {
     version ??= await load();
     if (!(await write([], []))) return forget();
-    for await (const part of differences(options.users, users)) if (!(await write(part, []))) return forget();
-    for await (const part of differences(options.channels, channels)) if (!(await write([], part))) return forget();
+    for await (const part of differences(options.users, users, ({ count }) => count))
+      if (!(await write(part, []))) return forget();
+    for await (const part of differences(options.channels, channels, (count) => count))
+      if (!(await write([], part))) return forget();
     currentAt = clock.now();
   }
 
@@ -197,9 +210,4 @@ export function startPresenceWriter(options: PresenceWriterOptions): PresenceWri
       await sweep(Number.POSITIVE_INFINITY);
     },
   };
-}
-
-function note(known: Map<string, Known>, name: string, now: Known): void {
-  if (now.count === 0) known.delete(name);
-  else known.set(name, now);
 }

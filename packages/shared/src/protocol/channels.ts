@@ -46,6 +46,9 @@ export function parseChannel(name: unknown): ParsedChannel | undefined {
   return KINDS.has(kind) && kind !== GLOBAL_CHANNEL ? named(kind as ChannelKind, name.slice(colon + 1)) : undefined;
 }
 
+/** The channel of a property; undefined for what is no property's id. */
+export const parseProperty = (id: string): ParsedChannel | undefined => named('property', id);
+
 function named(kind: ChannelKind, id: string): ParsedChannel | undefined {
   if (!NAME.test(id)) return undefined;
   // Tokens write roles in capitals or not: an event for `role:MANAGER` would otherwise reach nobody, and nobody be told.

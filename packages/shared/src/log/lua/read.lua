@@ -1,8 +1,6 @@
 #!lua
 -- Reads a channel at one instant: its position, what follows a position or its last entries, its snapshot.
--- A channel without a log gets one where that is wanted: an epoch whose offset 0 is a mark, so that even silence has a
--- position to follow from. It is dropped sooner than a log with events: names cost nothing, and anybody who may read every
--- property can make them up.
+-- A channel without a log gets one where that is wanted.
 --
 -- KEYS  log, meta, snapshot
 -- ARGV  from ("" for the end), entries wanted at most where `from` does not reach, snapshot ("always"|"broken"|"never"),
@@ -12,23 +10,8 @@
 local log, meta, snapshot = KEYS[1], KEYS[2], KEYS[3]
 local from, wanted, mode, mark_ttl = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 
-local function begin()
-  local t = redis.call('TIME')
-  local epoch = t[1] * 1000 + math.floor(t[2] / 1000)
-  local previous = redis.call('HGET', meta, 'e')
-  if previous then epoch = math.max(epoch, tonumber(previous) + 1) end
-  local name = string.format('%.0f', epoch)
-  local generation = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x%x%x%x%x%x%x%x%x%x%x%x)')
-  redis.call('HSET', meta, 'e', name, 'g', generation)
-  local mark = redis.call('XADD', log, name .. '-*', 'm', '1')
-  redis.call('EXPIRE', log, mark_ttl)
-  -- What knows how far publishers have come stays as long as it was to.
-  if redis.call('TTL', meta) < tonumber(mark_ttl) then redis.call('EXPIRE', meta, mark_ttl) end
-  return mark
-end
-
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local position = last and last[1] or (mark_ttl ~= '0' and begin() or '0-0')
+local position = last and last[1] or (mark_ttl ~= '0' and mark(log, meta, mark_ttl) or '0-0')
 
 local rows, continuous = {}, 0
 if from ~= '' then
