@@ -6,6 +6,10 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startProcess, startPublisher, startRedis, type TestRedis } from '@belfry/testkit';
+import { describeMachine } from '../machine/describe.js';
+import { cpuSeconds } from '../machine/usage.js';
+import { markdownTable, plainTable } from '../report/table.js';
+import { type AppendResult, appendRows, type Measured, saveAppend, verdict } from './report.js';
 import { changeAt, type Shape } from './shape.js';
 
 const { values } = parseArgs({
@@ -13,6 +17,8 @@ const { values } = parseArgs({
     events: { type: 'string', default: '200000' },
     properties: { type: 'string', default: '5000' },
     rounds: { type: 'string', default: '3' },
+    /** Writes the table into docs/performance.md. */
+    save: { type: 'boolean', default: false },
   },
 });
 const shape: Shape = { events: Number(values.events), properties: Number(values.properties) };
@@ -41,7 +47,7 @@ async function fillIntake(redis: TestRedis): Promise<void> {
 }
 
 /** Events that a publisher appends in a second, from when it is warm to the last one. */
-async function publisherRate(redis: TestRedis): Promise<number> {
+async function measurePublisher(redis: TestRedis): Promise<Measured> {
   await redis.connect().flushall();
   await fillIntake(redis);
   const connection = redis.connect();
@@ -55,18 +61,19 @@ async function publisherRate(redis: TestRedis): Promise<number> {
   try {
     const warm = await reached(shape.events * WARM_UP);
     const done = await reached(shape.events);
-    return ((done.appended - warm.appended) / (done.at - warm.at)) * 1_000;
+    const seconds = (done.at - warm.at) / 1_000;
+    return { perSecond: (done.appended - warm.appended) / seconds, redis: (done.redis - warm.redis) / seconds };
   } finally {
     await publisher.stop();
   }
 
   /** When so many events were on `global`, to which each event comes last. */
-  async function reached(wanted: number): Promise<{ at: number; appended: number }> {
+  async function reached(wanted: number): Promise<{ at: number; appended: number; redis: number }> {
     const deadline = performance.now() + DEADLINE_MS;
     for (;;) {
       const appended = await addedTo(connection, 'belfry:{global}:log');
       const at = performance.now();
-      if (appended >= wanted) return { at, appended };
+      if (appended >= wanted) return { at, appended, redis: cpuSeconds(redis.pid()) };
       if (at > deadline) throw new Error(`only ${appended} of ${wanted} events after ${DEADLINE_MS / 1_000} s`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
@@ -85,7 +92,7 @@ async function lastBody(redis: TestRedis): Promise<string> {
   return row?.[1][1] ?? '';
 }
 
-async function bareRate(redis: TestRedis, body: string, together: boolean): Promise<number> {
+async function measureBare(redis: TestRedis, body: string, how: 'alone' | 'together' | 'twice'): Promise<Measured> {
   await redis.connect().flushall();
   const bare = await startProcess(fileURLToPath(new URL('./bare.js', import.meta.url)), {
     REDIS_URL: redis.url,
@@ -93,39 +100,56 @@ async function bareRate(redis: TestRedis, body: string, together: boolean): Prom
     EVENTS: String(shape.events),
     PROPERTIES: String(shape.properties),
     BODY: body,
-    TOGETHER: String(together),
+    HOW: how,
   });
+  const before = cpuSeconds(redis.pid());
   const line = await bare.logged(({ msg }) => msg === 'appended', { deadlineMs: DEADLINE_MS });
+  const used = cpuSeconds(redis.pid()) - before;
   await bare.exited;
-  return Number(line.per_second);
+  const perSecond = Number(line.per_second);
+  return { perSecond, redis: (used * perSecond) / shape.events };
 }
 
-const median = (numbers: readonly number[]): number =>
-  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
-const show = (rate: number): string => Math.round(rate).toLocaleString('en').padStart(9);
+/** The round in the middle, by its rate. */
+const median = (measured: readonly Measured[]): Measured =>
+  [...measured].sort((a, b) => a.perSecond - b.perSecond)[Math.floor((measured.length - 1) / 2)] as Measured;
 
+const HOWS = ['alone', 'together', 'twice'] as const;
+const all: Record<'publisher' | (typeof HOWS)[number], Measured[]> = {
+  publisher: [],
+  alone: [],
+  together: [],
+  twice: [],
+};
 const redis = await startRedis();
-const rates = { publisher: [] as number[], alone: [] as number[], together: [] as number[] };
 try {
   for (let round = 1; round <= rounds; round += 1) {
-    const publisher = await publisherRate(redis);
+    all.publisher.push(await measurePublisher(redis));
     const body = await lastBody(redis);
-    const alone = await bareRate(redis, body, false);
-    const together = await bareRate(redis, body, true);
-    rates.publisher.push(publisher);
-    rates.alone.push(alone);
-    rates.together.push(together);
-    console.log(
-      `round ${round}: publisher ${show(publisher)}/s   bare ${show(alone)}/s   bare, together ${show(together)}/s   event ${body.length} bytes`,
+    for (const how of HOWS) all[how].push(await measureBare(redis, body, how));
+    const shown = Object.entries(all).map(
+      ([name, list]) => `${name} ${Math.round(list.at(-1)?.perSecond ?? 0).toLocaleString('en')}/s`,
     );
+    console.log(`round ${round}: ${shown.join('   ')}   event ${body.length} bytes`);
   }
 } finally {
   await redis.stop();
 }
-const publisher = median(rates.publisher);
-const ratio = (reference: readonly number[]) => `${((publisher / median(reference)) * 100).toFixed(0)} %`.padStart(6);
-console.log(`
-events per second, median of ${rounds} rounds of ${shape.events.toLocaleString('en')} events on ${shape.properties.toLocaleString('en')} properties
-publisher, intake to log and global    ${show(publisher)}
-append script, one call an event       ${show(median(rates.alone))}   publisher at ${ratio(rates.alone)}
-append script, several channels a call ${show(median(rates.together))}   publisher at ${ratio(rates.together)}`);
+const result: AppendResult = {
+  events: shape.events,
+  rounds,
+  publisher: median(all.publisher),
+  alone: median(all.alone),
+  together: median(all.together),
+  twice: median(all.twice),
+};
+const rows = appendRows(result);
+console.log(`\n${plainTable(rows)}\n\n${verdict(result)}`);
+if (values.save) {
+  saveAppend(
+    fileURLToPath(new URL('../../../docs/performance.md', import.meta.url)),
+    result,
+    describeMachine(),
+    markdownTable(rows),
+  );
+}

@@ -25,6 +25,7 @@ export interface ClientOptions {
   readonly conversation: Conversation;
   readonly eventsIn: ((payload: Buffer) => number) | undefined;
   readonly remember: boolean;
+  readonly stall: boolean;
 }
 
 export class Client implements FrameSink {
@@ -67,7 +68,7 @@ export class Client implements FrameSink {
       failure = error.message;
     });
     socket.on('close', () => {
-      if (!this.#dropped && this.#socket === socket) this.#on.failed(failure);
+      if (!this.#dropped && !this.#options.stall && this.#socket === socket) this.#on.failed(failure);
     });
   }
 
@@ -82,7 +83,8 @@ export class Client implements FrameSink {
     const chunk = buffer.subarray(0, read);
     if (this.#head === undefined) this.#reader.read(chunk, this);
     else this.#readHead(this.#head + chunk.toString('latin1'));
-    return true;
+    // False ends the reading: what comes stays with the kernels, and then with the server.
+    return !(this.#options.stall && this.#ready);
   }
 
   #readHead(head: string): void {

@@ -26,6 +26,8 @@ export interface SwarmPlan {
   readonly restMs: number;
   /** Whether clients read every event to remember where they stand, so that they can resume. */
   readonly remember: boolean;
+  /** Whether clients stop reading once they are ready, and do not mind being closed for it. */
+  readonly stall: boolean;
 }
 
 export type SwarmCommand =

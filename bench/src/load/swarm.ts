@@ -47,6 +47,7 @@ function prepare(plan: SwarmPlan): void {
         conversation: dialect.converse(wishOf(token, channelsOf(connection, plan))),
         eventsIn: dialect.eventsIn,
         remember: plan.remember,
+        stall: plan.stall,
       },
       {
         ready: becameReady,

@@ -69,10 +69,18 @@ export function measureFanOut(name: ContenderName, shape: FanOutShape): Promise<
   });
 }
 
-const followersOf = ({ channels, channelsEach, connections }: FanOutShape): number =>
-  (connections * channelsEach) / channels;
+const followersOf = ({
+  channels,
+  channelsEach,
+  connections,
+}: Pick<FanOutShape, 'connections' | 'channels' | 'channelsEach'>): number => (connections * channelsEach) / channels;
 
-function startPump(publisher: Publisher, swarms: Swarms, shape: FanOutShape) {
+/** Publishes as fast as a window lets it: the next event goes out when enough of those before it have arrived. */
+export function startPump(
+  publisher: Publisher,
+  swarms: Swarms,
+  shape: Pick<FanOutShape, 'connections' | 'channels' | 'channelsEach' | 'window'>,
+) {
   const followers = followersOf(shape);
   let published = 0;
   let running = true;

@@ -44,6 +44,7 @@ export async function onStage<T>(name: ContenderName, play: (stage: Stage) => Pr
           sampleEvery: 0,
           restMs: 0,
           remember: false,
+          stall: false,
           ...load,
         });
         endings.push(() => swarms.end());
