@@ -1,4 +1,5 @@
 /** What tabs of one origin have in common: Web Locks and BroadcastChannels, as far as the client uses them. */
+import { createHash } from 'node:crypto';
 import { vi } from 'vitest';
 import type { ClientOptions } from './api.js';
 import { createRig, type Rig } from './rig.test-support.js';
@@ -95,6 +96,10 @@ export interface Tab extends Rig {
   thaw(): void;
 }
 
+/** As the platform's, but without threads: no clock of a test can wait for those. */
+const digest = async (_: string, bytes: Uint8Array): Promise<ArrayBuffer> =>
+  new Uint8Array(createHash('sha256').update(bytes).digest()).buffer;
+
 export function createOrigin() {
   const locks = createLocks();
   const channels = createChannels();
@@ -106,6 +111,7 @@ export function createOrigin() {
       // `createClient` looks for what the runtime has when it is called.
       vi.stubGlobal('navigator', { locks: locks.of(tab) });
       vi.stubGlobal('BroadcastChannel', channels.of(tab));
+      vi.stubGlobal('crypto', { subtle: { digest } });
       const rig = createRig({ share: 'manager', random: () => 0.1 + tab / 100, ...options });
       return {
         ...rig,
