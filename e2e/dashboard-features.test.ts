@@ -1,9 +1,8 @@
-/** The dashboard's many small promises: pause, debug, alert rules, operations, keyboard. */
+/** The dashboard's many small promises: pause, debug, alert rules, deep links, figures, keyboard. */
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connected, hasChromium, row, type Stage, showsOpen, startStage } from './dashboard-stage.js';
 
-const TIMEOUT_MS = 60_000;
 const ADMIN = { user_id: 'manager', role: 'ADMIN' };
 
 describe.skipIf(!hasChromium)('the dashboard', () => {
@@ -18,7 +17,6 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
   const newProperty = (): string => String(3_000_010_000 + ++lots);
   const report = (id: string, count: number, severity = 'medium', more = {}) =>
     stage.change({ property_id: id, violation_type: 'HPD', count, severity, ...more });
-  const toasts = (page: Page) => page.locator('[data-sonner-toast]');
 
   it('stands still while live updates are off, counts what waits, and catches up', async () => {
     const id = newProperty();
@@ -126,63 +124,6 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
       data_as_of: hourAgo,
     });
     await page.getByText('City data as of 1 hr. ago').waitFor();
-  });
-
-  describe('for operators', () => {
-    it('shows the cluster, finds a connection and ends it, lists rooms', { timeout: TIMEOUT_MS }, async () => {
-      const id = newProperty();
-      const other = await stage.open({ claims: { user_id: 'landlord-4', properties: [id] } });
-      await connected(other);
-      const page = await stage.open({ claims: ADMIN, operator: true, path: '/operations/cluster' });
-      await page.locator('[data-node="gateway-2"]', { hasText: 'serving' }).waitFor();
-      await page.getByRole('link', { name: 'Rooms' }).click();
-      await page.locator('[data-room="role:everyone"]').waitFor();
-      await page.getByRole('link', { name: 'Connections' }).click();
-      await page.getByLabel('User').fill('landlord-4');
-      const line = page.locator('[data-connection]', { hasText: 'landlord-4' });
-      await line.waitFor();
-      await line.getByRole('button', { name: 'Details' }).click();
-      await page.getByText(`property:${id}`).waitFor();
-      const disconnect = line.getByRole('button', { name: /Disconnect/ });
-      await disconnect.click();
-      await disconnect.click();
-      await other.locator('.status-bad', { hasText: 'Disconnected' }).waitFor();
-      await other.getByRole('button', { name: 'Connect' }).click();
-      await connected(other);
-    });
-
-    it('sends to everybody and to one, shows live events and boards', async () => {
-      const other = await stage.open({ claims: { user_id: 'landlord-5' } });
-      await connected(other);
-      const page = await stage.open({ claims: ADMIN, operator: true, path: '/operations/send' });
-      await page.getByLabel('Message').fill('Maintenance at nine');
-      await page.getByRole('button', { name: 'Send' }).click();
-      await page.getByText('Sent to role:everyone').waitFor();
-      await toasts(other).filter({ hasText: 'Maintenance at nine' }).waitFor();
-      await page.getByLabel('To', { exact: true }).selectOption('user');
-      await page.getByLabel('User').fill('landlord-5');
-      await page.getByLabel('Message').fill('Call us');
-      await page.getByRole('button', { name: 'Send' }).click();
-      await page.getByText('Sent to user:landlord-5, 1 connections').waitFor();
-      await other.locator('.activity', { hasText: 'Call us' }).waitFor();
-      await page.getByRole('link', { name: 'Live events' }).click();
-      await page.getByRole('heading', { name: 'Live events' }).waitFor();
-      const id = newProperty();
-      await report(id, 3);
-      await page.locator('[data-event]', { hasText: id }).waitFor();
-      await stage.event({ channel: 'state:tasks', type: 'task', key: 'roof', status: 'open' });
-      await page.getByRole('link', { name: 'Boards' }).click();
-      await page.getByLabel('Board', { exact: true }).fill('tasks');
-      await page.getByRole('button', { name: 'Show' }).click();
-      await page.locator('[data-key="roof"]', { hasText: 'open' }).waitFor();
-    });
-
-    it('is not offered to landlords', async () => {
-      const page = await stage.open({ path: '/operations/cluster' });
-      await connected(page);
-      expect(await page.getByRole('link', { name: 'Operations' }).count()).toBe(0);
-      expect(await page.getByRole('heading', { name: 'Operations' }).count()).toBe(0);
-    });
   });
 
   it('can be worked by keyboard alone', async () => {

@@ -1,6 +1,16 @@
 /** The dashboard in a real browser, against a real cluster: what a landlord sees and does. */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { connected, hasChromium, row, type Stage, showsOpen, startStage, status, tokenFor } from './dashboard-stage.js';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  connected,
+  follows,
+  hasChromium,
+  row,
+  type Stage,
+  showsOpen,
+  startStage,
+  status,
+  tokenFor,
+} from './dashboard-stage.js';
 
 describe.skipIf(!hasChromium)('the dashboard', () => {
   let stage: Stage;
@@ -56,6 +66,78 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     expect(Number(await page.locator('[data-chart="time"]').getAttribute('data-added'))).toBeGreaterThanOrEqual(3);
     const kpi = page.locator('.kpi', { hasText: 'Open violations' });
     expect(await kpi.locator('dd').textContent()).toBe('5');
+  });
+
+  it('lists the last ten things that happened, newest first, critical ones marked', async () => {
+    const id = newProperty();
+    const page = await stage.open({ claims: { properties: [id] } });
+    await follows(page, id);
+    for (let count = 1; count <= 13; count += 1) {
+      const severity = count === 12 ? 'critical' : 'medium';
+      await stage.change({ property_id: id, violation_type: 'HPD', count, severity, message: `Number ${count}.` });
+    }
+    const feed = page.locator('.activity');
+    await feed.filter({ hasText: 'Number 13.' }).waitFor();
+    const texts = await feed.locator('.activity-text').allInnerTexts();
+    expect(texts).toEqual([13, 12, 11, 10, 9, 8, 7, 6, 5, 4].map((count) => `Number ${count}.`));
+    const marked = page.locator('.activity-critical');
+    expect(await marked.locator('.activity-text').allInnerTexts()).toEqual(['Number 12.']);
+    expect(await marked.locator('.tag-critical').allInnerTexts()).toEqual(['Critical']);
+    await page.getByRole('link', { name: 'All activity' }).click();
+    await vi.waitFor(async () => expect(await feed.count()).toBe(13));
+  });
+
+  it('draws each event into its charts as it comes: by severity, by type, over time', async () => {
+    const id = newProperty();
+    const change = (violation_type: string, count: number, severity: string) =>
+      stage.change({ property_id: id, violation_type, count, severity });
+    await change('HPD', 5, 'high');
+    const page = await stage.open({ claims: { properties: [id] } });
+    await showsOpen(page, id, 5);
+    const charts = () =>
+      page.evaluate(() => {
+        const numbers = (selector: string, name: (element: HTMLElement) => string | undefined) =>
+          Object.fromEntries(
+            [...document.querySelectorAll<HTMLElement>(selector)].map((element) => [
+              name(element),
+              Number(element.textContent),
+            ]),
+          );
+        const time = document.querySelector<HTMLElement>('[data-chart="time"]');
+        const drawn = [...document.querySelectorAll('[data-chart="time"] rect')].filter(
+          (bar) => Number(bar.getAttribute('height')) > 0,
+        );
+        return {
+          severity: numbers('[data-chart="severity"] [data-severity]', ({ dataset }) => dataset.severity),
+          type: numbers(
+            '[data-chart="type"] .bar-value',
+            (cell) => cell.closest('tr')?.querySelector('th')?.textContent ?? '',
+          ),
+          added: Number(time?.dataset.added),
+          resolved: Number(time?.dataset.resolved),
+          drawn: new Set(drawn.map((bar) => bar.getAttribute('class'))).size,
+        };
+      });
+    const none = { critical: 0, high: 0, medium: 0, low: 0, info: 0 };
+    const show = (expected: Awaited<ReturnType<typeof charts>>) =>
+      vi.waitFor(async () => expect(await charts()).toEqual(expected), { timeout: 15_000 });
+    await show({ severity: { ...none, high: 5 }, type: { HPD: 5 }, added: 5, resolved: 0, drawn: 1 });
+    await change('DOB', 3, 'critical');
+    await show({
+      severity: { ...none, high: 5, critical: 3 },
+      type: { HPD: 5, DOB: 3 },
+      added: 8,
+      resolved: 0,
+      drawn: 1,
+    });
+    await change('HPD', 1, 'low');
+    await show({
+      severity: { ...none, low: 1, critical: 3 },
+      type: { HPD: 1, DOB: 3 },
+      added: 8,
+      resolved: 4,
+      drawn: 2,
+    });
   });
 
   it('adds and removes properties by BBL, and says what is wrong with others', async () => {

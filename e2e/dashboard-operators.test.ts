@@ -1,0 +1,186 @@
+/** The operations pages in a real browser: what HR and ADMIN see of the cluster, and what they do to it. */
+import type { TestGateway } from '@belfry/testkit';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { connected, follows, hasChromium, type Stage, startStage, status } from './dashboard-stage.js';
+
+const TIMEOUT_MS = 60_000;
+const ADMIN = { user_id: 'manager', role: 'ADMIN' };
+const HR = { user_id: 'caseworker', role: 'HR' };
+
+describe.skipIf(!hasChromium)('the operations pages', () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await startStage();
+  }, 40_000);
+  afterEach(() => stage.clear());
+  afterAll(() => stage?.stop());
+
+  let lots = 0;
+  const newProperty = (): string => String(3_000_040_000 + ++lots);
+  const report = (id: string, count: number, message = `${count} open`) =>
+    stage.change({ property_id: id, violation_type: 'HPD', count, severity: 'medium', message });
+  const toasts = (page: Page) => page.locator('[data-sonner-toast]');
+  const tab = (page: Page, name: string) =>
+    page.getByRole('navigation', { name: 'Operations' }).getByRole('link', { name, exact: true }).click();
+
+  it('are all there for HR', { timeout: TIMEOUT_MS }, async () => {
+    const id = newProperty();
+    const page = await stage.open({ claims: HR, operator: true });
+    await connected(page);
+    await page.getByRole('link', { name: 'Operations', exact: true }).click();
+    for (const node of ['gateway-1', 'gateway-2']) {
+      await page.locator(`[data-node="${node}"]`, { hasText: 'serving' }).waitFor();
+    }
+    await tab(page, 'Connections');
+    await page.locator('[data-connection]', { hasText: 'caseworker' }).waitFor();
+    await tab(page, 'Rooms');
+    await page.locator('[data-room="user:caseworker"]').waitFor();
+    await tab(page, 'Send');
+    await page.getByRole('heading', { name: 'Send a message' }).waitFor();
+    await tab(page, 'Live events');
+    await page.getByRole('heading', { name: 'Live events' }).waitFor();
+    await vi.waitFor(() => followsGlobal('caseworker'), { timeout: 15_000 });
+    await report(id, 3);
+    await page.locator('[data-event]', { hasText: id }).waitFor();
+    await stage.event({ channel: 'state:hr', type: 'task', key: 'roof', status: 'open' });
+    await tab(page, 'Boards');
+    await page.getByLabel('Board', { exact: true }).fill('hr');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.locator('[data-key="roof"]', { hasText: 'open' }).waitFor();
+  });
+
+  it('are not offered to landlords', async () => {
+    const page = await stage.open({ path: '/operations/cluster' });
+    await connected(page);
+    expect(await page.getByRole('link', { name: 'Operations' }).count()).toBe(0);
+    expect(await page.getByRole('heading', { name: 'Operations' }).count()).toBe(0);
+  });
+
+  it('find a connection, show what it follows, and end it', { timeout: TIMEOUT_MS }, async () => {
+    const id = newProperty();
+    const other = await stage.open({ claims: { user_id: 'landlord-4', properties: [id] } });
+    await follows(other, id);
+    const page = await stage.open({ claims: ADMIN, operator: true, path: '/operations/connections' });
+    await page.getByLabel('User').fill('landlord-4');
+    const line = page.locator('[data-connection]', { hasText: 'landlord-4' });
+    await line.waitFor();
+    await line.getByRole('button', { name: 'Details' }).click();
+    await page.getByText(`property:${id}`).waitFor();
+    const disconnect = line.getByRole('button', { name: /Disconnect/ });
+    await disconnect.click();
+    await disconnect.click();
+    await other.locator('.status-bad', { hasText: 'Disconnected' }).waitFor();
+    await other.getByRole('button', { name: 'Connect' }).click();
+    await connected(other);
+  });
+
+  it('disconnect a user everywhere, and nobody else', { timeout: TIMEOUT_MS }, async () => {
+    const claims = { user_id: 'landlord-6' };
+    // Of one user, on two gateways; and a neighbour whose name begins with the same letters.
+    const [first, second, neighbour] = await Promise.all([
+      stage.open({ claims, gateway: stage.gateways[0]?.wsUrl ?? '' }),
+      stage.open({ claims, gateway: stage.gateways[1]?.wsUrl ?? '' }),
+      stage.open({ claims: { user_id: 'landlord-66' } }),
+    ]);
+    await Promise.all([first, second, neighbour].map(connected));
+    const page = await stage.open({ claims: ADMIN, operator: true, path: '/operations/connections' });
+    await page.getByLabel('User').fill('landlord-6');
+    await vi.waitFor(async () => expect(await page.locator('[data-connection]').count()).toBe(2), { timeout: 15_000 });
+    await page.getByRole('button', { name: 'Disconnect this user' }).click();
+    // Once is a slip, twice is meant.
+    expect(await status(first).getAttribute('data-status')).toBe('connected');
+    await page.getByRole('button', { name: 'Press again to confirm' }).click();
+    await toasts(page).filter({ hasText: '2 connections closed' }).waitFor();
+    for (const one of [first, second]) await one.locator('.status-bad', { hasText: 'Disconnected' }).waitFor();
+    await page.getByText('No connection is like that.').waitFor();
+    expect(await status(neighbour).getAttribute('data-status')).toBe('connected');
+  });
+
+  it('send to everybody, to one user, and a test message to a channel', { timeout: TIMEOUT_MS }, async () => {
+    const id = newProperty();
+    const other = await stage.open({ claims: { user_id: 'landlord-5', properties: [id] } });
+    const third = await stage.open({ claims: { user_id: 'landlord-7' } });
+    await follows(other, id);
+    await connected(third);
+    const page = await stage.open({ claims: ADMIN, operator: true, path: '/operations/send' });
+    const send = async (message: string): Promise<void> => {
+      await page.getByLabel('Message').fill(message);
+      await page.getByRole('button', { name: 'Send' }).click();
+    };
+    await vi.waitFor(() => Promise.all(['landlord-5', 'landlord-7'].map((user) => followsEveryone(user))), {
+      timeout: 15_000,
+    });
+    await send('Maintenance at nine');
+    await page.getByText('Sent to role:everyone').waitFor();
+    for (const one of [other, third]) await toasts(one).filter({ hasText: 'Maintenance at nine' }).waitFor();
+    await page.getByLabel('To', { exact: true }).selectOption('user');
+    await page.getByLabel('User').fill('landlord-5');
+    await send('Call us');
+    await page.getByText('Sent to user:landlord-5, 1 connections').waitFor();
+    await other.locator('.activity', { hasText: 'Call us' }).waitFor();
+    await page.getByLabel('To', { exact: true }).selectOption('channel');
+    await page.getByLabel('Channel, as property:1012650001').fill(`property:${id}`);
+    await page.getByLabel('Severity').selectOption('critical');
+    await send('This is a test');
+    await page.getByText(`Sent to property:${id}`).waitFor();
+    await other.locator('.activity-critical', { hasText: 'This is a test' }).waitFor();
+    await other.locator('.toast-critical', { hasText: 'This is a test' }).waitFor();
+    expect(await third.getByText(/Call us|This is a test/).count()).toBe(0);
+    await page.getByLabel('Channel, as property:1012650001').fill('nonsense');
+    await send('To nobody');
+    await page.locator('.error[role="status"]').waitFor();
+  });
+
+  it('show events as they happen, filtered or held still', async () => {
+    const [id, other] = [newProperty(), newProperty()];
+    const page = await stage.open({ claims: ADMIN, path: '/operations/events' });
+    await page.getByRole('heading', { name: 'Live events' }).waitFor();
+    await vi.waitFor(() => followsGlobal('manager'), { timeout: 15_000 });
+    await report(id, 1);
+    await report(other, 1);
+    const events = (property: string) => page.locator('[data-event]', { hasText: property });
+    await events(other).waitFor();
+    await events(id).waitFor();
+    await page.getByLabel('Filter events').fill(id);
+    await events(other).waitFor({ state: 'detached' });
+    expect(await events(id).count()).toBe(1);
+    await page.getByLabel('Filter events').fill('');
+    await page.getByRole('button', { name: 'Hold still' }).click();
+    const count = Number(await page.getByRole('heading', { name: 'Live events' }).locator('.count').textContent());
+    await report(id, 2, 'Came while held');
+    await page.getByRole('heading', { name: `Live events ${count + 1}` }).waitFor();
+    expect(await events('Came while held').count()).toBe(0);
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await events('Came while held').waitFor();
+  });
+
+  it('show a board as it is, each key in its place as it changes', async () => {
+    const task = (key: string, status: string) => stage.event({ channel: 'state:tasks', type: 'task', key, status });
+    await task('roof', 'open');
+    await task('boiler', 'open');
+    const page = await stage.open({ claims: ADMIN, path: '/operations/board' });
+    await page.getByLabel('Board', { exact: true }).fill('not a name');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByText('A board’s name has letters').waitFor();
+    await page.getByLabel('Board', { exact: true }).fill('tasks');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.locator('[data-key="roof"]', { hasText: 'open' }).waitFor();
+    await page.locator('[data-key="boiler"]', { hasText: 'open' }).waitFor();
+    await task('roof', 'done');
+    await page.locator('[data-key="roof"]', { hasText: 'done' }).waitFor();
+    expect(await page.locator('[data-key="boiler"]').textContent()).toContain('open');
+    await task('stairs', 'open');
+    await page.locator('[data-key="stairs"]').waitFor();
+    expect(await page.locator('.board > li').count()).toBe(3);
+  });
+
+  async function followed(user: string): Promise<readonly string[]> {
+    const [gateway] = stage.gateways as [TestGateway];
+    const answer = await gateway.operate(`/ws/connections?user=${user}`);
+    const { connections } = (await answer.json()) as { connections: { subscriptions: Record<string, string> }[] };
+    return connections.flatMap(({ subscriptions }) => Object.keys(subscriptions));
+  }
+  const followsGlobal = async (user: string) => expect(await followed(user)).toContain('global');
+  const followsEveryone = async (user: string) => expect(await followed(user)).toContain('role:everyone');
+});
