@@ -95,6 +95,22 @@ describe('what the link may have missed', () => {
   });
 });
 
+it('keeps a silent channel from being forgotten while somebody follows it: no new epoch is told for nothing', async () => {
+  const stage = createStage();
+  const client = await stage.client({ role: 'ADMIN', expiresAt: 1e12 });
+  client.send({ type: 'SUBSCRIBE', channel: 'property:1' });
+  await stage.clock.advance(100);
+  client.take();
+  for (let minute = 0; minute < 7 * 60; minute += 1) {
+    client.send({ type: 'PONG' });
+    await stage.clock.advance(60_000);
+  }
+  expect(client.types()).toEqual([]);
+  stage.append('property:1');
+  await stage.clock.advance(10);
+  expect(client.types()).toEqual(['EVENT']);
+});
+
 it('closed, it lets go of everything', async () => {
   const { stage } = await following('property:1');
   stage.hub.close();

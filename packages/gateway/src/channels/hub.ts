@@ -2,7 +2,7 @@
  * The hub: which channels live on this gateway. A channel comes with its first subscriber and stays a few seconds after
  * its last one has gone, so that a client that comes right back finds its tail and Redis is spared the churn.
  */
-import type { ChannelReading, Link, LogReader, OpenLink } from '@belfry/shared/log';
+import type { ChannelReading, Link, LogKeeper, LogReader, OpenLink } from '@belfry/shared/log';
 import { comparePositions, isBoard, type Position } from '@belfry/shared/protocol';
 import { type Clock, createBackoff, type Logger } from '@belfry/shared/service';
 import { Board } from './board.js';
@@ -15,7 +15,7 @@ import type { PublishToFollowers } from './subscriber.js';
 import { createTailBudget } from './tail.js';
 
 export interface HubOptions {
-  readonly log: LogReader;
+  readonly log: LogReader & LogKeeper;
   readonly openLink: OpenLink;
   readonly publish: PublishToFollowers;
   readonly clock: Clock;
@@ -48,6 +48,8 @@ export interface Hub {
 }
 
 const SWEEP_MS = 1_000;
+/** Silent channels' logs last for two hours at least; asking for more time while they are walked through costs next to nothing. */
+const KEEP_MS = 3_000_000;
 /** Live events held per channel during one reading: what a hot channel gets while Redis is slow for some seconds. */
 const MAX_HELD = 1_000;
 
@@ -107,9 +109,16 @@ export function createHub(options: HubOptions): Hub {
 
   /** Quiet channels are compared now and then: a lost last event would otherwise show only with the next one. */
   let spotCheckQueue: string[] = [];
+  let keptAt = Number.NEGATIVE_INFINITY;
+  /** On this walk their logs are also kept from running out: without that a new epoch would be told to all for nothing. */
+  let keeping = false;
   async function spotCheck(): Promise<void> {
     if (!link.whole) return;
-    if (spotCheckQueue.length === 0) spotCheckQueue = [...channels.keys()];
+    if (spotCheckQueue.length === 0) {
+      spotCheckQueue = [...channels.keys()];
+      keeping = clock.now() - keptAt >= KEEP_MS;
+      if (keeping) keptAt = clock.now();
+    }
     const share = Math.ceil((channels.size * SWEEP_MS) / options.spotCheckMs);
     const names = spotCheckQueue.splice(0, share).filter((name) => channels.has(name));
     if (names.length === 0) return;
@@ -123,6 +132,7 @@ export function createHub(options: HubOptions): Hub {
       const end = ends[index];
       if (!end || comparePositions(end, known) !== 0) settleThenCheck(channel, known, end);
     });
+    if (keeping) await log.keep(names);
   }
 
   /** An event may be on its way: it gets one sweep's time before the channel is repaired. */

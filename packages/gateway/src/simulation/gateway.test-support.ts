@@ -1,6 +1,6 @@
 /** A gateway of a simulation: the real hub, channels and sessions, between a simulated Redis and simulated wires. */
 import { type AccessPolicy, authorise, type Identity } from '@belfry/shared/auth';
-import type { LogReader } from '@belfry/shared/log';
+import type { LogKeeper, LogReader } from '@belfry/shared/log';
 import { createMemoryLink, type MemoryBus, type SeededRandom, type VirtualClock } from '@belfry/shared/log/memory';
 import { parseChannel } from '@belfry/shared/protocol';
 import { createLogger } from '@belfry/shared/service';
@@ -19,7 +19,7 @@ export interface GatewayOptions {
   readonly name: string;
   readonly clock: VirtualClock;
   readonly random: SeededRandom;
-  readonly log: LogReader;
+  readonly log: LogReader & LogKeeper;
   readonly bus: MemoryBus;
   readonly model: Model;
   readonly sabotage: Sabotage;

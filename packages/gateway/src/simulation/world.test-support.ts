@@ -4,7 +4,7 @@
  */
 
 import { authorise } from '@belfry/shared/auth';
-import { channelKeys, DEFAULT_KEY_PREFIX, type LogReader, type LogWriter } from '@belfry/shared/log';
+import { channelKeys, DEFAULT_KEY_PREFIX, type LogKeeper, type LogReader, type LogWriter } from '@belfry/shared/log';
 import {
   createMemoryBus,
   createMemoryLog,
@@ -67,7 +67,7 @@ export class World {
   redisAwayUntil = 0;
   lossyUntil = 0;
   readonly faults = new Map<string, number>();
-  readonly #log: LogReader & LogWriter;
+  readonly #log: LogReader & LogWriter & LogKeeper;
   readonly #sabotage: Sabotage;
   readonly #queues = new Map<string, Promise<void>>();
   readonly #trace: (text: string) => void;

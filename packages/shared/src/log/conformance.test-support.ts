@@ -1,12 +1,12 @@
 /** The rules of the channel log, as tests that any implementation has to pass: the one in Redis, the one in memory. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { comparePositions, formatPosition, type Position, parsePosition } from '../protocol/index.js';
-import type { AppendEntry, ChannelReading, LogReader, LogWriter } from './log.js';
+import type { AppendEntry, ChannelReading, LogKeeper, LogReader, LogWriter } from './log.js';
 import type { Retention } from './retention.js';
 
 export interface LogUnderTest {
   /** Another one after a failover: ask anew. */
-  readonly log: LogReader & LogWriter;
+  readonly log: LogReader & LogWriter & LogKeeper;
   /** Every frame published so far, in order. Resolves when there are at least `count`. */
   published(count: number): Promise<readonly { readonly channel: string; readonly frame: string }[]>;
   generations(): Promise<readonly string[]>;
@@ -16,8 +16,8 @@ export interface LogUnderTest {
   failover(write: () => Promise<void>): Promise<void>;
   flush(): Promise<void>;
   forget(channel: string, key: 'log' | 'meta'): Promise<void>;
-  /** Lets more than `CONFORMANCE_RETENTION`'s seconds pass. */
-  outlive(): Promise<void>;
+  /** Lets more than `CONFORMANCE_RETENTION`'s seconds pass, or that part of them. */
+  outlive(part?: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -315,6 +315,19 @@ export function describeLog(name: string, start: () => Promise<LogUnderTest>): v
       expect(property).toMatchObject({ continuous: false, snapshot: [expect.stringContaining('"n":"1.0"')] });
       expect(comparePositions(property.position, before)).toBeGreaterThan(0);
       expect((await read('user:7', undefined, 0, 'always')).snapshot).toEqual([]);
+    });
+
+    it('keeps what somebody follows: its position goes on being one to follow from', async () => {
+      const silent = await read('user:8');
+      const before = await appendOne('user:7', 'notice');
+      for (let n = 0; n < 4; n += 1) {
+        await subject.outlive(0.4);
+        await subject.log.keep(['user:7', 'user:8', 'user:9']);
+      }
+      expect(await subject.log.positions(['user:7', 'user:8', 'user:9'])).toEqual([before, silent.position, undefined]);
+      expect((await read('user:7', undefined, 0, 'always')).snapshot).toHaveLength(1);
+      const after = await appendOne('user:8');
+      expect(await read('user:8', silent.position)).toMatchObject({ continuous: true, position: after });
     });
   });
 }

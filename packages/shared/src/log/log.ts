@@ -44,6 +44,15 @@ export interface LogReader {
   positions(channels: readonly string[]): Promise<(Position | undefined)[]>;
 }
 
+/** What keeps silent channels from being forgotten while somebody follows them. */
+export interface LogKeeper {
+  /**
+   * Keeps the logs of these channels, with their snapshots, for some hours from now, where they would go sooner; does
+   * nothing for channels without one. @throws LogUnavailable
+   */
+  keep(channels: readonly string[]): Promise<void>;
+}
+
 /** An event to append. */
 export interface NewEvent {
   /** Which snapshot entry it replaces: the violation type, the document's key …; undefined for none. */

@@ -54,7 +54,7 @@ async function start(): Promise<LogUnderTest> {
     async forget(channel, key) {
       await current.connection.del(channelKeys(PREFIX, channel)[key]);
     },
-    outlive: () => sleep(1_050),
+    outlive: (part = 1) => sleep(1_050 * part),
     async close() {
       current.connection.disconnect();
       await Promise.all(nodes.map((node) => node.stop()));

@@ -4,10 +4,10 @@ import type { Connection } from './connection.js';
 import { createCork } from './cork.js';
 import { failureOf, isWrongType } from './failure.js';
 import { channelKeys, idempotencyKey } from './keys.js';
-import type { ChannelFacts, ChannelReading, LogEntry, LogReader, LogWriter, ReadRequest } from './log.js';
+import type { ChannelFacts, ChannelReading, LogEntry, LogKeeper, LogReader, LogWriter, ReadRequest } from './log.js';
 import { createAppend } from './redis-append.js';
 import { createOpenings, isOpening, positionIn } from './redis-openings.js';
-import type { Retention } from './retention.js';
+import { markTtlSeconds, type Retention } from './retention.js';
 import { type Reply, withScripts } from './scripts.js';
 
 export interface RedisLogOptions {
@@ -19,10 +19,7 @@ export interface RedisLogOptions {
 /** Pipelines of this many keys read 149 thousand positions a second and keep each stall of Redis under 10 ms. */
 const POSITIONS_PER_PIPELINE = 500;
 
-/** How long a log without events is kept: a client that was away for longer gets the snapshot, in which there is nothing. */
-const MARK_TTL_SECONDS = 21_600;
-
-export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter {
+export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter & LogKeeper {
   const { prefix, retention } = options;
   const redis = withScripts(options.connection);
   const cork = createCork(options.connection);
@@ -32,8 +29,8 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
     return unavailableOnFailure(async () => understand(await call()));
   }
 
-  const markTtlSeconds = Math.min(MARK_TTL_SECONDS, retention.logTtlSeconds);
-  const open = createOpenings({ redis, prefix, markTtlSeconds });
+  const seconds = markTtlSeconds(retention);
+  const open = createOpenings({ redis, prefix, markTtlSeconds: seconds });
 
   function read(channel: string, request: ReadRequest): Promise<ChannelReading> {
     return isOpening(request) ? open(channel) : readOne(channel, request);
@@ -52,7 +49,7 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
           from,
           request.last,
           request.snapshot,
-          request.begin === false ? 0 : markTtlSeconds,
+          request.begin === false ? 0 : seconds,
         ),
       readingOf,
     );
@@ -81,6 +78,23 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
     }
   }
 
+  async function keep(channels: readonly string[]): Promise<void> {
+    for (let start = 0; start < channels.length; start += POSITIONS_PER_PIPELINE) {
+      const part = channels.slice(start, start + POSITIONS_PER_PIPELINE);
+      const keys = part.map((channel) => channelKeys(prefix, channel));
+      // GT: what lasts longer, or for ever, stays as it is.
+      await ask(
+        () =>
+          Promise.all(
+            keys.flatMap(({ log, meta, snapshot }) =>
+              [log, meta, snapshot].map((key) => redis.expire(key, seconds, 'GT')),
+            ),
+          ),
+        () => undefined,
+      );
+    }
+  }
+
   const append = createAppend({ redis, prefix, retention });
 
   const facts: LogWriter['facts'] = async ({ channel, lane, fields, from = 'facts', idempotencyKeys }) => {
@@ -106,7 +120,7 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
       },
     );
 
-  return { read, positions, append, facts, applied };
+  return { read, positions, keep, append, facts, applied };
 }
 
 /** Also where the answer is not to be understood: Redis holds what anybody wrote who could. */

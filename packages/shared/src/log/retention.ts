@@ -6,7 +6,7 @@ export interface Retention {
   readonly maxEvents: number;
   /** Events kept of `global`, on which every property's events meet. */
   readonly maxGlobalEvents: number;
-  /** Seconds after the last event until a channel's log is dropped. */
+  /** Seconds after the last event until a channel's log is dropped, unless somebody follows it. */
   readonly logTtlSeconds: number;
   /** Seconds after the last event until a snapshot is dropped; 0 keeps properties' and boards' snapshots for ever. */
   readonly snapshotTtlSeconds: number;
@@ -24,7 +24,7 @@ export const retentionSettings = {
     max: 1_000_000,
   }),
   LOG_TTL_SECONDS: integer({
-    text: 'How long a channel’s log outlives its last event',
+    text: 'How long a channel’s log outlives its last event; longer while somebody follows the channel',
     default: '604800',
     min: 7_200,
     max: 31_536_000,
@@ -61,6 +61,13 @@ export function retentionFrom(values: {
     idempotencyTtlSeconds: values.IDEMPOTENCY_TTL_SECONDS,
   };
 }
+
+/** How long a log without events is kept: a client that was away for longer gets the snapshot, in which there is nothing. */
+const MARK_TTL_SECONDS = 21_600;
+
+/** Seconds for which a log is kept that has no events, and one that somebody follows though its last event is long ago. */
+export const markTtlSeconds = (retention: Pick<Retention, 'logTtlSeconds'>): number =>
+  Math.min(MARK_TTL_SECONDS, retention.logTtlSeconds);
 
 /**
  * Seconds for which a channel's snapshot is kept after its last event, 0 for ever. People's and roles' channels are

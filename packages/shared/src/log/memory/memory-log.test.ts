@@ -29,7 +29,7 @@ async function start(): Promise<LogUnderTest> {
       await clock.advance(1);
     },
     forget: async (channel, key) => store.forget(channel, key),
-    outlive: () => clock.advance(1_050),
+    outlive: (part = 1) => clock.advance(1_050 * part),
     close: async () => undefined,
   };
 }

@@ -1,6 +1,6 @@
 /** The channel log over a network that can be slow, silent, or lose the answer: an in-memory store behind promises. */
 import type { Clock } from '../../service/clock.js';
-import { type LogReader, LogUnavailable, type LogWriter } from '../log.js';
+import { type LogKeeper, type LogReader, LogUnavailable, type LogWriter } from '../log.js';
 import type { MemoryStore } from './memory-store.js';
 
 export interface MemoryLogOptions {
@@ -16,7 +16,7 @@ export interface MemoryLogOptions {
   readonly timeoutMs?: number;
 }
 
-export function createMemoryLog(options: MemoryLogOptions): LogReader & LogWriter {
+export function createMemoryLog(options: MemoryLogOptions): LogReader & LogWriter & LogKeeper {
   const { clock, store, delayMs = () => 0, reachable = () => true, loseAnswer = () => false } = options;
   const timeoutMs = options.timeoutMs ?? 5_000;
 
@@ -42,6 +42,10 @@ export function createMemoryLog(options: MemoryLogOptions): LogReader & LogWrite
   return {
     read: (channel, request) => call(() => store.read(channel, request)),
     positions: (channels) => call(() => channels.map((channel) => store.position(channel))),
+    keep: (channels) =>
+      call(() => {
+        for (const channel of channels) store.keep(channel);
+      }),
     append: (request) => call(() => store.append(request)),
     facts: ({ channel, lane, fields, from, idempotencyKeys }) =>
       call(() => store.facts(channel, lane, fields, idempotencyKeys, from)),

@@ -13,12 +13,13 @@ import type {
   NewEvent,
   ReadRequest,
 } from '../log.js';
-import { type Retention, snapshotTtlSeconds } from '../retention.js';
+import { markTtlSeconds, type Retention, snapshotTtlSeconds } from '../retention.js';
 
 /** What befalls a Redis. */
 export interface MemoryStore {
   read(channel: string, request: ReadRequest): ChannelReading;
   position(channel: string): Position | undefined;
+  keep(channel: string): void;
   append(request: AppendRequest): AppendOutcome;
   facts(
     channel: string,
@@ -146,12 +147,13 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
   /** A channel without a log gets one, whose first entry is a mark. */
   function begin(channel: string, keys: Keys): Keys {
     const epoch = newEpoch(keys);
-    const expiresAt = inSeconds(retention.logTtlSeconds);
+    const expiresAt = inSeconds(markTtlSeconds(retention));
+    const metaExpiresAt = Math.max(expiresAt, keys.meta?.expiresAt ?? 0);
     const mark: Entry = { position: { epoch, offset: 0 }, body: undefined, intakeId: undefined };
     const begun: Keys = {
       ...keys,
       log: { value: [mark], expiresAt },
-      meta: { value: { ...(keys.meta?.value ?? NO_META), epoch, generation }, expiresAt },
+      meta: { value: { ...(keys.meta?.value ?? NO_META), epoch, generation }, expiresAt: metaExpiresAt },
     };
     write(channel, begun);
     tell(channel, undefined, begun, undefined);
@@ -273,9 +275,20 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     };
   }
 
+  /** Not one of the writes that a restart can lose: no event and no position depends on it. */
+  function keep(channel: string): void {
+    const keys = keysOf(channel);
+    const until = inSeconds(markTtlSeconds(retention));
+    const longer = <T>(key: Expiring<T> | undefined): Expiring<T> | undefined =>
+      key && { ...key, expiresAt: Math.max(key.expiresAt, until) };
+    if (!channels.has(channel)) return;
+    channels.set(channel, { ...keys, log: longer(keys.log), meta: longer(keys.meta), snapshot: longer(keys.snapshot) });
+  }
+
   return {
     read,
     append,
+    keep,
     position: (channel) => endOf(keysOf(channel)),
     facts(channel, lane, fields, idempotencyKeys, from = 'facts') {
       const { meta, facts, seen, snapshot } = keysOf(channel);
