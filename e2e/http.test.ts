@@ -1,5 +1,6 @@
 /** Recovery over HTTP and Server-Sent Events, against a real gateway and a real Redis. */
 import {
+  connect,
   mintToken,
   openTestLog,
   startGateway,
@@ -29,6 +30,20 @@ afterAll(async () => {
 
 const get = (path: string, headers: Record<string, string> = authorization) =>
   fetch(`${gateway.url}${path}`, { headers });
+
+describe('a token of 600 properties', () => {
+  const properties = Array.from({ length: 600 }, (_, n) => String(1_000_000_000 + n));
+  const token = mintToken({ user_id: 'landlord-8', role: 'LANDLORD', properties });
+
+  it('is taken in a header and in a frame', async () => {
+    const path = '/v1/state?channel=property:1000000599';
+    expect((await get(path, { authorization: `Bearer ${token}` })).status).toBe(200);
+    const client = await connect(gateway.url);
+    client.send({ type: 'AUTHENTICATE', token });
+    expect(await client.next('AUTHENTICATED')).toMatchObject({ user_id: 'landlord-8' });
+    await client.close();
+  });
+});
 
 describe('GET /v1/state', () => {
   it('gives the last event of each key with the position it is true for', async () => {

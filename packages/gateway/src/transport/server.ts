@@ -3,6 +3,7 @@
  * channel; everything else is said to sessions in their own words.
  */
 
+import './header-limit.js';
 import {
   App,
   type HttpRequest,

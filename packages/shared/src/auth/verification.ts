@@ -22,14 +22,18 @@ export type Verification = Verified | Refused;
 /** At once where the keys are at hand and the algorithm is synchronous; never rejects. */
 export type Verify = (token: string) => Verification | Promise<Verification>;
 
-/** Signatures of longer tokens are not even looked at; a header of 4 KB is the most that an upgrade may bring anyway. */
-export const MAX_TOKEN_LENGTH = 4_096;
+/**
+ * Signatures of longer tokens are not even looked at. It holds some 700 properties. Proxies often pass on headers
+ * of no more than 8 KB: longer tokens come in a frame.
+ */
+export const MAX_TOKEN_LENGTH = 12_288;
 /** RFC 8725 leaves the leeway open; clocks kept by NTP differ by far less. */
 export const CLOCK_TOLERANCE_SECONDS = 5;
 /** What one token may list; more properties than that belong behind `"*"` and a policy. */
 const MAX_PROPERTIES = 10_000;
 
 export const refused = (message: string): Refused => ({ ok: false, code: 'token_invalid', message });
+export const TOO_LONG: Refused = refused(`the token is longer than ${MAX_TOKEN_LENGTH} characters`);
 /** Where clients and users show their tokens: an operator's is for the operators' ports alone. */
 export const FOR_OPERATORS: Refused = refused('the token is meant for operators');
 export const EXPIRED: Refused = { ok: false, code: 'token_expired', message: 'the token has expired; fetch a new one' };

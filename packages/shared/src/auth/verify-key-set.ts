@@ -7,6 +7,7 @@ import {
   identityOf,
   MAX_TOKEN_LENGTH,
   refused,
+  TOO_LONG,
   type Verification,
 } from './verification.js';
 
@@ -39,7 +40,7 @@ export function createKeySetVerifier(options: KeySetVerifierOptions): (token: st
   }
 
   return async (token) => {
-    if (token.length > MAX_TOKEN_LENGTH) return refused('the token is longer than 4096 characters');
+    if (token.length > MAX_TOKEN_LENGTH) return TOO_LONG;
     try {
       const claims = await claimsOf(token, await keySet.keys()).catch(async (error: unknown) => {
         if (error instanceof errors.JWKSNoMatchingKey) return claimsOf(token, await keySet.refreshed());

@@ -11,6 +11,7 @@ import {
   MAX_TOKEN_LENGTH,
   type Refused,
   refused,
+  TOO_LONG,
   type Verification,
 } from './verification.js';
 
@@ -50,7 +51,7 @@ export function createSecretVerifier(options: SecretVerifierOptions): (token: st
   let knownHeader = '';
 
   return (token) => {
-    if (token.length > MAX_TOKEN_LENGTH) return refused('the token is longer than 4096 characters');
+    if (token.length > MAX_TOKEN_LENGTH) return TOO_LONG;
     const [, header, payload, signature] = COMPACT.exec(token) ?? [];
     if (header === undefined || payload === undefined || signature === undefined) return MALFORMED;
     if (header !== knownHeader) {
