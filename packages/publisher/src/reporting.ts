@@ -1,7 +1,7 @@
 /** What the publisher reports by itself: NYC Open Data and the demo feed, through the same door as everybody's changes. */
 import type { Connection } from '@belfry/shared/log';
 import type { Clock, Logger, Registry, SettingValues } from '@belfry/shared/service';
-import type { ServiceEvent } from './changes/event.js';
+import type { ServiceEvent } from './changes/service-event.js';
 import type { IntakeDoor } from './intake/door.js';
 import { HttpError, type Route } from './intake/http.js';
 import type { JobConnection } from './jobs/connection.js';

@@ -10,7 +10,7 @@ import {
   type ParsedChannel,
   STATE_UPDATE,
 } from '@belfry/shared/protocol';
-import type { ServiceEvent } from './event.js';
+import type { ServiceEvent } from './service-event.js';
 
 const FORMS = ['document', 'patch', 'removed'] as const;
 

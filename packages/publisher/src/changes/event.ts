@@ -1,18 +1,7 @@
 /** Events that services publish as they are, to any channel: checked for form and size, never for meaning. */
 import { GATEWAY_MESSAGES, isBoard, keyOf, parseChannel, STATE_UPDATE } from '@belfry/shared/protocol';
 import { wrongInStateUpdate } from './board.js';
-
-/** What a service publishes: `channel`, `type`, optionally `timestamp` and `key`, and its own data. */
-export interface ServiceEvent {
-  /** The canonical name of the channel. */
-  readonly channel: string;
-  readonly type: string;
-  /** Seconds since 1970; the time of intake when left out. */
-  readonly timestamp?: number;
-  /** Which snapshot entry the event replaces; without one it is not part of the snapshot. */
-  readonly key?: string;
-  readonly [field: string]: unknown;
-}
+import type { ServiceEvent } from './service-event.js';
 
 /** An event should stay under the 16 KB that a gateway batches. */
 export const MAX_EVENT_LENGTH = 15_000;

@@ -5,7 +5,7 @@
 import { type Connection, intakeKey } from '@belfry/shared/log';
 import type { Clock } from '@belfry/shared/service';
 import type { Change } from '../changes/change.js';
-import type { ServiceEvent } from '../changes/event.js';
+import type { ServiceEvent } from '../changes/service-event.js';
 
 /** Something to report, already checked. `key` is an idempotency key: a repetition with the same one has no effect. */
 export type Report =

@@ -4,7 +4,8 @@
  */
 import { isChannelId, parseChannel, propertyChannel } from '@belfry/shared/protocol';
 import { type Change, parseChange } from '../changes/change.js';
-import { parseEvent, type ServiceEvent } from '../changes/event.js';
+import { parseEvent } from '../changes/event.js';
+import type { ServiceEvent } from '../changes/service-event.js';
 
 /** One entry as Redis returns it: names and values in turn. */
 export interface IntakeEntry {

@@ -5,8 +5,9 @@
 import type { AppendEntry, NewEvent } from '@belfry/shared/log';
 import { applyPatch, documentIn, isPatch, isRemoval } from '../changes/board.js';
 import { detect } from '../changes/detect.js';
-import { MAX_EVENT_LENGTH, type ServiceEvent, serviceEventBody, snapshotKeyOf } from '../changes/event.js';
+import { MAX_EVENT_LENGTH, serviceEventBody, snapshotKeyOf } from '../changes/event.js';
 import { encodeFacts, type Facts, recentWith } from '../changes/facts.js';
+import type { ServiceEvent } from '../changes/service-event.js';
 import { violationUpdateBody } from '../changes/update.js';
 import type { IntakeItem } from './entry.js';
 import { compareIds, millisecondsOf } from './id.js';
