@@ -64,6 +64,8 @@ const SAMPLE_TOKEN =
   'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1c2VyX2lkIjoic2FtcGxlIiwiZXhwIjoxfQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 /** How long a start waits for the revocations. Where Redis is away, nothing can be delivered either. */
 const REVOCATIONS_MS = 2_000;
+/** Of what an address may have, what a connection costs it that was cut off for a flood: a hundred of them cost all. */
+const FLOOD_SHARE = 0.01;
 /** What the last clients get to read their last frames. */
 const FLUSH_MS = 2_000;
 
@@ -180,6 +182,8 @@ runProcess(async () => {
 
   const budget = (burst: number) =>
     createBudgets({ burst, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 }, clock.now);
+  const requestsOfAddress = budget(settings.RATE_LIMIT_PER_IP);
+  const floodCost = Math.ceil(settings.RATE_LIMIT_PER_IP * FLOOD_SHARE);
   const replays = budget(settings.RATE_LIMIT_REPLAYED_EVENTS);
   const openings = budget(settings.RATE_LIMIT_OPENED_CHANNELS);
   const sessions = createSessions({
@@ -207,6 +211,7 @@ runProcess(async () => {
     reconnectAdvice: () => adviseReconnect(sessions.count, acceptsPerSecond),
     retryAfterMs: () => 1_000 + Math.round(Math.random() * 4_000),
     afterThisTurn: (run) => setImmediate(run),
+    onFlood: (address) => requestsOfAddress.charge(address, floodCost),
   });
   shutdown.step('sessions', () => sessions.close());
   const presence = startPresenceWriter({
@@ -234,7 +239,7 @@ runProcess(async () => {
       if (sessions.unauthenticatedOf(address) >= settings.MAX_UNAUTHENTICATED_PER_IP) return 'address';
       return sessions.count - sessions.authenticatedCount >= settings.MAX_UNAUTHENTICATED ? 'full' : 'yes';
     },
-    requestsOfAddress: budget(settings.RATE_LIMIT_PER_IP),
+    requestsOfAddress,
     requestsOfUser: budget(settings.RATE_LIMIT_REQUESTS),
     replays,
     openings,

@@ -48,6 +48,8 @@ export interface SessionContext {
   readonly retryAfterMs: () => number;
   /** Runs after the present callback of the transport has returned. */
   readonly afterThisTurn: (run: () => void) => void;
+  /** Somebody of this address flooded a connection without saying who he is. */
+  readonly onFlood: (address: string) => void;
   /** Counts a session to its user; false when the user has as many as allowed. */
   readonly admit: (userId: string) => boolean;
   /** The session has said who it is: its deadline does not count any more. */

@@ -91,6 +91,8 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
   const identities = new Map<string, Partial<Identity> | 'token_expired'>();
   /** Users whose tokens were revoked behind their check. */
   const revoked = new Set<string>();
+  /** Addresses of strangers that were cut off. */
+  const floods: string[] = [];
   const sessions = createSessions({
     node: 'gateway',
     startedAt: '0',
@@ -139,6 +141,7 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
     reconnectAdvice: () => ({ first_ms: 500, max_ms: 2_000 }),
     retryAfterMs: () => 700,
     afterThisTurn: (run) => clock.after(0, run),
+    onFlood: (address) => void floods.push(address),
     ...overrides,
   });
   let serial = 0;
@@ -221,6 +224,7 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
     repairs,
     identities,
     revoked,
+    floods,
     connect,
     /** Connected, authenticated with these claims, all of it taken. */
     async client(claims: Partial<Identity> = {}): Promise<Client> {

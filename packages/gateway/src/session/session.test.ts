@@ -157,7 +157,9 @@ describe('a token', () => {
 describe('limits', () => {
   it('a client over its rate is told when to go on, and closed when it does not listen', async () => {
     const stage = createStage();
-    const client = stage.connect();
+    const client = await stage.client();
+    client.take();
+    await stage.clock.advance(1_000);
     for (let n = 0; n < 103; n += 1) client.send({ type: 'PING' });
     const frames = client.take();
     expect(frames.filter(({ type }) => type === 'PONG')).toHaveLength(100);
@@ -167,6 +169,15 @@ describe('limits', () => {
     expect(client.types()).toContain('PONG');
     for (let n = 0; n < 200; n += 1) client.send({ type: 'PING' });
     expect(client.closedWith).toBe(4202);
+  });
+
+  it('a stranger is cut off without a word after thirty frames, and his address told of', async () => {
+    const stage = createStage();
+    const stranger = stage.connect();
+    for (let n = 0; n < 30; n += 1) stranger.send({ type: 'PING' });
+    expect(stranger.types()).toEqual(['WELCOME', ...Array(30).fill('PONG')]);
+    stranger.send({ type: 'PING' });
+    expect([stranger.take(), stranger.destroyed, stage.floods]).toEqual([[], true, ['10.0.0.1']]);
   });
 
   it('a client holds only so many channels, and may ask for one that it has again', async () => {

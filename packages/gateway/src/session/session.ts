@@ -44,6 +44,8 @@ const MAX_QUEUED = 256;
 const MAX_WRONG_TOKENS = 3;
 /** Messages over the rate limit, in a row, after which a connection is closed. */
 const MAX_OVER_LIMIT = 50;
+/** Frames of whatever kind from somebody of whom no token is known yet, nor being checked. */
+const MAX_STRANGERS_FRAMES = 30;
 /** What a client that is too slow gets to read what it was sent before, and its close frame. */
 const POISONED_MS = 3_000;
 const CHANNELS_PER_TOKEN = 50;
@@ -99,6 +101,7 @@ export class Session implements CommandSession {
   #lastTypes = NO_TYPES;
   #wrongTokens = 0;
   #overLimit = 0;
+  #strangersFrames = 0;
   #pingOutstanding = false;
   #chokedChecks = 0;
   #cancelExpiry: (() => void) | undefined;
@@ -172,7 +175,7 @@ export class Session implements CommandSession {
 
   /** A text frame came in. */
   receive(text: string): void {
-    if (!this.#isOpen()) return;
+    if (!this.#isOpen() || !this.#withinStrangersLimit()) return;
     this.trace?.('in', text);
     const now = this.context.clock.now();
     this.#lastSeenAt = now - this.context.bornMs;
@@ -193,13 +196,15 @@ export class Session implements CommandSession {
 
   /** A binary frame came in: the protocol has none. */
   receiveBinary(): void {
+    if (!this.#isOpen() || !this.#withinStrangersLimit()) return;
     if (this.#withinRate(this.context.clock.now(), undefined, 1))
       this.error('bad_message', 'frames must be text, not binary');
   }
 
   /** A WebSocket ping, which is answered below us: a flood of them is one of messages. */
   receivePing(): void {
-    if (this.#isOpen()) this.#withinRate(this.context.clock.now(), undefined, 1);
+    if (!this.#isOpen() || !this.#withinStrangersLimit()) return;
+    this.#withinRate(this.context.clock.now(), undefined, 1);
   }
 
   /** Called once per heartbeat interval. */
@@ -437,6 +442,20 @@ export class Session implements CommandSession {
       this.sendFrame(unsubscribedFrame(name, undefined, 'forbidden'));
       this.context.metrics.sent('UNSUBSCRIBED');
     }
+  }
+
+  /**
+   * Who has not said who he is, and sends anything else, is cut off before his frames are even parsed, and without a word:
+   * an orderly close would leave a socket behind that goes on being read until it comes to its end.
+   */
+  #withinStrangersLimit(): boolean {
+    if (this.#identity || this.#queue) return true;
+    this.#strangersFrames += 1;
+    if (this.#strangersFrames <= MAX_STRANGERS_FRAMES) return true;
+    this.context.metrics.closed(CLOSE_CODES.rateLimited.code);
+    this.context.onFlood(this.address);
+    this.destroy();
+    return false;
   }
 
   #withinRate(now: number, ref: Ref | undefined, cost: number): boolean {

@@ -133,6 +133,7 @@ export function createSimulatedGateway(options: GatewayOptions): SimulatedGatewa
     reconnectAdvice: () => ({ first_ms: 500, max_ms: 2_000 }),
     retryAfterMs: () => 200 + random() * 1_000,
     afterThisTurn: (run) => clock.after(0, run),
+    onFlood: () => undefined,
   });
 
   /** Names the channel of what a session sends by itself, where it tells something of one. */

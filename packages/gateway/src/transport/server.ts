@@ -105,6 +105,8 @@ const EXCLUSIVE_PORT = 1;
 
 /** Longer than any heartbeat: sessions reap silent clients themselves, this is for what slips through. */
 const IDLE_TIMEOUT_SECONDS = 900;
+/** An address that is this far beyond its budget, by floods, is not answered any more: its connections are closed. */
+const IN_DEBT_MS = 1_000;
 const PATHS = ['/', '/ws', '/ws/dashboard'];
 
 export function createTransport(options: TransportOptions): Transport {
@@ -144,12 +146,19 @@ export function createTransport(options: TransportOptions): Transport {
     options.onRefused(reason);
     response.writeStatus(status);
     if (reason !== 'origin') response.writeHeader('Retry-After', String(options.retryAfterSeconds()));
-    response.end(`${reason}\n`);
+    // With the connection: who was refused has nothing more to say on it.
+    response.end(`${reason}\n`, true);
   }
 
   function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
     const address = addressOf(textOf(response.getRemoteAddressAsText()), request.getHeader('x-forwarded-for'));
-    if (options.requestsOfAddress.take(address) > 0) {
+    const waitMs = options.requestsOfAddress.take(address);
+    if (waitMs > IN_DEBT_MS) {
+      options.onRefused('rate');
+      response.close();
+      return;
+    }
+    if (waitMs > 0) {
       refuse(response, { reason: 'rate', status: '429 Too Many Requests' });
       return;
     }
