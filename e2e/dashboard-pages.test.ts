@@ -2,7 +2,7 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { hasChromium, type Stage, screenshot, startStage, tokenFor } from './dashboard-stage.js';
+import { connected, hasChromium, type Stage, screenshot, startStage, tokenFor } from './dashboard-stage.js';
 
 const [FIRST, SECOND, THIRD, FOURTH, FIFTH] = [
   '1012650001',
@@ -129,6 +129,46 @@ describe.skipIf(!hasChromium)('each page of the dashboard', () => {
         await page.locator(`main ${whole}`).first().waitFor();
         found.push(...(await judge(page, name, width)));
       }
+      expect(found).toEqual([]);
+    },
+  );
+
+  it.each([
+    [1280, 800],
+    [360, 740],
+  ])(
+    'has none either while it asks for a token, says what happened and shows its frames, at %i pixels',
+    {
+      timeout: 60_000,
+    },
+    async (width, height) => {
+      const page = await stage.open({
+        claims: { ...MANAGER, properties: PORTFOLIO },
+        path: '/settings',
+        context: { viewport: { width, height }, reducedMotion: 'reduce' },
+        prepare: (page) => page.clock.install(),
+      });
+      await page.getByLabel('Debug mode').check();
+      await page.getByText('Properties monitored').waitFor();
+      await connected(page);
+      const toast = (text: string) => page.locator('[data-sonner-toast]', { hasText: text });
+      const change = { property_id: SECOND, violation_type: 'DOB' };
+      // Another count than at the other size, or nothing would have changed.
+      await stage.change({ ...change, count: width, severity: 'critical', message: 'Facade unsafe' });
+      await toast('Facade unsafe').waitFor();
+      await stage.change({ ...change, count: width + 1, severity: 'low', message: 'Inspection filed' });
+      await toast('Inspection filed').waitFor();
+      await page.locator('.frame-in', { hasText: 'Inspection filed' }).waitFor();
+      // Where the pointer is, messages stay.
+      await toast('Inspection filed').hover();
+      await page.clock.fastForward('59:31');
+      await page.getByText('Your session ends soon').waitFor();
+      const found = await judge(page, 'open', width);
+      expect(await toast('Inspection filed').count()).toBe(1);
+      await page.clock.fastForward('01:00');
+      await page.getByText('Your session has ended').waitFor();
+      await page.locator('.banner-bad').waitFor();
+      found.push(...(await findingsOf(page, 'ended, dark', false)));
       expect(found).toEqual([]);
     },
   );

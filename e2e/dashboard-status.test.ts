@@ -87,6 +87,9 @@ describe.skipIf(!hasChromium)('the status indicator', () => {
       await page.clock.runFor(1_000);
       await countdown.getByText(`in ${left - 1} s`, { exact: true }).waitFor();
       const yellow = await look(page);
+      // This is the longest that the indicator can become.
+      await page.setViewportSize({ width: 360, height: 740 });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
 
       cable.mend();
       expect(await status(page).getAttribute('data-status')).toBe('reconnecting');

@@ -1,5 +1,5 @@
 /** What is around every page: navigation, the state of the connection, the pause switch, toasts, announcements. */
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { Toaster } from 'sonner';
 import { createTeller, type Teller } from './notify/teller.js';
 import { OperationsPage } from './operations/operations.js';
@@ -16,6 +16,7 @@ import { OutageBanner } from './parts/outage-banner.js';
 import { RenewalDialog } from './parts/renewal-dialog.js';
 import { linkTo, useRoute } from './parts/route.js';
 import { StatusChip } from './parts/status-chip.js';
+import { useTopHeight } from './parts/top-height.js';
 import { useStore } from './state/store.js';
 
 const PAGES = [
@@ -25,6 +26,9 @@ const PAGES = [
   ['settings', 'Settings'],
 ] as const;
 
+/** A critical message stays: what the header offers must not be under it. */
+const BELOW_HEADER = 'calc(var(--top-height, 64px) + 10px)';
+
 export function Shell() {
   const { notices, session, theme } = useSigned();
   const route = useRoute();
@@ -33,6 +37,8 @@ export function Shell() {
   const operator = role === 'ADMIN' || role === 'HR';
   const themeNow = useStore(theme);
   const debug = useStore(session.frames.on);
+  const header = useRef<HTMLElement>(null);
+  useTopHeight(header);
 
   useEffect(() => {
     const created = createTeller(notices);
@@ -52,7 +58,7 @@ export function Shell() {
       <button type="button" className="skip" onClick={focusMain}>
         Skip to content
       </button>
-      <header className="top">
+      <header ref={header} className="top">
         <a className="home" href={linkTo()} aria-label="Belfry, portfolio">
           <Logo />
         </a>
@@ -84,8 +90,8 @@ export function Shell() {
         position="top-right"
         theme={themeNow}
         visibleToasts={5}
-        offset={{ top: 72, right: 16 }}
-        mobileOffset={{ top: 64 }}
+        offset={{ top: BELOW_HEADER, right: 16 }}
+        mobileOffset={{ top: BELOW_HEADER }}
         containerAriaLabel="Notifications"
       />
     </>
