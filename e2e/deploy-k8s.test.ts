@@ -11,7 +11,15 @@ import { stringify } from 'yaml';
 import { checkFields, isCustom } from '../deploy/verify/custom.mjs';
 import { find, get, selectsPods } from '../deploy/verify/objects.mjs';
 import { POLICIES, settingsOf } from '../deploy/verify/policies.mjs';
-import { K8S, type KubernetesObject, OVERLAYS, render, renderWith } from '../deploy/verify/render.mjs';
+import {
+  K8S,
+  type KubernetesObject,
+  OVERLAYS,
+  render,
+  renderTried,
+  renderWith,
+  TRIED,
+} from '../deploy/verify/render.mjs';
 import { createSchemaCheck } from '../deploy/verify/schemas.mjs';
 import { findTool, kubernetesSchemas } from '../deploy/verify/tools.mjs';
 import { OPTIONS, readSettings as readLoadSettings } from '../loadtest/src/k6/settings.ts';
@@ -21,13 +29,8 @@ const kubeScore = findTool('kube-score');
 const LOAD_SCRIPTS = fileURLToPath(new URL('../loadtest/src/k6', import.meta.url));
 const schemas = kubectl ? await kubernetesSchemas() : undefined;
 
-/** Environments by what they consist of; the last two have what no overlay uses. */
 const rendered = new Map<string, readonly KubernetesObject[]>();
-const TRIED = {
-  legacy: ['redis-dev', 'ingress-nginx', 'hpa', 'network-policies', 'operators-ingress-nginx'],
-  issued: ['redis-dev', 'gateway-api', 'hpa', 'monitoring', 'network-policies', 'issuer', 'operators-gateway-api'],
-};
-const ENVIRONMENTS = [...OVERLAYS, ...Object.keys(TRIED)];
+const ENVIRONMENTS = [...OVERLAYS, ...TRIED];
 const environment = (name: string) => rendered.get(name) ?? [];
 
 /** As deep a copy as JSON has: what policies break must stay broken for one test only. */
@@ -36,9 +39,7 @@ const copyOf = (objects: readonly KubernetesObject[]): KubernetesObject[] => JSO
 describe.skipIf(!kubectl)('the overlays (need kubectl)', () => {
   beforeAll(async () => {
     for (const overlay of OVERLAYS) rendered.set(overlay, await render(kubectl ?? '', `${K8S}/overlays/${overlay}`));
-    for (const [name, components] of Object.entries(TRIED)) {
-      rendered.set(name, await renderWith(kubectl ?? '', components, { namespace: `belfry-${name}` }));
-    }
+    for (const name of TRIED) rendered.set(name, await renderTried(kubectl ?? '', name));
   }, 60_000);
 
   describe.each(ENVIRONMENTS)('%s', (name) => {

@@ -83,6 +83,25 @@ const debian = (folder, packages = '') =>
     folder,
   ]);
 
+/**
+ * Debian with these packages under a name that some file asks for, where there is none of it yet.
+ * @param {string} image
+ * @param {string} packages
+ * @param {(root: string) => void} [change] what else the image has
+ */
+export async function commitDebian(image, packages, change = () => undefined) {
+  if (await exists(image)) return;
+  const temporary = mkdtempSync(join(tmpdir(), 'belfry-debian-'));
+  try {
+    const folder = join(temporary, 'root');
+    await debian(folder, packages);
+    change(folder);
+    await commit(image, folder);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
 /** Debian, Debian with Node and npm, Debian with nginx: named as the Dockerfile names them. */
 async function bases() {
   const names = { debian: argument('DEBIAN_IMAGE'), node: argument('NODE_IMAGE'), nginx: argument('NGINX_IMAGE') };
@@ -95,14 +114,10 @@ async function bases() {
       await addNode(folder, /node:([\d.]+)-/.exec(names.node)?.[1] ?? '');
       await commit(names.node, folder);
     }
-    if (!(await exists(names.nginx))) {
-      const folder = join(temporary, 'nginx');
-      await debian(folder, 'nginx-light');
-      await commit(names.nginx, folder);
-    }
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
+  await commitDebian(names.nginx, 'nginx-light');
 }
 
 /**

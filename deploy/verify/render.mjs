@@ -57,6 +57,16 @@ export async function renderWith(kubectl, components, more = {}) {
   }
 }
 
+/** What no overlay uses, in two environments that nobody has. */
+const COMPONENTS = {
+  legacy: ['redis-dev', 'ingress-nginx', 'hpa', 'network-policies', 'operators-ingress-nginx'],
+  issued: ['redis-dev', 'gateway-api', 'hpa', 'monitoring', 'network-policies', 'issuer', 'operators-gateway-api'],
+};
+export const TRIED = /** @type {(keyof typeof COMPONENTS)[]} */ (Object.keys(COMPONENTS));
+
+/** @param {string} kubectl @param {keyof typeof COMPONENTS} name */
+export const renderTried = (kubectl, name) => renderWith(kubectl, COMPONENTS[name], { namespace: `belfry-${name}` });
+
 /**
  * The pod template of whatever makes pods.
  * @param {KubernetesObject} object

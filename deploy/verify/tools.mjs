@@ -19,6 +19,7 @@ const BUILD_TIMEOUT_MS = 1_800_000;
 
 /** Exact versions: what was checked here is what is checked elsewhere. */
 const KUBERNETES_VALIDATE = 'kubernetes-validate==1.36.0';
+const PODMAN_COMPOSE = 'podman-compose==1.6.0';
 /** Which of the package's sets: Kubernetes 1.36, no unknown fields, references within the folder. */
 const SCHEMA_SET = 'v1.36.0-local-strict';
 const GO_TOOLS = /** @type {const} */ ({
@@ -90,6 +91,22 @@ async function fromDebian(name, path) {
 }
 
 /**
+ * Runs compose files with podman; fetched by pip where it is not there yet.
+ * @returns {Promise<{ script: string, modules: string } | undefined>} the script for Python and where its modules are
+ */
+export async function podmanCompose() {
+  const folder = join(CACHE, PODMAN_COMPOSE);
+  const found = { script: join(folder, 'podman_compose.py'), modules: folder };
+  if (existsSync(folder)) return found;
+  return await fetched(async (temporary) => {
+    const into = join(temporary, 'modules');
+    await run('pip', ['install', '--quiet', '--disable-pip-version-check', '--target', into, PODMAN_COMPOSE], limits());
+    moveInto(into, folder);
+    return found;
+  });
+}
+
+/**
  * Built by Go where it is not there yet: minutes.
  * @param {keyof typeof GO_TOOLS} name
  */
@@ -115,8 +132,9 @@ function moveInto(from, to) {
 }
 
 /**
- * @param {(temporary: string) => Promise<string>} fetch
- * @returns {Promise<string | undefined>}
+ * @template T
+ * @param {(temporary: string) => Promise<T>} fetch
+ * @returns {Promise<T | undefined>}
  */
 async function fetched(fetch) {
   mkdirSync(CACHE, { recursive: true });
@@ -139,6 +157,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     nginx: await nginx(),
     'kube-score': await goTool('kube-score'),
     kwok: await goTool('kwok'),
+    'podman-compose': (await podmanCompose())?.script,
     buildah: findTool('buildah'),
     podman: findTool('podman'),
     mmdebstrap: findTool('mmdebstrap'),

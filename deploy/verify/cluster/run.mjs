@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { get } from '../objects.mjs';
-import { K8S, OVERLAYS, render } from '../render.mjs';
+import { K8S, OVERLAYS, render, renderTried, TRIED } from '../render.mjs';
 import { findTool } from '../tools.mjs';
 import { startMetricsApi } from './metrics-api.mjs';
 import { startControlPlane, until } from './processes.mjs';
@@ -63,14 +63,18 @@ const apply = (/** @type {readonly object[]} */ objects, /** @type {readonly str
 async function validation() {
   const version = (await api('/version')).body.gitVersion;
   process.stdout.write(`Kubernetes ${version}\n`);
-  for (const overlay of OVERLAYS) {
-    const objects = (await render(kubectlPath ?? '', join(K8S, 'overlays', overlay))).filter(BUILT_IN);
+  /** @type {[string, import('../render.mjs').KubernetesObject[]][]} */
+  const environments = [];
+  for (const name of OVERLAYS) environments.push([name, await render(kubectlPath ?? '', join(K8S, 'overlays', name))]);
+  for (const name of TRIED) environments.push([name, await renderTried(kubectlPath ?? '', name)]);
+  for (const [name, all] of environments) {
+    const objects = all.filter(BUILT_IN);
     const namespaces = objects.filter(({ kind }) => kind === 'Namespace');
     await apply(namespaces);
     const { code, output } = await apply(objects, ['--dry-run=server']);
     const warnings = output.split('\n').filter((line) => /warning/i.test(line));
-    check(`${overlay}: the server takes all ${objects.length} objects, strictly`, code === 0, code === 0 ? '' : output);
-    check(`${overlay}: without a warning`, warnings.length === 0, warnings.join('; '));
+    check(`${name}: the server takes all ${objects.length} objects, strictly`, code === 0, code === 0 ? '' : output);
+    check(`${name}: without a warning`, warnings.length === 0, warnings.join('; '));
   }
   const objects = await render(kubectlPath ?? '', join(K8S, 'overlays', 'staging'));
   const broken = get(objects, 'Deployment', 'gateway');
