@@ -41,6 +41,12 @@ const FLAGS = [
   '--disable-sync',
 ];
 
+/** @throws where there is no Chromium */
+export function launchBrowser(): Promise<Browser> {
+  if (!executablePath) throw new Error('no Chromium on the PATH');
+  return chromium.launch({ executablePath, args: FLAGS });
+}
+
 export interface Stage {
   readonly redis: TestRedis;
   readonly gateways: TestGateway[];
@@ -96,8 +102,7 @@ export async function startStage(gatewayCount = 2, settings: Readonly<Record<str
     operators,
     publisher: publisher.url,
   });
-  if (!executablePath) throw new Error('no Chromium on the PATH');
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const browser = await launchBrowser();
   const url = `http://127.0.0.1:${server.port}/`;
   const contexts = new Set<BrowserContext>();
 

@@ -24,6 +24,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { nginx } from '../deploy/verify/tools.mjs';
 import { ROOT } from '../scripts/setup.mjs';
+import { hasChromium, launchBrowser } from './dashboard-stage.ts';
 import { type OutsideProgram, startOutside } from './outside-tools.ts';
 
 const OPERATOR_SECRET = 'only-operators-are-signed-with-this-one';
@@ -178,4 +179,31 @@ describe.skipIf(!server)('the front door of one machine (needs nginx)', () => {
     const answer = await fetch(`${operators}/operators/ws/stats`, { headers: { authorization: `Bearer ${token}` } });
     expect(answer.status).toBe(200);
   });
+
+  it.skipIf(!hasChromium)(
+    'gives operators their pages in a browser, and others a word why not (needs Chromium)',
+    async () => {
+      const browser = await launchBrowser();
+      try {
+        const open = async (url: string) => {
+          const page = await browser.newPage();
+          const fragment = new URLSearchParams({
+            token: mintToken({ user_id: 'hr', role: 'HR' }),
+            operator: mintOperatorToken('operator', { secret: OPERATOR_SECRET }),
+            page: '/operations/cluster',
+          });
+          await page.goto(`${url}/#${fragment}`);
+          await page.locator('.status[data-status]').waitFor();
+          return page;
+        };
+        const page = await open(operators);
+        for (const node of ['gateway-1', 'gateway-2']) await page.locator(`[data-node="${node}"]`).waitFor();
+        const other = await open(everybody);
+        await other.getByText('does not offer the operators’ calls').waitFor();
+      } finally {
+        await browser.close();
+      }
+    },
+    60_000,
+  );
 });
