@@ -102,7 +102,7 @@ runProcess(async () => {
       clock,
       logger,
     }),
-    createRevocationCheck({ connection: connections.commands, prefix, clock }),
+    createRevocationCheck({ connection: connections.commands, prefix }),
   );
   const deadLetterRoutes = createDeadLetterRoutes({ connection: connections.commands, prefix });
   const operators = await startOperatorServer({

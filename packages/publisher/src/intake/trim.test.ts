@@ -69,6 +69,27 @@ describe('the intake stream', () => {
     expect(await trimmed({ positions: [0], shares: 2 })).toBe(ENTRIES);
   });
 
+  it('keeps what a rewind needs, though this publisher’s clock is a day ahead', async () => {
+    const now = Date.now();
+    const pipeline = redis.connect().pipeline();
+    for (let n = 300; n > 0; n -= 1) pipeline.xadd(keys.stream, `${now - n * 1_000}-1`, 'change', '{}');
+    await pipeline.exec();
+    const commands = withIntakeScripts(connection);
+    const checkpoints = createCheckpoints({ commands, keys, shares: 1, rewindMs: 5 * MINUTE });
+    await checkpoints.open(0, ['0123456789ab']);
+    await checkpoints.advance(0, ['0123456789ab'], `${now}-1`);
+    const removed = await trimIntake({
+      connection,
+      stream: keys.stream,
+      checkpoints,
+      retentionMs: HOUR,
+      rewindMs: 5 * MINUTE,
+      maxEntries: 1,
+      clock: { now: () => now + 24 * HOUR, after: () => () => undefined, every: () => () => undefined },
+    });
+    expect(removed).toBe(0);
+  });
+
   it('keeps less when it holds too much, but never less than the rewind', async () => {
     expect(await trimmed({ positions: [0], maxEntries: ENTRIES / 2 })).toBeLessThanOrEqual(1_800 + NODE);
     await redis.connect().flushall();

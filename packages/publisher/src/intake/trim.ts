@@ -20,6 +20,12 @@ export interface TrimOptions {
 /** XTRIM with `~` removes up to 10,000 entries a call, so that no call stalls Redis. */
 const MAX_CALLS = 1_000;
 
+/** Milliseconds since 1970. */
+async function redisTime(connection: Connection): Promise<number> {
+  const [seconds, microseconds] = await connection.time();
+  return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
+}
+
 /** Removes what may go; resolves with how many entries did. @throws LogUnavailable */
 export async function trimIntake(options: TrimOptions): Promise<number> {
   const { connection, stream } = options;
@@ -33,7 +39,9 @@ export async function trimIntake(options: TrimOptions): Promise<number> {
       options.rewindMs,
       options.retentionMs * Math.min(1, options.maxEntries / Math.max(1, length)),
     );
-    const until = earlierId(slowest, `${Math.max(0, Math.floor(options.clock.now() - kept))}-0`);
+    // The ids are of Redis' clock: a publisher whose own is ahead must not take away what a rewind needs.
+    const now = Math.min(options.clock.now(), await redisTime(connection));
+    const until = earlierId(slowest, `${Math.max(0, Math.floor(now - kept))}-0`);
     let removed = 0;
     for (let call = 0; call < MAX_CALLS; call += 1) {
       const count = await connection.xtrim(stream, 'MINID', '~', until);

@@ -72,7 +72,7 @@ export function startPortfolios(options: PortfoliosOptions): Portfolios {
     logger,
   });
   const accessPolicy: AccessPolicy = { properties: settings.ACCESS_POLICY, boardReaders: new Map() };
-  const identify = createIdentify({ verify, isRevoked: createRevocationCheck({ connection, prefix, clock }) });
+  const identify = createIdentify({ verify, isRevoked: createRevocationCheck({ connection, prefix }) });
   return {
     routes: verifies
       ? portfolioRoutes({
