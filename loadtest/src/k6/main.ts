@@ -10,6 +10,7 @@ import { SCENARIOS } from './scenarios.ts';
 import { takeSeat } from './seat.ts';
 import { readSettings } from './settings.ts';
 import { describe, judge, type K6Summary } from './summary.ts';
+import { createTally } from './tally.ts';
 import { thresholds } from './thresholds.ts';
 import { createTimetable } from './timetable.ts';
 import { mintTokens } from './tokens.ts';
@@ -20,14 +21,22 @@ function fromEnvironment(name: string): string | undefined {
   return file ? open(file).trim() : __ENV[name];
 }
 
+const MOST_LATENCIES = 1_000_000;
+
 const settings = readSettings(__ENV.LOAD_SCENARIO ?? '', (_, { env, secret }) =>
   secret ? fromEnvironment(env) : __ENV[env],
 );
 const timeline = SCENARIOS[settings.scenario].timeline(settings);
 const publishes = timeline.publishing.length > 0;
 const gateways = settings.gateway.split(',');
-const perVu = Math.ceil(settings.connections / settings.vus);
+/** Of so many latencies k6 is told one: it keeps each, and a soak has millions. */
+const oneIn = Math.ceil(
+  (settings.rate * settings.duration * settings.connections) / settings.properties / MOST_LATENCIES,
+);
 const publishers = Math.min(settings.publishers, settings.properties);
+
+/** How often a long run's threads tell k6 what they have counted; all of them do at the end. */
+const REPORT_MS = 120_000;
 
 /** Names that no property has: a load test must not be seen by anybody else. */
 const channelOf = (property: number) => `property:load-${property}`;
@@ -63,10 +72,30 @@ export function setup(): Run {
   return { startedMs: Date.now(), tokens };
 }
 
+/** k6's own; its types leave it to the browser's. */
+declare const console: { error(text: string): void };
+
+/** What goes wrong mostly goes wrong everywhere: one thread says each thing once. */
+function createComplaint(speaks: boolean): (text: string) => void {
+  const said = new Set<string>();
+  return (text) => {
+    if (!speaks || said.has(text)) return;
+    said.add(text);
+    console.error(text);
+  };
+}
+
+/**
+ * Seats that follow the same property share a thread where they can: what is published to it then wakes one thread and not
+ * all of them. And the threads take turns, so that none has a whole stretch of the ramp.
+ */
 export function clients({ startedMs, tokens }: Run): void {
   const timetable = createTimetable();
-  const first = exec.scenario.iterationInTest * perVu;
-  for (let seat = first; seat < Math.min(first + perVu, settings.connections); seat++) {
+  const tally = createTally(oneIn);
+  const problem = createComplaint(exec.scenario.iterationInTest === 0);
+  let seated = 0;
+  for (let seat = exec.scenario.iterationInTest; seat < settings.connections; seat += settings.vus) {
+    seated++;
     takeSeat({
       url: gateways[seat % gateways.length] ?? '',
       token: tokens[seat % tokens.length] ?? '',
@@ -77,12 +106,21 @@ export function clients({ startedMs, tokens }: Run): void {
       published: publishes,
       endMs: timeline.endMs,
       deadlineMs: Math.max(30_000, settings.ready),
-      onLatency: (ms) => {
-        metrics.received.add(1);
-        metrics.latency.add(ms);
+      onLive: tally.live,
+      onReplayed: tally.replayed,
+      onProblem: problem,
+      onOver: () => {
+        if (--seated > 0) return;
+        cancelReport();
+        tally.flush();
       },
     });
   }
+  const report = () => {
+    tally.flush();
+    cancelReport = timetable.after(REPORT_MS, report);
+  };
+  let cancelReport = timetable.after(REPORT_MS, report);
 }
 
 export async function publishing({ startedMs }: Run): Promise<void> {

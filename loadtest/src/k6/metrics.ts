@@ -1,11 +1,16 @@
 /** What a load test counts. Names are the JSON result's too; times are milliseconds. */
 import { Counter, Rate, Trend } from 'k6/metrics';
 
+/** From just before the request to the intake until a client has read the event from its socket. */
 export const latency = new Trend('e2e_latency', true);
+/** From there until k6's thread came to it: k6's own, in no other latency. */
+export const waiting = new Trend('k6_waiting', true);
 export const ready = new Trend('ready_time', true);
 export const connects = new Rate('connect_success');
 export const returns = new Counter('returns');
 export const recoveries = new Rate('recovered');
+/** How often a server said that it could not continue, and sent its state instead. */
+export const resyncs = new Counter('resyncs');
 export const received = new Counter('events_received');
 export const replayed = new Counter('events_replayed');
 export const published = new Counter('events_published');

@@ -24,8 +24,14 @@ export interface SeatOptions {
   readonly endMs: number;
   /** Waits this long for SUBSCRIBED. Milliseconds. */
   readonly deadlineMs: number;
-  /** Called for each live event with its milliseconds. */
-  readonly onLatency: (ms: number) => void;
+  /** A live event: how long it took to the socket, and how long k6's thread then took to come to it. Milliseconds. */
+  readonly onLive: (onWayMs: number, waitingMs: number) => void;
+  /** An event that was published before this connection was there. */
+  readonly onReplayed: () => void;
+  /** Why a connection failed, for people. */
+  readonly onProblem: (text: string) => void;
+  /** Once: nothing more comes from this seat. */
+  readonly onOver: () => void;
 }
 
 const FIRST_RETRY_MS = 1_000;
@@ -37,6 +43,8 @@ export function takeSeat(options: SeatOptions): void {
   let audit: Audit = createAudit();
   let failures = 0;
   let over = false;
+  /** There is a connection, and it is not SUBSCRIBED yet. */
+  let waits = false;
 
   function after(ms: number, act: () => void): () => void {
     const takeBack = options.timetable.after(ms, () => {
@@ -57,15 +65,20 @@ export function takeSeat(options: SeatOptions): void {
     let readyMs = Number.POSITIVE_INFINITY;
     const ws = new WebSocket(options.url);
     socket = ws;
+    waits = true;
     const cancelDeadline = after(options.deadlineMs, () => ws.close());
 
     function subscribed(id: string, recovered: boolean | undefined): void {
       cancelDeadline();
       failures = 0;
       readyMs = Date.now();
+      waits = false;
       metrics.connects.add(true);
       metrics.ready.add(readyMs - openedMs);
-      if (resumes !== undefined) metrics.recoveries.add(recovered === true);
+      if (resumes !== undefined) {
+        metrics.recoveries.add(recovered === true);
+        if (recovered !== true) metrics.resyncs.add(1);
+      }
       audit.subscribed(id, recovered, readyMs);
     }
 
@@ -75,8 +88,8 @@ export function takeSeat(options: SeatOptions): void {
     };
     ws.onmessage = (message) => {
       // Closed by us: what still comes belongs to nobody, and would come again.
-      if (socket !== ws) return;
-      const text = String(message?.data);
+      if (socket !== ws || !message) return;
+      const text = String(message.data);
       const event = readEvent(text);
       if (event) {
         const { gaps, missing, repeated } = audit.event(event);
@@ -85,19 +98,24 @@ export function takeSeat(options: SeatOptions): void {
         if (repeated > 0) metrics.repeated.add(repeated);
         if (event.last) return void (over || finish());
         // What was published before this connection was there was late for a reason.
-        if (event.sentMs >= readyMs) options.onLatency(Date.now() - event.sentMs);
-        else metrics.replayed.add(1);
+        if (event.sentMs < readyMs) return void options.onReplayed();
+        // When k6 read it from the socket, with decimals.
+        const readMs = message.timestamp;
+        options.onLive(readMs - event.sentMs, Math.max(0, Date.now() - readMs));
         return;
       }
       const frame = readOther(text);
       if (frame.type === 'SUBSCRIBED' && frame.channel === options.channel && frame.id)
         subscribed(frame.id, frame.recovered);
+      else if (frame.type === 'RESYNC' && frame.channel === options.channel) metrics.resyncs.add(1);
       else if (frame.type === 'STATE' && frame.channel === options.channel && frame.id) audit.resynced(frame.id);
       else if (frame.type === 'PING') ws.send('{"type":"PONG"}');
-      else if (frame.type === 'ERROR') fail(frame.code ?? 'no code');
+      else if (frame.type === 'ERROR') fail(`${frame.code}: ${frame.message}`);
     };
-    function fail(code: string): void {
-      metrics.errors.add(1, { code });
+    ws.onerror = (event) => options.onProblem(event?.error ?? 'the connection failed');
+    function fail(text: string): void {
+      metrics.errors.add(1);
+      options.onProblem(text);
       ws.close();
     }
     ws.onclose = () => {
@@ -135,7 +153,10 @@ export function takeSeat(options: SeatOptions): void {
     over = true;
     for (const takeBack of pending) takeBack();
     pending.clear();
+    // Whoever is still waiting at the end never got in.
+    if (socket !== undefined && waits) metrics.connects.add(false);
     disconnect();
+    options.onOver();
   }
 
   for (const step of options.steps) at(step.atMs, () => take(step));

@@ -59,6 +59,11 @@ export const OPTIONS = {
     ...whole(0, 10_000_000),
     means: 'connections that may be lost (while something is being restarted)',
   },
+  resyncs: {
+    env: 'LOAD_RESYNCS',
+    ...whole(0, 10_000_000),
+    means: 'times that a client may get the state instead of what it missed (while Redis fails over)',
+  },
   gateway: {
     env: 'LOAD_GATEWAYS',
     kind: 'text',
@@ -112,6 +117,7 @@ function defaults(connections: number) {
     p99: 250,
     ready: 5_000,
     closes: 0,
+    resyncs: 0,
     gateway: '',
     publisher: '',
     summary: '',

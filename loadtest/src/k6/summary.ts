@@ -1,4 +1,6 @@
 /** A run's result: for a person in a few lines, and as JSON. Secrets and tokens are in neither. */
+import { ms, number, percent } from './figures.ts';
+import { reasons } from './reasons.ts';
 import type { Settings } from './settings.ts';
 
 /** The part of k6's own summary that is used. */
@@ -17,6 +19,8 @@ export interface Result {
   readonly settings: Readonly<Record<string, unknown>>;
   /** Which thresholds did not hold, each as `metric: condition`. */
   readonly broken: readonly string[];
+  /** The same for people: a sentence each. */
+  readonly reasons: readonly string[];
   readonly metrics: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
@@ -29,21 +33,18 @@ export function judge(settings: Settings, data: K6Summary, own: readonly string[
     Object.entries(metric.thresholds ?? {}).flatMap(([condition, { ok }]) => (ok ? [] : [`${name}: ${condition}`])),
   );
   const wanted = Object.entries(data.metrics).filter(([name]) => own.includes(name) || OF_K6.has(name));
+  const metrics = Object.fromEntries(wanted.map(([name, { values }]) => [name, values]));
   return {
     scenario: settings.scenario,
     passed: broken.length === 0,
     settings: shown,
     broken: broken.sort(),
-    metrics: Object.fromEntries(wanted.map(([name, { values }]) => [name, values])),
+    reasons: reasons(broken, metrics, settings),
+    metrics,
   };
 }
 
-/** With commas; k6 has no locales. */
-const number = (value: number | undefined) => `${Math.round(value ?? 0)}`.replace(/\B(?=(\d{3})+$)/g, ',');
-const ms = (value: number | undefined) => `${(value ?? 0).toFixed(value !== undefined && value < 10 ? 1 : 0)} ms`;
-const percent = (value: number | undefined) => `${((value ?? 0) * 100).toFixed(2)} %`;
-
-export function describe({ scenario, passed, broken, metrics, settings }: Result): string {
+export function describe({ scenario, passed, reasons: why, metrics, settings }: Result): string {
   const count = (name: string) => metrics[name]?.count ?? 0;
   const spread = (name: string) => {
     const values = metrics[name];
@@ -62,6 +63,7 @@ export function describe({ scenario, passed, broken, metrics, settings }: Result
       ['published', `${number(count('events_published'))} events, ${number(count('events_refused'))} refused`],
       ['received', `${number(count('events_received'))} live, ${number(count('events_replayed'))} by replay`],
       ['intake to client', spread('e2e_latency')],
+      ['k6 came to it after', spread('k6_waiting')],
       ['intake', spread('intake_time')],
       ['published late by', spread('publish_behind')],
     );
@@ -78,9 +80,12 @@ export function describe({ scenario, passed, broken, metrics, settings }: Result
       `${number(count('gaps'))}, ${number(count('missing'))}, ${number(count('repeated'))}` +
         (count('unfinished') > 0 ? ` (${number(count('unfinished'))} clients never got the last event)` : ''),
     ],
-    ['lost connections', `${number(count('unexpected_closes'))}; errors ${number(count('errors'))}`],
+    [
+      'lost connections',
+      `${number(count('unexpected_closes'))}; errors ${number(count('errors'))}, resyncs ${number(count('resyncs'))}`,
+    ],
   );
   const title = `${scenario}: ${settings.connections} connections on ${settings.properties} properties`;
-  const verdict = passed ? 'PASSED' : `FAILED\n${broken.map((threshold) => `  ${threshold}`).join('\n')}`;
+  const verdict = passed ? 'PASSED' : `FAILED\n${why.map((reason) => `  ${reason}`).join('\n')}`;
   return `\n${title}\n${lines.map(([name, text]) => `  ${name.padEnd(24)} ${text}`).join('\n')}\n\n${verdict}\n`;
 }

@@ -2,7 +2,7 @@
 import type { Settings } from './settings.ts';
 
 /** A client in a thousand may fail once, and try again; no event may be lost or doubled at all. */
-const CONNECT_SUCCESS = 0.999;
+export const CONNECT_SUCCESS = 0.999;
 
 export function thresholds(settings: Settings, publishes: boolean): Record<string, string[]> {
   const always = {
@@ -12,6 +12,7 @@ export function thresholds(settings: Settings, publishes: boolean): Record<strin
     missing: ['count==0'],
     repeated: ['count==0'],
     unexpected_closes: [`count<=${settings.closes}`],
+    resyncs: [`count<=${settings.resyncs}`],
   };
   if (!publishes) return always;
   return {

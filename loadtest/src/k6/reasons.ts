@@ -1,0 +1,37 @@
+/** Why a run has failed: what k6 says as `e2e_latency: p(99)<=25`, as a sentence with what was seen and what was allowed. */
+import { ms, number, percent } from './figures.ts';
+import type { Settings } from './settings.ts';
+import { CONNECT_SUCCESS } from './thresholds.ts';
+
+type Values = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/**
+ * @param broken each as `metric: condition`
+ * @returns one sentence for each, in the same order
+ */
+export function reasons(broken: readonly string[], metrics: Values, settings: Settings): string[] {
+  const count = (name: string) => number(metrics[name]?.count);
+  const sentences: Readonly<Record<string, () => string>> = {
+    [`connect_success: rate>=${CONNECT_SUCCESS}`]: () =>
+      `Only ${percent(metrics.connect_success?.rate)} of the connections were ready at the first attempt; ` +
+      `${percent(CONNECT_SUCCESS)} must be.`,
+    [`ready_time: p(99)<=${settings.ready}`]: () =>
+      `From opening to SUBSCRIBED it took ${ms(metrics.ready_time?.['p(99)'])} at p99; --ready allows ${settings.ready} ms.`,
+    [`e2e_latency: p(50)<=${settings.p50}`]: () =>
+      `From the intake to the client it took ${ms(metrics.e2e_latency?.['p(50)'])} at p50; --p50 allows ${settings.p50} ms.`,
+    [`e2e_latency: p(99)<=${settings.p99}`]: () =>
+      `From the intake to the client it took ${ms(metrics.e2e_latency?.['p(99)'])} at p99; --p99 allows ${settings.p99} ms.`,
+    'gaps: count==0': () => `Offsets were skipped without a word: ${count('gaps')} events.`,
+    'missing: count==0': () => `Events that the intake had accepted did not come: ${count('missing')}.`,
+    'repeated: count==0': () => `Events came a second time: ${count('repeated')}.`,
+    'events_received: count>0': () => 'No event was received live.',
+    'events_refused: count==0': () => `The intake did not take ${count('events_refused')} events.`,
+    'unfinished: count==0': () => `Clients that never saw the last event: ${count('unfinished')}.`,
+    [`unexpected_closes: count<=${settings.closes}`]: () =>
+      `Connections were lost: ${count('unexpected_closes')}; --closes allows ${number(settings.closes)}.`,
+    [`resyncs: count<=${settings.resyncs}`]: () =>
+      `Clients got the state instead of what they had missed: ${count('resyncs')} times; ` +
+      `--resyncs allows ${number(settings.resyncs)}.`,
+  };
+  return broken.map((threshold) => sentences[threshold]?.() ?? `${threshold} did not hold.`);
+}
