@@ -48,7 +48,7 @@ export function describe({ scenario, passed, reasons: why, metrics, settings }: 
   const count = (name: string) => metrics[name]?.count ?? 0;
   const spread = (name: string) => {
     const values = metrics[name];
-    if (!values) return 'none';
+    if (!values?.count) return 'none';
     return `p50 ${ms(values['p(50)'])}, p95 ${ms(values['p(95)'])}, p99 ${ms(values['p(99)'])}, max ${ms(values.max)}`;
   };
   const lines: [string, string][] = [
@@ -85,7 +85,8 @@ export function describe({ scenario, passed, reasons: why, metrics, settings }: 
       `${number(count('unexpected_closes'))}; errors ${number(count('errors'))}, resyncs ${number(count('resyncs'))}`,
     ],
   );
-  const title = `${scenario}: ${settings.connections} connections on ${settings.properties} properties`;
+  const plural = settings.properties === 1 ? 'property' : 'properties';
+  const title = `${scenario}: ${settings.connections} connections on ${settings.properties} ${plural}`;
   const verdict = passed ? 'PASSED' : `FAILED\n${why.map((reason) => `  ${reason}`).join('\n')}`;
   return `\n${title}\n${lines.map(([name, text]) => `  ${name.padEnd(24)} ${text}`).join('\n')}\n\n${verdict}\n`;
 }
