@@ -35,7 +35,7 @@ const rules: Preferences = {
   rules: [{ id: 'all', properties: '*', min_severity: 'info', via: ['email'], digest: 'none' }],
 };
 
-function start(): void {
+function start(queue = async (delivery: Delivery) => void deliveries.push(delivery)): void {
   matcher = startMatcher({
     connection,
     prefix: 'belfry',
@@ -43,7 +43,7 @@ function start(): void {
     store: store(),
     clock: systemClock,
     logger: createLogger('test', 'silent'),
-    queue: async (delivery) => void deliveries.push(delivery),
+    queue,
     collect: async () => undefined,
     onMissed: () => undefined,
     onSkipped: (what) => void skipped.push(what),
@@ -133,4 +133,18 @@ it('tells of properties that came later to somebody whose rules are for all of t
   // Once there are no rules, nothing is left of them.
   await store().write('landlord-7', { preferences: { rules: [] }, readable: ['1', '2'] });
   expect(await connection.exists('belfry:{alerts}:users:2')).toBe(0);
+});
+
+it('that was frozen until somebody else went on neither sets them back nor takes their lease', async () => {
+  await store().write('landlord-7', { preferences: rules, readable: 'all' });
+  const checkpoint = 'belfry:{alerts}:checkpoint';
+  const lease = 'belfry:{alerts}:lease';
+  start(async (delivery) => {
+    await connection.mset(lease, 'another', checkpoint, '1-9');
+    deliveries.push(delivery);
+  });
+  await append(update('1'));
+  await eventually('the alert', async () => deliveries.length === 1);
+  await matcher.close();
+  expect(await connection.mget(lease, checkpoint)).toEqual(['another', '1-9']);
 });
