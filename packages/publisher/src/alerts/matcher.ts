@@ -38,6 +38,10 @@ const POLL_MS = 250;
 const CLOSE_MS = 3_000;
 const BATCH = 200;
 const NOTHING_YET = '0-0';
+/** Only while the lease is held: who was frozen for long must not set back where somebody else has come to. */
+const ADVANCE =
+  "#!lua\nif redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[2], ARGV[2]) return 1 end return 0";
+const RELEASE = "#!lua\nif redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 /** How soon a revoked user hears nothing more. */
 const WITHDRAW_MS = 2_000;
 
@@ -85,7 +89,7 @@ export function startMatcher(options: MatcherOptions): Matcher {
     const rows = continuous ? others : [first, ...others];
     if (rows.length === 0) return 'idle';
     for (const [id, [field, body]] of rows) if (field === 'd' && body !== undefined) await match(id, body);
-    await connection.set(checkpoint, rows.at(-1)?.[0] ?? from);
+    await connection.eval(ADVANCE, 2, lease, checkpoint, options.name, rows.at(-1)?.[0] ?? from);
     return 'worked';
   }
 
@@ -130,7 +134,7 @@ export function startMatcher(options: MatcherOptions): Matcher {
       }
       if (waitMs > 0 && !closing) await new Promise<void>((resolve) => clock.after(waitMs, resolve));
     }
-    if (held) await connection.del(lease);
+    if (held) await connection.eval(RELEASE, 1, lease, options.name);
   }
 
   const ended = run().catch((error: unknown) => logger.debug({ err: error }, 'the lease of alerts runs out by itself'));
