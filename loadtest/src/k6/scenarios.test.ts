@@ -44,7 +44,7 @@ describe.each(names)('%s', (name) => {
 
   it('has everybody who comes back do so while events are still published, so that the last one reaches them', () => {
     for (const steps of seats) expect(steps.at(-1)?.atMs).toBeLessThanOrEqual(timeline.quietMs);
-    expect(timeline.endMs).toBeGreaterThan(timeline.quietMs);
+    expect(timeline.endMs > timeline.quietMs).toBe(timeline.publishing.length > 0);
   });
 });
 

@@ -18,10 +18,12 @@ export interface Stage {
   readonly rate: number;
 }
 
-/** What a scenario needs to know; see `settings.ts`. */
+/** What a scenario needs to know, in seconds and events or clients a second; see `settings.ts`. */
 export interface Extent {
   readonly connections: number;
   readonly ramp: number;
+  /** Between the last arrival and the first event, so that what is measured first is no arrival. */
+  readonly settle: number;
   readonly duration: number;
   readonly rate: number;
   readonly churn: number;
@@ -44,8 +46,6 @@ interface Scenario {
   timeline(extent: Extent): Timeline;
 }
 
-/** Between the last arrival and the first event, so that what is measured first is no arrival. */
-const SETTLE_MS = 3_000;
 /** For what was published last, and for seats on their way back. */
 const GRACE_MS = 10_000;
 
@@ -60,13 +60,14 @@ function play(
   stages: (fromMs: number) => readonly Stage[],
   then: (seat: number, fromMs: number, random: () => number) => readonly Step[] = () => [],
 ): Timeline {
-  const fromMs = extent.ramp * 1_000 + SETTLE_MS;
+  const fromMs = (extent.ramp + extent.settle) * 1_000;
   const quietMs = fromMs + extent.duration * 1_000;
+  const publishing = extent.rate > 0 ? stages(fromMs) : [];
   return {
     steps: (seat, random) => [rampedJoin(seat, extent), ...then(seat, fromMs, random)],
-    publishing: extent.rate > 0 ? stages(fromMs) : [],
+    publishing,
     quietMs,
-    endMs: quietMs + GRACE_MS,
+    endMs: quietMs + (publishing.length > 0 ? GRACE_MS : 0),
   };
 }
 
@@ -126,7 +127,7 @@ function spike(extent: Extent): Timeline {
     ]),
     steps(seat, random) {
       if (seat < base) return [rampedJoin(seat, ramped)];
-      const fromMs = extent.ramp * 1_000 + SETTLE_MS + third;
+      const fromMs = (extent.ramp + extent.settle) * 1_000 + third;
       return [
         { atMs: fromMs + random() * SPIKE_ARRIVE_MS, does: 'join' },
         { atMs: fromMs + third + random() * SPIKE_ARRIVE_MS, does: 'leave' },

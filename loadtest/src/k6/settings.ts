@@ -31,7 +31,12 @@ const whole = (min: number, max: number) => ({ kind: 'number', min, max }) as co
 export const OPTIONS = {
   connections: { env: 'LOAD_CONNECTIONS', ...whole(1, 1_000_000), means: 'connections at the peak' },
   ramp: { env: 'LOAD_RAMP_SECONDS', ...whole(0, 86_400), means: 'seconds over which they come' },
-  duration: { env: 'LOAD_DURATION_SECONDS', ...whole(1, 604_800), means: 'seconds of what follows the ramp' },
+  settle: {
+    env: 'LOAD_SETTLE_SECONDS',
+    ...whole(0, 3_600),
+    means: 'seconds between the last arrival and the first event',
+  },
+  duration: { env: 'LOAD_DURATION_SECONDS', ...whole(1, 604_800), means: 'seconds of what follows' },
   rate: {
     env: 'LOAD_RATE',
     ...whole(0, 100_000),
@@ -106,6 +111,7 @@ function defaults(connections: number) {
   return {
     connections,
     ramp: 20,
+    settle: 3,
     duration: 60,
     rate: 100,
     properties: Math.max(1, Math.round(connections / 100)),
