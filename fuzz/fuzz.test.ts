@@ -58,7 +58,7 @@ it('would be seen if one threw, took long, or kept what it was given', { timeout
     const before = process.cpuUsage();
     while (input.length > 1_000 && process.cpuUsage(before).user < 400_000);
   });
-  const hoards = await run('hoards', () => void kept.push(Buffer.alloc(256, 1)), 600, 500_000);
+  const hoards = await run('hoards', () => void kept.push(Buffer.alloc(16_384, 1)), 1_000, 500_000);
   expect([throws, spins, hoards].map(({ findings }) => findings.length > 0)).toEqual([true, true, true]);
   kept.length = 0;
 });

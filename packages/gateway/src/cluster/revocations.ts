@@ -73,7 +73,8 @@ export function createRevocations(options: RevocationsOptions): Revocations {
     const now = (await redisSeconds()) ?? 0;
     const found = new Map<string, Entry>();
     const over: string[] = [];
-    for (const [field, text] of Object.entries(stored)) {
+    // Redis always answers with a hash; what stands between us and it may not.
+    for (const [field, text] of Object.entries((stored as typeof stored | null) ?? {})) {
       const entry = readEntry(text);
       if (entry && entry.until > now) found.set(field, entry);
       else over.push(field);

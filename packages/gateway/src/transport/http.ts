@@ -238,7 +238,8 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
 
   function refusalOf(error: unknown): Refusal {
     if (error instanceof Refusal) return error;
-    if ((error as { code?: unknown }).code === 'LOG_UNAVAILABLE') {
+    const { code } = error as { code?: unknown };
+    if (code === 'LOG_UNAVAILABLE' || code === 'CHANNEL_BROKEN') {
       const seconds = options.retryAfterSeconds();
       return new Refusal('503 Service Unavailable', 'unavailable', 'the log cannot be read at the moment', seconds);
     }

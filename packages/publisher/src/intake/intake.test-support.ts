@@ -116,6 +116,7 @@ function startZombie(settings: IntakeOptions, options: TestIntakeOptions): Intak
       key: keys.dead,
       max: settings.maxDeadLetters,
       onAdded: ({ id }, reason) => settings.events.onDead(id, reason),
+      onLost: ({ id }, reason) => settings.events.onDead(id, reason),
     }),
     readGenerations: options.readGenerations ?? (() => readGenerations(settings.connection)),
   });

@@ -69,6 +69,10 @@ export function startIntake(options: IntakeOptions): Intake {
     key: keys.dead,
     max: options.maxDeadLetters,
     onAdded: ({ id }, reason) => events.onDead(id, reason),
+    onLost: ({ fields, id }, reason) => {
+      events.onDead(id, reason);
+      logger.error({ entry: id, fields, reason, key: keys.dead }, 'a dead letter is kept here only: its key is not ours');
+    },
   });
   const worker = startWorker({
     log: options.log,

@@ -5,6 +5,7 @@ import { ChannelBroken, LogUnavailable } from './log.js';
 const WRONG_TYPE = 'WRONGTYPE';
 
 export function failureOf(what: string, cause: Error): ChannelBroken | LogUnavailable {
+  if (cause instanceof ChannelBroken) return cause;
   const text = `${what}: ${cause.message}`;
   return isWrongType(cause) ? new ChannelBroken(text, { cause }) : new LogUnavailable(text, { cause });
 }

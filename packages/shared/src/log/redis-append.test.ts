@@ -110,6 +110,35 @@ describe('a channel one of whose keys is not ours', () => {
     await expect(log.applied('property:1', ['1-1'])).rejects.toThrow(ChannelBroken);
   });
 
+  it('goes on behind an entry of somebody else with a later id, also where that was taken away again', async () => {
+    await append('property:1', '{"n":1}');
+    const key = 'belfry:{property:1}:log';
+    const later = `${Date.now() + 100_000}-7`;
+    for (const id of [later, `${Date.now() + 200_000}-7`]) {
+      await redis.connect().xadd(key, id, 'foreign', '1');
+      if (id !== later) await redis.connect().xdel(key, id);
+      const intakeId = `${id.split('-')[0]}-9`;
+      const entry = { intakeId, events: [{ key: undefined, body: '{"n":2}' }] };
+      expect(await log.append({ channel: 'property:1', lane: 0, entries: [entry] })).toMatchObject({
+        status: 'ok',
+        epochChanged: true,
+        results: [[`${Number(id.split('-')[0]) + 1}-0`]],
+      });
+    }
+    expect(await log.read('property:1', { from: undefined, last: 10, snapshot: 'never' })).toMatchObject({
+      entries: [{ frame: expect.any(String) }, { frame: undefined }, { frame: expect.any(String) }, {}],
+    });
+  });
+
+  it('is broken, and not away, where an entry of somebody else has an id that none can follow', async () => {
+    await redis.connect().xadd('belfry:{property:1}:log', '18446744073709551615-1', 'foreign', '1');
+    await expect(log.append(everything)).rejects.toThrow(ChannelBroken);
+    for (const last of [0, 10]) {
+      const reading = log.read('property:1', { from: undefined, last, snapshot: 'never' });
+      await expect(reading).rejects.toThrow(ChannelBroken);
+    }
+  });
+
   it('does not keep the positions of others from being read', async () => {
     await append('property:1', '{"n":1}');
     await redis.connect().set('belfry:{property:2}:log', 'foreign');

@@ -8,7 +8,7 @@ import { type Position, parsePosition } from '../protocol/index.js';
 import type { Connection } from './connection.js';
 import { failureOf } from './failure.js';
 import { channelKeys } from './keys.js';
-import { type ChannelReading, LogUnavailable, type ReadRequest } from './log.js';
+import { ChannelBroken, type ChannelReading, type ReadRequest } from './log.js';
 import type { Reply, ScriptCommands } from './scripts.js';
 
 export interface OpeningsOptions {
@@ -31,10 +31,10 @@ interface Waiting {
 export const isOpening = ({ begin, from, last, snapshot }: ReadRequest): boolean =>
   from === undefined && last === 0 && snapshot === 'never' && begin !== false;
 
-/** @throws LogUnavailable where the id is not one of ours */
+/** @throws ChannelBroken where the id is none that ours could follow: Redis is there, and waiting would not help */
 export function positionIn(id: unknown): Position {
   const position = parsePosition(id);
-  if (!position) throw new LogUnavailable(`the log's last entry has a foreign id, ${JSON.stringify(id)}`);
+  if (!position) throw new ChannelBroken(`the log's last entry has a foreign id, ${JSON.stringify(id)}`);
   return position;
 }
 

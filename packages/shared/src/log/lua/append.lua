@@ -44,6 +44,20 @@ local function new_epoch(log, previous)
   return string.format('%.0f', epoch)
 end
 
+-- Somebody else wrote an entry with an id later than ours: what follows goes behind it, in an epoch of its own. An id that
+-- nothing can come behind breaks the channel, as a key of another type does.
+local function epoch_behind_foreign(log)
+  local info = redis.call('XINFO', 'STREAM', log)
+  local ended
+  for n = 1, #info, 2 do
+    if info[n] == 'last-generated-id' then ended = parse(info[n + 1]) end
+  end
+  if not ended or ended >= 9007199254740991 then
+    error({ err = 'WRONGTYPE the log has an entry of somebody else, with an id that none can follow' })
+  end
+  return string.format('%.0f', ended + 1)
+end
+
 -- Passes over what belongs to one entry, from its first event on.
 local function skip(event_count, fact_count, has_key)
   at = at + 2 * event_count + 2 * fact_count
@@ -95,7 +109,12 @@ local function append()
       for e = 1, event_count do
         local key, body = ARGV[at], ARGV[at + 1]
         at = at + 2
-        local position = redis.call('XADD', log, 'MAXLEN', '=', max_events, epoch .. '-*', 'd', body, 'i', id)
+        local position = redis.pcall('XADD', log, 'MAXLEN', '=', max_events, epoch .. '-*', 'd', body, 'i', id)
+        if type(position) == 'table' and position.err then
+          epoch, changed = epoch_behind_foreign(log), 1
+          redis.call('HSET', meta, 'e', epoch)
+          position = redis.call('XADD', log, 'MAXLEN', '=', max_events, epoch .. '-*', 'd', body, 'i', id)
+        end
         local frame = '{"id":"' .. position .. '",' .. string.sub(body, 2)
         if key ~= '' then
           local entry = string.sub(key, 2)
