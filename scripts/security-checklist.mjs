@@ -194,8 +194,8 @@ export const CONTROLS = [
     BAD_INPUT,
     'answers the 101st message',
     `${GATEWAY}/session/session.js`,
-    'if (retryAfterMs === 0) {',
-    'if (retryAfterMs >= 0) {',
+    'if (fullAt >= 0) {',
+    'if (true) {',
     OWASP,
   ),
   row(
@@ -214,8 +214,8 @@ export const CONTROLS = [
     BUDGETS,
     'are as many as an address may have',
     `${GATEWAY}/transport/server.js`,
-    'options.requestsOfAddress.take(address) > 0',
-    'false',
+    'const waitMs = options.requestsOfAddress.take(address);',
+    'const waitMs = 0;',
     OWASP,
   ),
   row(
@@ -297,6 +297,16 @@ export const CONTROLS = [
     "if (Object.hasOwn(parsed, '__proto__'))",
     'if (false)',
     `${ASVS} 15.3.6`,
+  ),
+  row(
+    'depth',
+    'JSON: as deep as a frame is long, it is read without a word of the stack',
+    BAD_INPUT,
+    'lists deep',
+    `${GATEWAY}/session/client-frame.js`,
+    'parsed = JSON.parse(text);',
+    'parsed = (function read(at) { return text[at] === "[" ? [read(at + 1)] : at > 5_000 ? read(at + 1) : JSON.parse(text); })(0);',
+    `${ASVS} 15.3.5; ws CVE list of facts`,
   ),
   row(
     'secrets',

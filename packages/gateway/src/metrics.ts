@@ -3,7 +3,7 @@
  * properties, users or what clients send.
  */
 import { parseChannel } from '@belfry/shared/protocol';
-import { Counter, Gauge, type Registry } from '@belfry/shared/service';
+import { Counter, Gauge, type Registry, watchForeign } from '@belfry/shared/service';
 import type { BoardObserver } from './channels/board-settings.js';
 import type { ChannelObserver } from './channels/channel-options.js';
 import { createMessageDurations } from './durations.js';
@@ -123,6 +123,8 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
   );
   const linkDowns = tally(registry, 'belfry_link_downs_total', 'Times the link to Redis was lost', []);
   const handled = createMessageDurations(registry);
+
+  watchForeign(registry);
 
   const NONE = {};
   const opened = connections.by((status: 'opened' | 'closed') => ({ status }));

@@ -1,11 +1,20 @@
 /** The publisher's metrics. No label grows with properties or users. */
-import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Logger, type Registry } from '@belfry/shared/service';
+import {
+  Counter,
+  Gauge,
+  Histogram,
+  LATENCY_BUCKETS,
+  type Logger,
+  type Registry,
+  watchForeign,
+} from '@belfry/shared/service';
 import type { IntakeEvents } from './intake/intake.js';
 import type { ShareLag } from './intake/worker.js';
 
 export type PublisherMetrics = ReturnType<typeof createPublisherMetrics>;
 
 export function createPublisherMetrics(registry: Registry) {
+  watchForeign(registry);
   const registers = [registry];
   const counter = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
     new Counter({ name, help, labelNames, registers });

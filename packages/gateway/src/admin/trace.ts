@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { ClusterKeys, Connection } from '@belfry/shared/log';
-import type { Clock, Logger } from '@belfry/shared/service';
+import { type Clock, type Logger, readStored } from '@belfry/shared/service';
 import type { Frame } from '../channels/subscriber.js';
 import type { CommandArguments, Commands } from '../cluster/commands.js';
 import type { Session } from '../session/session.js';
@@ -100,7 +100,8 @@ export function createTraces(options: TracesOptions): Traces {
         const rows = await connection.xrange(stream, last === '-' ? '-' : `(${last}`, '+', 'COUNT', 500);
         for (const [at, [, text]] of rows) {
           last = at;
-          yield JSON.parse(text ?? '{}');
+          const frame = readStored<object>(text, 'trace', () => true);
+          if (frame) yield frame;
         }
         if (rows.length === 0) await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
       }

@@ -1,6 +1,6 @@
 /** Which gateways there are: each writes what it is every two seconds, and is forgotten when it has not for seven. */
 import type { ClusterKeys, Connection } from '@belfry/shared/log';
-import type { Clock, Logger } from '@belfry/shared/service';
+import { type Clock, type Logger, readStored } from '@belfry/shared/service';
 
 /** What a gateway says of itself. */
 export interface NodeInfo {
@@ -75,11 +75,5 @@ export function createNodes(options: NodesOptions): Nodes {
 }
 
 /** What somebody else wrote there is no gateway. */
-function readInfo(text: string | null): NodeInfo | undefined {
-  try {
-    const info = text === null ? undefined : (JSON.parse(text) as Partial<NodeInfo> | null);
-    return typeof info?.node === 'string' ? (info as NodeInfo) : undefined;
-  } catch {
-    return undefined;
-  }
-}
+const readInfo = (text: string | null): NodeInfo | undefined =>
+  readStored<NodeInfo>(text, 'node', ({ node }) => typeof node === 'string');

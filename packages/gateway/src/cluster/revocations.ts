@@ -7,7 +7,7 @@
 import type { Identity } from '@belfry/shared/auth';
 import type { ClusterKeys, Connection } from '@belfry/shared/log';
 import { execAll } from '@belfry/shared/preferences';
-import type { Logger } from '@belfry/shared/service';
+import { type Logger, readStored } from '@belfry/shared/service';
 
 /** Either one token, by its `jti`, or every token that a user had been given by then. */
 export type Revocation = { readonly tokenId: string } | { readonly userId: string };
@@ -129,11 +129,5 @@ export function createRevocations(options: RevocationsOptions): Revocations {
   };
 }
 
-function readEntry(text: string): Entry | undefined {
-  try {
-    const entry = JSON.parse(text) as Partial<Entry> | null;
-    return typeof entry?.at === 'number' && typeof entry.until === 'number' ? (entry as Entry) : undefined;
-  } catch {
-    return undefined;
-  }
-}
+const readEntry = (text: string): Entry | undefined =>
+  readStored<Entry>(text, 'revocation', ({ at, until }) => typeof at === 'number' && typeof until === 'number');

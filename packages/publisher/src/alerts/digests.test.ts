@@ -1,6 +1,8 @@
 /** Digests on a real Redis: what was put aside is sent, all of it, under one id, wherever a publisher dies. */
+
 import { connect } from '@belfry/shared/log';
 import type { ViolationUpdate } from '@belfry/shared/protocol';
+import { foreignCount } from '@belfry/shared/service';
 import { startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Delivery } from './delivery.js';
@@ -78,9 +80,22 @@ it('leaves out none of more events than one message holds', async () => {
   expect(sent().map((ids) => ids.length)).toEqual([500, 1]);
 });
 
+it('leaves out what is none of its alerts, counts it, and looks at it no more', async () => {
+  const before = foreignCount('digest');
+  await digests().collect(alert(1), 'hourly');
+  const [member = ''] = await connection.smembers('belfry:{alerts}:digests:hourly');
+  await connection.hset(`belfry:{alerts}:digest:hourly:${member}`, 'x', 'no JSON', 'y', '{"id":"1"}', 'z', 'null');
+  await connection.hset('belfry:{alerts}:digest:hourly:broken_email', 'x', '{"events":[null]}');
+  await connection.sadd('belfry:{alerts}:digests:hourly', 'broken_email');
+  await digests().flush('hourly');
+  expect(sent()).toEqual([['7-1']]);
+  expect(foreignCount('digest') - before).toBe(4);
+  expect(await connection.keys('belfry:{alerts}:digest*')).toEqual([]);
+});
+
 it('sends the digests of the others where one cannot be read', async () => {
   await digests().collect(alert(1), 'hourly');
-  await connection.hset('belfry:{alerts}:digest:hourly:broken_email', 'x', 'no JSON');
+  await connection.set('belfry:{alerts}:digest:hourly:sealed:broken_email', 'no hash');
   await connection.sadd('belfry:{alerts}:digests:hourly', 'broken_email');
   await expect(digests().flush('hourly')).rejects.toThrow();
   expect(sent()).toEqual([['7-1']]);

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Connection } from '@belfry/shared/log';
 import { execAll } from '@belfry/shared/preferences';
 import { comparePositions, type Position, parsePosition } from '@belfry/shared/protocol';
+import { readStored } from '@belfry/shared/service';
 import type { Delivery } from './delivery.js';
 
 export const DIGESTS = { hourly: 3_600_000, daily: 86_400_000 } as const;
@@ -56,10 +57,14 @@ export function createDigests(options: DigestsOptions): Digests {
     const key = sealed(digest, member);
     const entries = await connection.hgetall(key);
     const deliveries = Object.values(entries)
-      .map((text) => JSON.parse(text) as Delivery)
+      .flatMap((text) => readStored<Delivery>(text, 'digest', isDelivery) ?? [])
       .sort(inOrder);
     const [first] = deliveries;
-    if (!first) return;
+    if (!first) {
+      // Nothing but what somebody else wrote: left there it would be looked at for ever.
+      if (Object.keys(entries).length > 0) await connection.hdel(key, ...Object.keys(entries));
+      return;
+    }
     const mark = markOf(deliveries);
     const events = deliveries.flatMap((delivery) => delivery.events);
     for (let start = 0; start < events.length; start += MAX_EVENTS) {
@@ -105,3 +110,8 @@ const markOf = (deliveries: readonly Delivery[]): string =>
     .update(deliveries.map(({ id }) => id).join('\n'))
     .digest('base64url')
     .slice(0, 16);
+
+const isDelivery = ({ events, id, rule, user, way }: Partial<Delivery>): boolean =>
+  [id, rule, user, way].every((each) => typeof each === 'string') &&
+  Array.isArray(events) &&
+  events.every((event: unknown) => typeof event === 'object' && event !== null);

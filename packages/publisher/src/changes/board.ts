@@ -10,6 +10,7 @@ import {
   type ParsedChannel,
   STATE_UPDATE,
 } from '@belfry/shared/protocol';
+import { readStored } from '@belfry/shared/service';
 import type { ServiceEvent } from './service-event.js';
 
 const FORMS = ['document', 'patch', 'removed'] as const;
@@ -34,10 +35,9 @@ export const isPatch = (event: ServiceEvent): boolean => event.type === STATE_UP
 
 export const isRemoval = (event: ServiceEvent): boolean => event.type === STATE_UPDATE && event.removed === true;
 
-/** The document in a frame of the snapshot; undefined where there is none. */
+/** The document in a frame of the snapshot; undefined where there is none. Never throws. */
 export function documentIn(frame: string | undefined): BoardDocument | undefined {
-  if (frame === undefined) return undefined;
-  const { document } = JSON.parse(frame) as { document?: unknown };
+  const { document } = readStored<{ document?: unknown }>(frame, 'board', (event) => !Array.isArray(event)) ?? {};
   return isDocument(document) ? document : undefined;
 }
 

@@ -3,6 +3,7 @@
  * In Redis a fact is JSON: `{"c":7,"o":["35123456",3,"35123457",-1],"s":2,"n":[1967050,2]}`.
  */
 import { SEVERITIES, type Severity } from '@belfry/shared/protocol';
+import { readStored } from '@belfry/shared/service';
 
 export interface Facts {
   /** Open violations. May be more than `open` holds, where only their number was reported. */
@@ -84,14 +85,8 @@ export function decodeFacts(text: string | undefined): Facts | undefined {
   return { count: c, open, severity: s === undefined ? undefined : SEVERITIES[s], recent };
 }
 
-function readEncoded(text: string): Encoded | undefined {
-  let value: Partial<Record<keyof Encoded, unknown>> | null;
-  try {
-    value = JSON.parse(text) as typeof value;
-  } catch {
-    return undefined;
-  }
-  const isCount = Number.isSafeInteger(value?.c) && (value?.c as number) >= 0;
-  const lists = [value?.o ?? [], value?.n ?? []];
-  return isCount && lists.every((list) => Array.isArray(list)) ? (value as Encoded) : undefined;
-}
+const readEncoded = (text: string): Encoded | undefined =>
+  readStored<Encoded>(text, 'fact', ({ c, n, o }) => {
+    const isCount = Number.isSafeInteger(c) && (c as number) >= 0;
+    return isCount && [o ?? [], n ?? []].every((list) => Array.isArray(list));
+  });

@@ -71,7 +71,10 @@ export function startIntake(options: IntakeOptions): Intake {
     onAdded: ({ id }, reason) => events.onDead(id, reason),
     onLost: ({ fields, id }, reason) => {
       events.onDead(id, reason);
-      logger.error({ entry: id, fields, reason, key: keys.dead }, 'a dead letter is kept here only: its key is not ours');
+      logger.error(
+        { entry: id, fields, reason, key: keys.dead },
+        'a dead letter is kept here only: its key is not ours',
+      );
     },
   });
   const worker = startWorker({

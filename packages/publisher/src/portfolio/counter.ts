@@ -4,7 +4,7 @@
  */
 import { type Connection, channelKeys } from '@belfry/shared/log';
 import { propertyChannel } from '@belfry/shared/protocol';
-import type { Clock } from '@belfry/shared/service';
+import { type Clock, readStored } from '@belfry/shared/service';
 import { type Kpis, type Part, partOf, sumOf } from './figures.js';
 import type { PortfolioKeys } from './keys.js';
 import { piped } from './piped.js';
@@ -47,9 +47,7 @@ export function createCounter(options: {
   return {
     async count(userId, properties, era) {
       const key = keys.parts(userId, era);
-      const parts = (await known(key, properties)).map((text) =>
-        text === null ? undefined : (JSON.parse(text) as Part),
-      );
+      const parts = (await known(key, properties)).map((text) => readStored<Part>(text, 'portfolio_part', isPart));
       const missing = properties.filter((_, n) => parts[n] === undefined);
       const made = await read(missing);
       for (const fields of slices(missing.flatMap((property, n) => [property, JSON.stringify(made[n])]))) {
@@ -69,6 +67,13 @@ export function createCounter(options: {
     countAnew: async (properties) => sumOf(await read(properties), clock.now() / 1_000),
   };
 }
+
+const isPart = (part: Partial<Part>): boolean =>
+  Array.isArray(part) &&
+  part.every(
+    (each: unknown) =>
+      Array.isArray(each) && typeof each[0] === 'string' && each.slice(1).every((figure) => Number.isFinite(figure)),
+  );
 
 function* slices(all: readonly string[]): Iterable<string[]> {
   for (let start = 0; start < all.length; start += FIELDS_AT_ONCE) yield all.slice(start, start + FIELDS_AT_ONCE);

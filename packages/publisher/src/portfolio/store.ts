@@ -4,7 +4,7 @@
  * many, for whom nothing changes when it is counted.
  */
 import type { Connection } from '@belfry/shared/log';
-import type { Clock } from '@belfry/shared/service';
+import { type Clock, readStored } from '@belfry/shared/service';
 import { takeLease } from '../sources/lease.js';
 import type { WatchList } from '../sources/watch-list.js';
 import type { PortfolioKeys } from './keys.js';
@@ -40,8 +40,7 @@ const MAX_WRITTEN = 10_000;
 
 export function createPortfolioStore({ clock, connection, keys, watchList }: PortfolioStoreOptions): PortfolioStore {
   async function read(userId: string): Promise<Portfolio | undefined> {
-    const text = await connection.get(keys.of(userId));
-    return text === null ? undefined : (JSON.parse(text) as Portfolio);
+    return readStored<Portfolio>(await connection.get(keys.of(userId)), 'portfolio', isPortfolio);
   }
 
   /** Properties that nobody holds any more are not watched any more, on account of portfolios. */
@@ -101,3 +100,6 @@ export function createPortfolioStore({ clock, connection, keys, watchList }: Por
     },
   };
 }
+
+const isPortfolio = ({ properties, updated_at }: Partial<Portfolio>): boolean =>
+  Array.isArray(properties) && properties.every((each) => typeof each === 'string') && typeof updated_at === 'number';

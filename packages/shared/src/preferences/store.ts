@@ -3,7 +3,7 @@
  * nobody else. What a user may read is kept beside the rules, and renewed with every newer token: see `access.ts`.
  */
 import type { Connection } from '../log/index.js';
-import { type Clock, systemClock } from '../service/index.js';
+import { type Clock, readStored, systemClock } from '../service/index.js';
 import { type AccessStore, createAccessStore } from './access.js';
 import { concernKeys, concerns, type Readable } from './concern.js';
 import { execAll } from './exec.js';
@@ -17,7 +17,7 @@ export interface StoredPreferences {
 
 export interface PreferenceStore {
   readonly access: AccessStore;
-  /** @throws where what is stored cannot be read */
+  /** None where nothing is stored that can be read. */
   read(userId: string): Promise<Preferences>;
   write(userId: string, stored: StoredPreferences): Promise<void>;
   /** Users with a rule that may concern a property. Those whose preferences cannot be read are left out, and told of. */
@@ -38,7 +38,7 @@ export function createPreferenceStore(options: {
 
   async function stored(userId: string): Promise<StoredPreferences | undefined> {
     const text = await connection.hget(keys.preferences, userId);
-    return text === null ? undefined : (JSON.parse(text) as StoredPreferences);
+    return text === null ? undefined : storedIn(text);
   }
 
   return {
@@ -46,7 +46,7 @@ export function createPreferenceStore(options: {
     read: async (userId) => (await stored(userId))?.preferences ?? NO_PREFERENCES,
     async write(userId, next) {
       // What cannot be read any more leaves entries behind, which concern nobody.
-      const before = await stored(userId).catch(() => undefined);
+      const before = await stored(userId);
       const readableBefore = before && ((await access.read(userId)) ?? before.readable);
       const transaction = connection.multi();
       for (const readable of before && readableBefore ? [before.readable, readableBefore] : []) {
@@ -79,15 +79,12 @@ export function createPreferenceStore(options: {
 }
 
 /** Only what somebody else wrote into Redis, or an older version, can be otherwise. */
-function storedIn(text: string): StoredPreferences | undefined {
-  try {
-    const { preferences, readable } = JSON.parse(text) as Partial<StoredPreferences>;
-    const sound = Array.isArray(preferences?.rules) && (readable === 'all' || Array.isArray(readable));
-    return sound ? ({ preferences, readable } as StoredPreferences) : undefined;
-  } catch {
-    return undefined;
-  }
-}
+const storedIn = (text: string): StoredPreferences | undefined =>
+  readStored<StoredPreferences>(
+    text,
+    'preferences',
+    ({ preferences, readable }) => Array.isArray(preferences?.rules) && (readable === 'all' || Array.isArray(readable)),
+  );
 
 /** Whether a rule may speak of a property: a token that was narrower than its rules does not widen by them. */
 export const mayRead = (readable: Readable, propertyId: string): boolean =>

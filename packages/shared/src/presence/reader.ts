@@ -1,5 +1,6 @@
 /** Presence, read: who is connected, and who watches what, on all gateways that are alive. */
 import type { Connection } from '../log/index.js';
+import { countForeign } from '../service/index.js';
 import { presenceKeys } from './keys.js';
 import { withPresenceScripts } from './scripts.js';
 
@@ -35,6 +36,9 @@ export interface PresenceReader {
 }
 
 const PAGE = 500;
+/** Connections, and since when in milliseconds. */
+const PRESENT = /^\d{1,9} \d{1,16}$/;
+const COUNT = /^\d{1,9}$/;
 
 export function createPresenceReader(options: {
   readonly connection: Connection;
@@ -50,7 +54,9 @@ export function createPresenceReader(options: {
       for (const [node, ...values] of await redis.presenceLook(keys.nodes, keys.usersOf, ...page)) {
         for (const [index, userId] of page.entries()) {
           const value = values[index];
-          if (value) found.set(userId, joined(found.get(userId), userId, node, value));
+          if (!value) continue;
+          if (PRESENT.test(value)) found.set(userId, joined(found.get(userId), userId, node, value));
+          else countForeign('presence');
         }
       }
     }
@@ -89,7 +95,12 @@ export function createPresenceReader(options: {
     },
     async watchersOf(channel) {
       const found = await redis.presenceLook(keys.nodes, keys.channelsOf, channel);
-      return found.flatMap(([node, count]) => (count ? [{ node, count: Number(count) }] : []));
+      return found.flatMap(([node, count]) => {
+        if (!count) return [];
+        if (COUNT.test(count)) return [{ node, count: Number(count) }];
+        countForeign('presence');
+        return [];
+      });
     },
     async *occupiedChannels() {
       for await (const page of fieldsOf(keys.occupied)) yield* page;

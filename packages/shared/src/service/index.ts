@@ -1,6 +1,7 @@
 /** What every process needs: settings, logs, metrics, health, shutdown. */
 export * from './backoff.js';
 export * from './clock.js';
+export * from './foreign.js';
 export * from './logger.js';
 export * from './metrics.js';
 export * from './operator-routes.js';

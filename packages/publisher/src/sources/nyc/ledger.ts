@@ -6,6 +6,7 @@
  * is read again from the city; a lost property is read as on its first day, a baseline.
  */
 import type { Connection } from '@belfry/shared/log';
+import { readStored } from '@belfry/shared/service';
 import type { Dataset } from './dataset.js';
 import type { Part } from './overlap.js';
 
@@ -62,7 +63,7 @@ export function createLedger(redis: Connection, prefix: string): Ledger {
 
     async cursor(dataset) {
       const text = await redis.get(keyOf(dataset, 'cursor'));
-      return text ? (JSON.parse(text) as Cursor) : undefined;
+      return readStored<Cursor>(text, 'ledger', isCursor);
     },
     async saveCursor(dataset, cursor) {
       if (cursor) await redis.set(keyOf(dataset, 'cursor'), JSON.stringify(cursor));
@@ -72,7 +73,7 @@ export function createLedger(redis: Connection, prefix: string): Ledger {
     properties: async (dataset) => new Set(await redis.hkeys(keyOf(dataset, 'known'))),
     async known(dataset, bbls) {
       if (bbls.length === 0) return new Map();
-      return pairs<Known>(bbls, await redis.hmget(keyOf(dataset, 'known'), ...bbls));
+      return knownOf(bbls, await redis.hmget(keyOf(dataset, 'known'), ...bbls));
     },
     async saveKnown(dataset, known, readAt) {
       if (known.size === 0) return;
@@ -88,7 +89,7 @@ export function createLedger(redis: Connection, prefix: string): Ledger {
     },
     async openTotal(dataset) {
       const all = await redis.hvals(keyOf(dataset, 'known'));
-      return all.reduce((sum, text) => sum + (JSON.parse(text) as Known).numbers.length, 0);
+      return all.reduce((sum, text) => sum + (readStored<Known>(text, 'ledger', isKnown)?.numbers.length ?? 0), 0);
     },
     async forget(dataset, bbls) {
       if (bbls.length === 0) return;
@@ -105,7 +106,12 @@ export function createLedger(redis: Connection, prefix: string): Ledger {
 
     async suspects(dataset) {
       const all = Object.entries(await redis.hgetall(keyOf(dataset, 'suspects')));
-      return new Map(all.map(([bbl, text]) => [bbl, JSON.parse(text) as Suspect]));
+      return new Map(
+        all.flatMap(([bbl, text]): [string, Suspect][] => {
+          const suspect = readStored<Suspect>(text, 'ledger', isSuspect);
+          return suspect ? [[bbl, suspect]] : [];
+        }),
+      );
     },
     async suspect(dataset, suspects) {
       if (suspects.size === 0) return;
@@ -115,11 +121,19 @@ export function createLedger(redis: Connection, prefix: string): Ledger {
   };
 }
 
-function pairs<T>(names: readonly string[], texts: readonly (string | null)[]): Map<string, T> {
-  const found = new Map<string, T>();
+const areNumbers = (numbers: unknown): boolean =>
+  Array.isArray(numbers) && numbers.every((each) => typeof each === 'string');
+const isCursor = ({ at, key, polledAt }: Partial<Cursor>): boolean =>
+  typeof at === 'string' && typeof key === 'string' && Number.isFinite(polledAt);
+const isSuspect = ({ numbers, since }: Partial<Suspect>): boolean => areNumbers(numbers) && Number.isFinite(since);
+const isKnown = ({ numbers, part }: Partial<Known>): boolean =>
+  areNumbers(numbers) && (part === undefined || (Array.isArray(part?.open) && areNumbers(part?.closed)));
+
+function knownOf(names: readonly string[], texts: readonly (string | null)[]): Map<string, Known> {
+  const found = new Map<string, Known>();
   for (const [index, name] of names.entries()) {
-    const text = texts[index];
-    if (text) found.set(name, JSON.parse(text) as T);
+    const known = readStored<Known>(texts[index], 'ledger', isKnown);
+    if (known) found.set(name, known);
   }
   return found;
 }

@@ -3,7 +3,7 @@
  * time its data is of. It is what lets a dashboard say "city data as of …" instead of showing a failure as silence.
  */
 import type { Connection } from '@belfry/shared/log';
-import type { Logger } from '@belfry/shared/service';
+import { type Logger, readStored } from '@belfry/shared/service';
 import type { Dataset } from './dataset.js';
 import { type FailureCode, failureCode } from './failure.js';
 
@@ -64,7 +64,7 @@ export function createSourceStates(options: SourceStatesOptions): SourceStates {
   async function refresh(): Promise<void> {
     const texts = await redis.hmget(key, ...seen.keys());
     for (const text of texts) {
-      const state = text ? (JSON.parse(text) as SourceState) : undefined;
+      const state = readStored<SourceState>(text, 'source', ({ source }) => seen.has(String(source)));
       if (state) seen.set(state.source, state);
     }
   }
