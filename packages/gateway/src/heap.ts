@@ -8,7 +8,7 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 /** The young generation, both halves. The 2 MB that V8 begins with make a rush of clients cost a quarter more CPU. */
 const YOUNG_BYTES = 8 * 2 ** 20;
 /** Of what was live after a collection of the old generation: the next, incremental one begins when so much has come to it. */
-const OLD_GROWTH_PERCENT = 30;
+const OLD_GROWTH_PERCENT = 20;
 /** More attempts than it ever takes. */
 const MAX_ROUNDS = 1_000;
 const OBJECTS_A_ROUND = 5_000;

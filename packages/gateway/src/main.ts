@@ -35,7 +35,7 @@ import {
 import { startTracing } from '@belfry/shared/tracing';
 import { createMessageSender } from './admin/messages.js';
 import { commandHandlers, createOperatorRoutes, endRevoked } from './admin/operations.js';
-import { countFollowers, followersByChannel, subscriptionsByKind } from './admin/stats.js';
+import { countFollowers, subscriptionsByKind } from './admin/stats.js';
 import { createTraces } from './admin/trace.js';
 import { parseBoardIntervals } from './channels/board-settings.js';
 import { createHub } from './channels/hub.js';
@@ -218,9 +218,9 @@ runProcess(async () => {
     connection: redis,
     prefix: settings.KEY_PREFIX,
     node,
-    users: { entries: () => sessions.users, count: (user) => sessions.users.get(user) ?? 0 },
+    users: { names: () => sessions.users.keys(), count: (user) => sessions.users.get(user) ?? 0 },
     channels: {
-      entries: () => followersByChannel(hub.channels),
+      names: () => hub.channels.keys(),
       count: (channel) => hub.channels.get(channel)?.followers ?? 0,
     },
     expiryMs: settings.PRESENCE_EXPIRY_SECONDS * 1000,

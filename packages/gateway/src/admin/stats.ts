@@ -13,11 +13,6 @@ export function subscriptionsByKind(channels: ReadonlyMap<string, HubChannel>): 
   return counts;
 }
 
-/** The channels that somebody follows, and how many do. */
-export function* followersByChannel(channels: ReadonlyMap<string, HubChannel>): Iterable<readonly [string, number]> {
-  for (const [name, { followers }] of channels) if (followers > 0) yield [name, followers];
-}
-
 /** How many follow any channel, and how many properties are followed. */
 export function countFollowers(channels: ReadonlyMap<string, HubChannel>) {
   let total = 0;

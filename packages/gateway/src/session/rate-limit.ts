@@ -56,7 +56,9 @@ const TOLERANCE_MS = 0.001;
 export function takeTokens(fullAt: number, cost: number, { burst, windowMs }: RateLimit, now: number): number {
   const next = Math.max(fullAt, now) + (Math.min(cost, burst) * windowMs) / burst;
   const missingMs = next - now - windowMs;
-  return missingMs <= TOLERANCE_MS ? next : -Math.ceil(missingMs);
+  if (missingMs > TOLERANCE_MS) return -Math.ceil(missingMs);
+  // The result of a division is kept as a fraction, also where it is whole.
+  return (next | 0) === next ? next | 0 : next;
 }
 
 /** How many tokens there are now in a bucket that will be full at `fullAt`. */

@@ -91,7 +91,7 @@ export class Session implements CommandSession {
   /** Of its token bucket. */
   #fullAt = 0;
   /** 0 for any age. */
-  readonly #maxAgeMs: number;
+  readonly #maxAgeSeconds: number;
   #state: SessionState = 'anonymous';
   #identity: Identity | undefined;
   #queue: (ClientFrame | BadFrame)[] | undefined;
@@ -115,8 +115,7 @@ export class Session implements CommandSession {
     this.address = address;
     this.#connectedAt = context.clock.now() - context.bornMs;
     this.#lastSeenAt = this.#connectedAt;
-    const maxAgeMs = context.maxAgeMs();
-    this.#maxAgeMs = Number.isFinite(maxAgeMs) ? Math.ceil(maxAgeMs) : 0;
+    this.#maxAgeSeconds = Math.ceil(context.maxAgeMs() / 1_000) | 0;
   }
 
   get id(): string {
@@ -215,7 +214,7 @@ export class Session implements CommandSession {
       this.end(CLOSE_CODES.noHeartbeat);
       return;
     }
-    if (this.#maxAgeMs > 0 && at - this.#connectedAt > this.#maxAgeMs) {
+    if (this.#maxAgeSeconds > 0 && at - this.#connectedAt > this.#maxAgeSeconds * 1_000) {
       this.goingAway('maximum age', 0);
       this.end(CLOSE_CODES.maximumAge);
       return;

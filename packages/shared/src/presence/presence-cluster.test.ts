@@ -24,7 +24,7 @@ function open(name: string): Connection {
 }
 
 function start(node: string, users: Map<string, number>, channels: Map<string, number>): PresenceWriter {
-  const counts = (of: Map<string, number>) => ({ entries: () => of, count: (name: string) => of.get(name) ?? 0 });
+  const counts = (of: Map<string, number>) => ({ names: () => of.keys(), count: (name: string) => of.get(name) ?? 0 });
   return startPresenceWriter({
     connection: open(node),
     prefix: 'belfry',

@@ -52,7 +52,7 @@ function start(node: string): Gateway {
   const connection = connect({ url: redis.url, name: node, onError: () => undefined });
   const timers = new Set<() => void>();
   let frozen = false;
-  const counts = (of: Map<string, number>) => ({ entries: () => of, count: (name: string) => of.get(name) ?? 0 });
+  const counts = (of: Map<string, number>) => ({ names: () => of.keys(), count: (name: string) => of.get(name) ?? 0 });
   const writer = startPresenceWriter({
     connection,
     prefix: PREFIX,

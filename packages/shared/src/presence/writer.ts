@@ -10,7 +10,8 @@ import { withPresenceScripts } from './scripts.js';
 
 /** Something that is counted by name: connections by user, followers by channel. What counts 0 is not there. */
 export interface Counts {
-  entries(): Iterable<readonly [name: string, count: number]>;
+  /** With those that count 0, perhaps. Gone through every second: it should make nothing anew for each. */
+  names(): Iterable<string>;
   count(name: string): number;
 }
 
@@ -106,19 +107,19 @@ export function startPresenceWriter(options: PresenceWriterOptions): PresenceWri
   async function* differences<T>(counts: Counts, known: ReadonlyMap<string, T>, countIn: (told: T) => number) {
     let part: Change[] = [];
     let compared = 0;
-    const names = (function* () {
-      for (const [name, count] of counts.entries()) if (count > 0) yield name;
-      for (const name of known.keys()) if (counts.count(name) === 0) yield name;
-    })();
-    for (const name of names) {
-      const told = known.get(name);
-      const count = counts.count(name);
-      if (count !== (told === undefined ? 0 : countIn(told))) part.push([name, count]);
-      compared += 1;
-      if (part.length === CHANGES_PER_CALL) {
-        yield part;
-        part = [];
-      } else if (compared % COMPARED_PER_TURN === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    // Those who are here first, then those who have gone: no name is in both.
+    for (const here of [true, false]) {
+      for (const name of here ? counts.names() : known.keys()) {
+        const count = counts.count(name);
+        if (count > 0 !== here) continue;
+        const told = known.get(name);
+        if (count !== (told === undefined ? 0 : countIn(told))) part.push([name, count]);
+        compared += 1;
+        if (part.length === CHANGES_PER_CALL) {
+          yield part;
+          part = [];
+        } else if (compared % COMPARED_PER_TURN === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+      }
     }
     if (part.length > 0) yield part;
   }
