@@ -21,6 +21,8 @@ const { positionals, values } = parseArgs({
     only: { type: 'string', default: CONTENDERS.join(',') },
     /** Rounds of Belfry and the bare server; the one in the middle counts. */
     rounds: { type: 'string', default: '3' },
+    /** Minutes for all of it: where it gets late, workloads have fewer rounds. */
+    minutes: { type: 'string', default: '11' },
     /** Where to write the raw results. */
     json: { type: 'string' },
     /** Writes docs/performance.md anew, with its charts and raw results. */
@@ -36,6 +38,9 @@ const rounds = Number(values.rounds);
 if (workloads.length === 0) throw new Error(`workloads: ${WORKLOADS.map(({ name }) => name).join(', ')}`);
 if (contenders.length === 0) throw new Error(`--only takes ${CONTENDERS.join(', ')}`);
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds must be a whole number above 0');
+
+const minutes = Number(values.minutes);
+if (!(minutes > 0)) throw new Error('--minutes must be a number above 0');
 
 const absent = new Map<ContenderName, string>();
 if (contenders.includes('centrifuge')) {
@@ -57,6 +62,7 @@ await runAll({
   workloads,
   contenders,
   rounds,
+  budgetMs: minutes * 60_000,
   pinned,
   absent,
   onProgress: (text) => console.error(`  ${text}`),

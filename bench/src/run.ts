@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly contenders: readonly ContenderName[];
   /** For those that are compared closely, where the workload asks for several; the others run once. Odd. */
   readonly rounds: number;
+  /** Milliseconds for all of it. Where it gets late, workloads have fewer rounds; each has one. */
+  readonly budgetMs: number;
   readonly pinned: boolean;
   /** Why a contender cannot take part. */
   readonly absent: ReadonlyMap<ContenderName, string>;
@@ -39,17 +41,22 @@ const COMPARED: readonly ContenderName[] = ['bare', 'belfry'];
 export async function runAll(options: RunOptions): Promise<Run> {
   const workloads: Record<string, Outcomes> = {};
   const run: Run = { date: new Date().toISOString(), machine: describeMachine(), pinned: options.pinned, workloads };
-  for (const workload of options.workloads) {
-    workloads[workload.name] = await runWorkload(workload, options);
+  const started = performance.now();
+  for (const [n, workload] of options.workloads.entries()) {
+    const until = started + (options.budgetMs * (n + 1)) / options.workloads.length;
+    workloads[workload.name] = await runWorkload(workload, options, until);
     options.onWorkload(workload, run);
   }
   return run;
 }
 
-async function runWorkload(workload: Workload, options: RunOptions): Promise<Outcomes> {
+/** @param until when this workload's time is over, by `performance.now` */
+async function runWorkload(workload: Workload, options: RunOptions, until: number): Promise<Outcomes> {
   const results = new Map<ContenderName, Result[]>();
   const outcomes: Outcomes = {};
   for (const [round, contender] of turns(workload, options)) {
+    // Both of those that are compared have the same number of rounds.
+    if (round > 1 && contender === COMPARED[0] && performance.now() > until) break;
     const why = options.absent.get(contender);
     if (why !== undefined) {
       outcomes[contender] = { skipped: why };

@@ -15,6 +15,8 @@ export interface FanOutShape {
   /** Events on their way at any time. */
   readonly window: number;
   readonly seconds: number;
+  /** Between two rounds of reading: see `SwarmPlan`. Long enough for several events to have come for every socket. */
+  readonly restMs: number;
 }
 
 export interface FanOutResult {
@@ -26,17 +28,23 @@ export interface FanOutResult {
   readonly latencyMs: { readonly p50: number; readonly p99: number };
 }
 
-export const HOT_CHANNEL: FanOutShape = { connections: 5_000, channels: 1, channelsEach: 1, window: 64, seconds: 3 };
+export const HOT_CHANNEL: FanOutShape = {
+  connections: 5_000,
+  channels: 1,
+  channelsEach: 1,
+  window: 64,
+  seconds: 3,
+  restMs: 20,
+};
 export const MANY_CHANNELS: FanOutShape = {
   connections: 5_000,
   channels: 1_000,
   channelsEach: 20,
-  window: 1_000,
+  window: 2_000,
   seconds: 3,
+  restMs: 60,
 };
 
-/** Long enough for a few events to have come for everybody. */
-const REST_MS = 20;
 const WARM_UP_MS = 1_500;
 /** Events go to channels in an order that is neither theirs nor random. */
 const STEP = 617;
@@ -44,7 +52,7 @@ const DRAIN_MS = 30_000;
 
 export function measureFanOut(name: ContenderName, shape: FanOutShape): Promise<FanOutResult> {
   return onStage(name, async (stage) => {
-    const swarms = await stage.clients({ ...shape, sampleEvery: 50, restMs: REST_MS });
+    const swarms = await stage.clients({ ...shape, sampleEvery: 50 });
     await swarms.connect();
     const publisher = await stage.publisher();
     const pump = startPump(publisher, swarms, shape);

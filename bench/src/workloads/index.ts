@@ -68,7 +68,10 @@ const fanOutColumns: readonly (readonly [string, (result: FanOutResult) => strin
   ['CPU per delivery', ({ microsecondsPerDelivery }) => `${fixed(2)(microsecondsPerDelivery)} µs`],
   ['deliveries/s and core', ({ microsecondsPerDelivery }) => thousands(1e6 / microsecondsPerDelivery)],
   ...usageColumns,
+  ['limited by', ({ usage }) => (usage.server >= SATURATED ? 'the server' : 'the load')],
 ];
+/** A server that uses less of its core waits for the load, and its rate is not its own. */
+const SATURATED = 0.85;
 const fanOutFigure = [
   'deliveries a second',
   ({ deliveriesPerSecond }: FanOutResult) => deliveriesPerSecond,
