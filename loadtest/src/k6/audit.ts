@@ -25,26 +25,30 @@ export interface Audit {
   complete(): boolean;
 }
 
-interface Position {
-  readonly epoch: string;
-  readonly offset: number;
-}
-
 const NOTHING: Finding = { gaps: 0, missing: 0, repeated: 0 };
 
 /** Of one channel, from a client's first subscription on, over all its connections. */
 export function createAudit(): Audit {
-  let last: Position | undefined;
+  /** Where it is, in two: an object for each event is what k6 would spend its time on. Empty before the first SUBSCRIBED. */
+  let epoch = '';
+  let offset = 0;
   let joinedMs = Number.POSITIVE_INFINITY;
   let complete = false;
   /** Per source: the count that must come next. */
   const expected = new Map<string, number>();
 
-  function judgeOffset(position: Position): number {
-    if (last === undefined) return 0;
-    if (position.epoch === last.epoch) return position.offset - last.offset - 1;
+  function moveTo(id: string): void {
+    epoch = epochOf(id);
+    offset = offsetOf(id);
+  }
+
+  /** Skipped where above 0, repeated where below. */
+  function judgeOffset(id: string): number {
+    if (epoch === '') return 0;
+    const now = epochOf(id);
+    if (now === epoch) return offsetOf(id) - offset - 1;
     // The gateway vouches for what was before a new epoch: it would have said STATE otherwise.
-    return Number(position.epoch) > Number(last.epoch) && position.offset < 2 ? 0 : 1;
+    return Number(now) > Number(epoch) && offsetOf(id) < 2 ? 0 : 1;
   }
 
   /** Missing where above 0, repeated where below. */
@@ -56,24 +60,23 @@ export function createAudit(): Audit {
   }
 
   return {
-    position: () => (last ? `${last.epoch}-${last.offset}` : undefined),
+    position: () => (epoch === '' ? undefined : `${epoch}-${offset}`),
     subscribed(id, recovered, nowMs) {
       // The replay continues behind our own position: only then does each of its events show whether it does.
-      if (recovered === true && last !== undefined) return;
-      if (last === undefined) joinedMs = nowMs;
+      if (recovered === true && epoch !== '') return;
+      if (epoch === '') joinedMs = nowMs;
       else this.resynced(id);
-      last = readPosition(id);
+      moveTo(id);
     },
     resynced(id) {
-      last = readPosition(id);
+      moveTo(id);
       expected.clear();
       joinedMs = Number.POSITIVE_INFINITY;
     },
     event(event) {
-      const position = readPosition(event.id);
-      const skipped = judgeOffset(position);
+      const skipped = judgeOffset(event.id);
       const uncounted = judgeCount(event);
-      if (skipped >= 0) last = position;
+      if (skipped >= 0) moveTo(event.id);
       complete ||= event.last;
       if (skipped === 0 && uncounted === 0) return NOTHING;
       return {
@@ -86,7 +89,5 @@ export function createAudit(): Audit {
   };
 }
 
-function readPosition(id: string): Position {
-  const dash = id.lastIndexOf('-');
-  return { epoch: id.slice(0, dash), offset: Number(id.slice(dash + 1)) };
-}
+const epochOf = (id: string) => id.slice(0, id.lastIndexOf('-'));
+const offsetOf = (id: string) => Number(id.slice(id.lastIndexOf('-') + 1));

@@ -1,4 +1,5 @@
 /** Runs k6 with a load test's settings in its environment. */
+import { freemem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { signalGroup, spawnOwned } from '../../../scripts/processes.mjs';
 import { OPTIONS, type Option, type OptionName, type Settings } from '../k6/settings.ts';
@@ -9,8 +10,16 @@ const SCRIPT = fileURLToPath(new URL('../../src/k6/main.ts', import.meta.url));
 /** Of k6 itself: no word to its makers, no extension fetched. */
 const QUIET = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false' };
 
-/** Its garbage is collected when it is four times what is in use, and not once: each time delays all clients. */
-const GARBAGE = { GOGC: '400' };
+/**
+ * k6's garbage stays until it takes a good part of what this machine has to spare: each collection delays all clients for a
+ * second, and most runs end before the first one. GOGC and GOMEMLIMIT in the environment say otherwise.
+ */
+function garbage(): Record<string, string> {
+  const bytes = Math.min(MOST_MEMORY, freemem() / 2);
+  return { GOGC: 'off', GOMEMLIMIT: `${Math.round(bytes)}` };
+}
+
+const MOST_MEMORY = 8 * 2 ** 30;
 
 /** What `main.ts` reads. */
 export function environmentOf(settings: Settings): Record<string, string> {
@@ -37,7 +46,7 @@ export async function runK6(
 ): Promise<number> {
   // No door of its own for others to ask how it is doing: two runs on one machine would want the same port.
   const child = spawnOwned(command, ['run', '--no-color', '--quiet', '--address', '', SCRIPT], {
-    env: { ...GARBAGE, ...process.env, ...QUIET, ...environmentOf(settings) },
+    env: { ...garbage(), ...process.env, ...QUIET, ...environmentOf(settings) },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const usage = watchUsage(new Map([...processes, ['k6', child.pid ?? 0]]));
