@@ -2,6 +2,7 @@
 import {
   connect,
   deferred,
+  eventually,
   mintToken,
   openTestLog,
   startGateway,
@@ -21,10 +22,11 @@ const token = mintToken({ user_id: 'manager', role: 'ADMIN' });
 
 beforeAll(async () => {
   redis = await startRedis();
-  log = openTestLog(redis.url);
+  log = openTestLog(redis.url, { maxEvents: 2_000 });
   gateway = await startGateway({
     REDIS_URL: redis.url,
     MAX_BACKPRESSURE_BYTES: '65536',
+    LOG_MAX_EVENTS: '2000',
     MAX_CONNECTIONS_PER_USER: '100',
   });
 });
@@ -100,4 +102,37 @@ it('sends nothing behind a hole: who still reads while it is cut off gets a begi
     const [first = 0] = offsets;
     expect(offsets).toEqual(offsets.map((_, n) => first + n));
   }
+}, 60_000);
+
+it('replays a history far longer than what may wait for a client to one that reads slowly, whole and in order', async () => {
+  const text = 'x'.repeat(14_000);
+  const [first = ''] = await log.append('property:long', [{ n: 0 }]);
+  const ids: string[] = [];
+  for (let batch = 0; batch < 9; batch += 1) {
+    ids.push(
+      ...(await log.append(
+        'property:long',
+        Array.from({ length: 100 }, (_, n) => ({ n, text })),
+      )),
+    );
+  }
+  const client = await connect(gateway.wsUrl, { token });
+  await client.next('AUTHENTICATED');
+  client.socket.pause();
+  client.send({ type: 'SUBSCRIBE', property_id: 'long', after: first });
+  await eventually('a replay that has begun', async () => {
+    const { connections } = (await (await gateway.operate('/ws/connections?user=manager')).json()) as {
+      connections: { buffered_bytes: number }[];
+    };
+    return connections.some((connection) => connection.buffered_bytes > 0);
+  });
+  // What is published meanwhile comes behind it.
+  ids.push(...(await log.append('property:long', [{ n: 'meanwhile' }])));
+  client.socket.resume();
+  expect((await client.take(ids.length, 'VIOLATION_UPDATE', { deadlineMs: 20_000 })).map(({ id }) => id)).toEqual(ids);
+  ids.push(...(await log.append('property:long', [{ n: 'live' }])));
+  expect((await client.next('VIOLATION_UPDATE', ({ n }) => n === 'live')).id).toBe(ids.at(-1));
+  await client.settled();
+  expect(client.pending('VIOLATION_UPDATE')).toEqual([]);
+  await client.close();
 }, 60_000);

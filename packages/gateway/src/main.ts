@@ -207,6 +207,7 @@ runProcess(async () => {
     waitMs: settings.SUBSCRIBE_WAIT_SECONDS * 1000,
     slowConsumerMs: settings.SLOW_CONSUMER_SECONDS * 1000,
     authenticationDeadlineMs: settings.AUTHENTICATION_DEADLINE_SECONDS * 1000,
+    replayBytes: settings.MAX_BACKPRESSURE_BYTES / 2,
     metrics: metrics.session,
     reconnectAdvice: () => adviseReconnect(sessions.count, acceptsPerSecond),
     retryAfterMs: () => 1_000 + Math.round(Math.random() * 4_000),

@@ -42,6 +42,8 @@ export interface SessionContext {
   readonly heartbeatMs: number;
   /** Milliseconds a SUBSCRIBE waits for Redis. */
   readonly waitMs: number;
+  /** Bytes that may wait for a client while it is replayed to: less than what it is cut off for. */
+  readonly replayBytes: number;
   readonly metrics: SessionMetrics;
   readonly reconnectAdvice: () => ReconnectAdvice;
   /** When a client that was told `unavailable` should try again, in milliseconds. */

@@ -126,6 +126,7 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
     maxPerUser: 3,
     maxAgeMs: () => 1e9,
     heartbeatMs: 30_000,
+    replayBytes: 1e6,
     waitMs: 2_000,
     slowConsumerMs: 10_000,
     authenticationDeadlineMs: 10_000,

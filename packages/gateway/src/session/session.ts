@@ -269,7 +269,9 @@ export class Session implements CommandSession {
 
   /** The client has read what waited for it. */
   drained(): void {
-    if (this.#state === 'authenticated') this.subscriptions.drained();
+    if (this.#state !== 'authenticated') return;
+    // Who reads a long replay has bytes waiting all the time.
+    if (this.subscriptions.drained()) this.#chokedChecks = 0;
   }
 
   /** The connection is gone. */

@@ -1,9 +1,10 @@
 /** The channels of one session: those it follows, and those it waits to join. */
-import { formatPosition, type Position, type Ref } from '@belfry/shared/protocol';
+import { formatPosition, isBoard, type Position, type Ref } from '@belfry/shared/protocol';
 import type { Clock } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
 import type { HubChannel, JoinRequest } from '../channels/hub-channel.js';
 import type { Frame, Subscriber } from '../channels/subscriber.js';
+import { PacedReplay } from './paced-replay.js';
 import type { Socket } from './socket.js';
 
 /** What channels that are asked for together are joined with. */
@@ -16,6 +17,23 @@ export interface JoinOptions {
   readonly onReplayed: ((events: number) => void) | undefined;
   /** Called once for each channel, at once or after at most `waitMs`. */
   readonly onOutcome: (outcome: JoinOutcome, channel: string) => void;
+  /** Goes on with a replay that was stopped for want of room. */
+  readonly continued?: boolean;
+}
+
+/** What joining needs of the gateway. */
+export interface JoinParts {
+  readonly hub: Hub;
+  readonly clock: Clock;
+  readonly waitMs: number;
+  /** Bytes that may wait for the client while it is replayed to. */
+  readonly replayBytes: number;
+}
+
+/** A replay that was stopped, until the client has read. */
+interface Stopped {
+  readonly after: Position;
+  readonly parts: JoinParts;
 }
 
 export type JoinOutcome = 'joined' | 'unavailable' | 'withdrawn';
@@ -26,6 +44,7 @@ export interface Sender {
 }
 
 const NOTHING: readonly never[] = [];
+const NONE_STOPPED: ReadonlyMap<string, Stopped> = new Map();
 
 export class Subscriptions implements Subscriber {
   /** Arrays, not sets: most sessions have a handful of channels, and ten thousand sessions have ten thousand of these. */
@@ -33,6 +52,7 @@ export class Subscriptions implements Subscriber {
   #waiting: readonly Joining[] = NOTHING;
   /** `#followed`, while many are joined in one block. */
   #growing: HubChannel[] | undefined;
+  #stopped = NONE_STOPPED;
   readonly #socket: Socket;
   readonly #sender: Sender;
 
@@ -58,9 +78,42 @@ export class Subscriptions implements Subscriber {
     return this.#socket.bufferedBytes;
   }
 
-  /** The client has read what waited for it. */
-  drained(): void {
+  /** The client has read of what waited for it. True where that let a replay go on. */
+  drained(): boolean {
     for (const channel of this.#followed) channel.drained(this);
+    let wentOn = false;
+    for (const [name, { after, parts }] of this.#stopped) {
+      if (this.bufferedBytes > parts.replayBytes / 2) break;
+      wentOn = true;
+      this.#goOn(name, after, parts);
+    }
+    return wentOn;
+  }
+
+  #goOn(name: string, after: Position, parts: JoinParts): void {
+    this.join(name, after, parts, parts.hub.channels.get(name), {
+      rewind: undefined,
+      ref: undefined,
+      announced: false,
+      onReplayed: undefined,
+      continued: true,
+      onOutcome: (outcome) => {
+        // While Redis is away; the client was promised the rest.
+        if (outcome === 'unavailable') this.#goOn(name, after, parts);
+      },
+    });
+  }
+
+  /** A replay had no room: nothing comes on the channel before it goes on. */
+  stopped(name: string, after: Position, parts: JoinParts): void {
+    this.#stopped = new Map(this.#stopped).set(name, { after, parts });
+  }
+
+  #forgetStopped(name: string): void {
+    if (!this.#stopped.has(name)) return;
+    const rest = new Map(this.#stopped);
+    rest.delete(name);
+    this.#stopped = rest.size === 0 ? NONE_STOPPED : rest;
   }
 
   names(): string[] {
@@ -83,13 +136,13 @@ export class Subscriptions implements Subscriber {
   join(
     name: string,
     after: Position | undefined,
-    parts: { readonly hub: Hub; readonly clock: Clock; readonly waitMs: number },
+    parts: JoinParts,
     present: HubChannel | undefined,
     options: JoinOptions,
   ): void {
     // What is followed lives in the hub: with thousands of joins a second, comparing objects is cheaper than names.
     if (present && (this.#waiting.length > 0 || this.#followed.includes(present))) this.leave(name);
-    const joining = new Joining(present?.name ?? name, this, after, options);
+    const joining = new Joining(present?.name ?? name, this, after, options, parts);
     const channel = present ?? parts.hub.open(name);
     if (channel.join(joining)) return;
     this.#waiting = this.#waiting.concat(joining);
@@ -118,6 +171,7 @@ export class Subscriptions implements Subscriber {
 
   /** Leaves a channel, or stops waiting for it. False when the session had nothing to do with it. */
   leave(name: string): boolean {
+    this.#forgetStopped(name);
     const waiting = this.#waiting.find((entry) => entry.name === name);
     waiting?.giveUp('withdrawn');
     const channel = this.#followed.find((followed) => followed.name === name);
@@ -137,6 +191,7 @@ export class Subscriptions implements Subscriber {
 
   /** The connection is gone: lets go of everything, and touches the socket no more. */
   forget(): void {
+    this.#stopped = NONE_STOPPED;
     for (const waiting of this.#waiting) waiting.giveUp('withdrawn');
     for (const channel of this.#followed) channel.leave(this);
     this.#growing = undefined;
@@ -157,16 +212,30 @@ function without<T>(list: readonly T[], item: T): readonly T[] {
 /** One channel being joined. A class, not closures: ten thousand clients that come back make a hundred thousand of these. */
 class Joining implements JoinRequest {
   readonly name: string;
-  readonly subscriber: Subscriptions;
+  readonly subscriber: Subscriptions | PacedReplay;
   readonly after: Position | undefined;
+  readonly #subscriptions: Subscriptions;
   readonly #options: JoinOptions;
+  readonly #parts: JoinParts;
   #settled = false;
   #channel: HubChannel | undefined;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(name: string, subscriber: Subscriptions, after: Position | undefined, options: JoinOptions) {
+  constructor(
+    name: string,
+    subscriptions: Subscriptions,
+    after: Position | undefined,
+    options: JoinOptions,
+    parts: JoinParts,
+  ) {
     this.name = name;
-    this.subscriber = subscriber;
+    this.#subscriptions = subscriptions;
+    this.#parts = parts;
+    // Who has no past is replayed nothing; boards leave out by themselves what a slow client has no room for.
+    const replays = (after !== undefined || options.rewind !== undefined) && !isBoard(name);
+    this.subscriber = replays
+      ? new PacedReplay(subscriptions, name, parts.replayBytes, options.continued ?? false)
+      : subscriptions;
     this.after = after;
     this.#options = options;
   }
@@ -190,6 +259,8 @@ class Joining implements JoinRequest {
   onJoined(followed: HubChannel, replayed: number): void {
     if (replayed > 0) this.#options.onReplayed?.(replayed);
     this.#settle('joined', followed);
+    const stoppedAt = this.subscriber instanceof PacedReplay ? this.subscriber.stoppedAt : undefined;
+    if (stoppedAt) this.#subscriptions.stopped(this.name, stoppedAt, this.#parts);
   }
 
   giveUp(outcome: JoinOutcome): void {
@@ -200,7 +271,7 @@ class Joining implements JoinRequest {
     if (this.#settled) return;
     this.#settled = true;
     this.#cancelTimer?.();
-    this.subscriber.settled(this, followed);
+    this.#subscriptions.settled(this, followed);
     this.#options.onOutcome(outcome, this.name);
   }
 }

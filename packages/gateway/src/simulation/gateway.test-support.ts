@@ -118,6 +118,7 @@ export function createSimulatedGateway(options: GatewayOptions): SimulatedGatewa
     maxSubscriptions: 100,
     maxPerUser: 5,
     heartbeatMs: 8_000,
+    replayBytes: 1e6,
     waitMs: 2_000,
     slowConsumerMs: 5_000,
     authenticationDeadlineMs: 5_000,
