@@ -201,3 +201,19 @@ it('operators’ tokens are signed with their own secret where there is one, bes
     issuer.close();
   }
 });
+
+describe('two gateways on one host that nobody has named', () => {
+  it('hear each other: a revocation ends the connections of both', async () => {
+    const env = { REDIS_URL: redis.url, KEY_PREFIX: 'unnamed' };
+    const [first, second] = await Promise.all([startGateway(env), startGateway(env)]);
+    gateways.push(first, second);
+    await eventually('both to be known', async () => {
+      const { nodes } = (await (await first.operate('/ws/nodes')).json()) as { nodes: unknown[] };
+      return nodes.length === 2;
+    });
+    const token = mintToken({ user_id: 'landlord-7' });
+    for (const gateway of [first, second]) await (await opened(gateway.wsUrl, { token })).next('AUTHENTICATED');
+    const outcome = await (await first.operate('/ws/revoke', { body: { user_id: 'landlord-7' } })).json();
+    expect(outcome).toMatchObject({ disconnected: 2, missing: [] });
+  });
+});

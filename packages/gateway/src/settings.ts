@@ -17,8 +17,9 @@ export const gatewaySettings = {
   KEY_PREFIX: text({ text: 'Prefix of every key in Redis', default: DEFAULT_KEY_PREFIX }),
   NODE_NAME: text({
     text: 'Unique name of this gateway: letters, digits, "_", "-", "."',
-    default: hostname(),
-    defaultText: 'the host’s name',
+    // Two on one host that shared a name would take each other's words for their own: see cluster/commands.ts.
+    default: `${hostname().slice(0, 50)}-${process.pid}`,
+    defaultText: 'the host’s name and the process’s id',
     check: (name) => (/^[\w.-]{1,64}$/.test(name) ? undefined : 'must be 1 to 64 letters, digits, "_", "-" or "."'),
   }),
   ...sessionSettings,
