@@ -37,6 +37,46 @@ describe('first frames', () => {
   });
 });
 
+describe('where all automatic joins are on', () => {
+  const everything = { automaticJoins: ['user', 'role', 'properties', 'global'] as const };
+  const own = ['user:landlord-7', 'role:manager', 'role:everyone', 'property:1', 'property:2'];
+
+  it('a manager follows the token’s properties unasked, is told so, and moves on with the next token', async () => {
+    const stage = createStage(everything);
+    const client = await stage.client({ role: 'MANAGER' });
+    await stage.clock.advance(100);
+    client.send({ type: 'GET_STATUS' });
+    const [status] = client.take().slice(-1);
+    expect(new Set(status?.subscriptions as string[])).toEqual(new Set(own));
+    stage.append('property:1');
+    await stage.clock.advance(10);
+    expect(client.types()).toEqual(['EVENT']);
+    stage.identities.set('newer', { role: 'MANAGER', properties: new Set(['2', '3']) });
+    client.send({ type: 'AUTHENTICATE', token: 'newer' });
+    const [authenticated, left] = client.take();
+    expect(authenticated?.channels).toEqual([...own.slice(0, 3), 'property:2', 'property:3']);
+    expect(left).toMatchObject({ type: 'UNSUBSCRIBED', channel: 'property:1', reason: 'forbidden' });
+    await stage.clock.advance(100);
+    for (const property of ['1', '2', '3']) stage.append(`property:${property}`);
+    await stage.clock.advance(10);
+    expect(client.types()).toEqual(['EVENT', 'EVENT']);
+  });
+
+  it.each([
+    ['HR', true],
+    ['MANAGER', false],
+    ['TENANT', false],
+  ])('%s follows `global`: %s', async (role, follows) => {
+    const stage = createStage(everything);
+    const client = await stage.client({ role });
+    await stage.clock.advance(100);
+    client.take();
+    stage.append('global');
+    await stage.clock.advance(10);
+    expect(client.types()).toEqual(follows ? ['EVENT'] : []);
+  });
+});
+
 describe('a token', () => {
   it('that is wrong three times ends the connection, and one that came along with it at once', () => {
     const stage = createStage();
