@@ -173,6 +173,37 @@ describe.each([['websocket'], ['sse']] as const)('over %s, a gateway', (transpor
     expect(after.log).toEqual(['recovered 12', 'live']);
   });
 
+  it('hands over to whoever comes next what neither of two clients on one storage has handled, wherever each stood', async () => {
+    const gateway = await start();
+    const property = newProperty();
+    const channel = `property:${property}`;
+    const items = new Map<string, string>();
+    const storage = {
+      getItem: (key: string) => items.get(key) ?? null,
+      setItem: (key: string, value: string) => void items.set(key, value),
+    };
+    const follow = async (): Promise<{ readonly client: Client; readonly seen: Seen }> => {
+      const client = open({ url: gateway.wsUrl, transport, storage });
+      const seen = watch();
+      client.subscribe(property, seen.handlers);
+      await live(seen);
+      return { client, seen };
+    };
+    const [one, two] = [await follow(), await follow()];
+    await log.append(channel, numbered(1, 3), 'HPD');
+    await Promise.all([one.seen.got(3), two.seen.got(3)]);
+    one.client.dispose();
+    await log.append(channel, numbered(4, 5), 'HPD');
+    await two.seen.got(5);
+    two.client.dispose();
+    await log.append(channel, numbered(6, 7), 'HPD');
+    const { seen } = await follow();
+    await seen.got(7);
+    expect(one.seen.numbers).toEqual(count(1, 3));
+    expect(two.seen.numbers).toEqual(count(1, 5));
+    expect(seen.numbers).toEqual(count(6, 7));
+  });
+
   it('that has no history far enough says so, and gives the present instead', async () => {
     const gateway = await start();
     const property = newProperty();

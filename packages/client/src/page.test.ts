@@ -141,9 +141,10 @@ describe('a page', () => {
       replay: 0,
       ref: (join as { ref: string }).ref,
     });
-    expect(items.size).toBe(0);
-    show(false);
+    network.socket.frame({ type: 'NOTICE', id: '7-5', channel: 'global', timestamp: 0 });
     expect(items.get('belfry:global')).toBe('7-4');
+    show(false);
+    expect(items.get('belfry:global')).toBe('7-5');
   });
 
   it('is not listened to after the client was disposed of', async () => {

@@ -4,8 +4,9 @@ import { type Clock, createTimer } from './clock.js';
 import { type Report, wrap } from './errors.js';
 
 /**
- * Writing per event would cost a disk access each; what a crash within this time loses is only that so many events are
- * handed over again.
+ * Writing per event would cost a disk access each. A channel's first position is written at once: without any, what
+ * happens before the next visit would be missed in silence. What a crash within this time loses later is only that so
+ * many events are handed over again.
  */
 const WRITE_MS = 1_000;
 const PREFIX = 'belfry:';
@@ -19,22 +20,26 @@ export interface Positions {
 
 export function createPositions(storage: ClientOptions['storage'], clock: Clock, report: Report): Positions {
   const unwritten = new Map<string, string>();
+  const begun = new Set<string>();
   const timer = createTimer(clock);
 
   const fail = (cause: unknown): void => report(wrap('storage', cause));
 
-  /** Storage can be full, forbidden or gone: then positions live as long as the page. */
+  /** Storage can be full, forbidden or gone: then positions live as long as the page. @returns what it threw */
+  const write = (channel: string, id: string): unknown => {
+    try {
+      storage?.setItem(PREFIX + channel, id);
+      unwritten.delete(channel);
+    } catch (cause) {
+      return cause;
+    }
+    return undefined;
+  };
+
   const flush = (): void => {
     timer.stop();
     let failed: unknown;
-    for (const [channel, id] of unwritten) {
-      try {
-        storage?.setItem(PREFIX + channel, id);
-        unwritten.delete(channel);
-      } catch (cause) {
-        failed = cause;
-      }
-    }
+    for (const [channel, id] of unwritten) failed = write(channel, id) ?? failed;
     if (failed) fail(failed);
   };
 
@@ -50,6 +55,8 @@ export function createPositions(storage: ClientOptions['storage'], clock: Clock,
       if (!storage) return;
       unwritten.set(channel, id);
       if (!timer.running) timer.start(WRITE_MS, flush);
+      // What fails now is reported by the flush, with all that fails then.
+      if (begun.size < begun.add(channel).size) write(channel, id);
     },
     flush,
   };

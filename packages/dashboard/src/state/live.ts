@@ -55,7 +55,6 @@ export interface LiveParts {
 
 /** Ten pictures a second are more than anybody reads. */
 const SHOW_EVERY_MS = 100;
-const SAVE_EVERY_MS = 5_000;
 /** Of a channel that is followed for the first time. */
 const FIRST_EVENTS = 10;
 const MINUTE_MS = 60_000;
@@ -87,7 +86,8 @@ export function createLive({ client, now, properties, saved }: LiveParts): Live 
   let untold: Activity[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let shownAt = 0;
-  let savedAt = now();
+  /** There is activity that the browser does not keep yet. */
+  let unsaved = false;
 
   function later(): void {
     timer ??= setTimeout(apply, Math.max(0, SHOW_EVERY_MS - (now() - shownAt)));
@@ -119,7 +119,6 @@ export function createLive({ client, now, properties, saved }: LiveParts): Live 
       }));
     }
     if (!paused) show();
-    if (shownAt - savedAt > SAVE_EVERY_MS) save();
   }
 
   function show(): void {
@@ -129,9 +128,12 @@ export function createLive({ client, now, properties, saved }: LiveParts): Live 
     if (news.length > 0) for (const listener of listeners) listener(news);
   }
 
+  /** With what other tabs have kept, and what is not shown yet: positions move past it. */
   function save(): void {
-    savedAt = now();
-    saved.write('activity', current.activity);
+    if (!unsaved) return;
+    unsaved = false;
+    const others = saved.read<readonly Activity[]>('activity', []);
+    saved.write('activity', merge(merge(others, current.activity).list, incoming).list);
   }
 
   const propertyNow = (id: string): Property => changed.get(id) ?? current.properties.get(id) ?? newProperty(id);
@@ -143,6 +145,7 @@ export function createLive({ client, now, properties, saved }: LiveParts): Live 
 
   function note(event: EventMessage, origin: Origin): void {
     incoming.push(activityOf(event, origin));
+    unsaved = true;
     later();
   }
 
@@ -219,6 +222,7 @@ export function createLive({ client, now, properties, saved }: LiveParts): Live 
   }
 
   const ends = [
+    saved.beforePositions(save),
     client.on('status', () => status.set((was) => ({ ...was, connection: client.state }))),
     client.on('gap', ({ cause }) => {
       if (cause !== 'hole') status.set((was) => ({ ...was, incomplete: true }));
