@@ -48,9 +48,9 @@ export function verdict({ publisher, together, twice }: AppendResult): string {
     `Redis runs scripts one after the other on one core. The append script alone, with nothing read, checked or relayed, takes ` +
     `${microseconds(together)} of it for an event on its channel: ${rate(ceiling)} events a second are the most that one ` +
     `Redis takes on this machine, whatever publishes. Every change of a property stands on \`global\` as well, which makes that ` +
-    `${microseconds(twice)} and ${rate(twice.perSecond / twice.redis)}. The publisher reaches ` +
-    `${share(publisher.perSecond / twice.perSecond)} of what the bare script reaches with both. More than that takes more ` +
-    `cores for Redis: on a Cluster channels spread over its masters.`
+    `${microseconds(twice)} and ${rate(twice.perSecond / twice.redis)}. The publisher, which has Redis tell it what was known ` +
+    `before as well, reached ${rate(publisher.perSecond)} with Redis busy for ${share(publisher.redis)} of the time. More than ` +
+    `these bounds takes more cores for Redis: on a Cluster channels spread over its masters.`
   );
 }
 
