@@ -30,7 +30,7 @@ export function reasons(broken: readonly string[], metrics: Values, settings: Se
     [`unexpected_closes: count<=${settings.closes}`]: () =>
       `Connections were lost: ${count('unexpected_closes')}; --closes allows ${number(settings.closes)}.`,
     [`resyncs: count<=${settings.resyncs}`]: () =>
-      `Clients got the state instead of what they had missed: ${count('resyncs')} times; ` +
+      `How often clients got the state instead of what they had missed: ${count('resyncs')}; ` +
       `--resyncs allows ${number(settings.resyncs)}.`,
   };
   return broken.map((threshold) => sentences[threshold]?.() ?? `${threshold} did not hold.`);

@@ -14,10 +14,9 @@ function seeded(seed: number): () => number {
   };
 }
 
-function planOf(name: ScenarioName, connections = 500) {
-  const timeline = SCENARIOS[name].timeline(
-    readSettings(name, (option) => (option === 'connections' ? `${connections}` : '')),
-  );
+function planOf(name: ScenarioName, connections = 500, more: Readonly<Record<string, string>> = {}) {
+  const given: Readonly<Record<string, string>> = { connections: `${connections}`, ...more };
+  const timeline = SCENARIOS[name].timeline(readSettings(name, (option) => given[option]));
   const random = seeded(7);
   const seats = Array.from({ length: connections }, (_, seat) => timeline.steps(seat, random));
   const presentAt = (ms: number) => seats.filter((steps) => isPresent(steps.filter(({ atMs }) => atMs <= ms))).length;
@@ -74,6 +73,12 @@ describe('the timelines', () => {
     expect(presentAt((after?.fromMs ?? 0) - 1)).toBe(500);
     expect(presentAt(timeline.quietMs)).toBe(50);
     expect((during?.rate ?? 0) / (before?.rate ?? 1)).toBe(5);
+  });
+
+  it('spike: nobody goes before coming, however short it is', () => {
+    const { seats, presentAt, timeline } = planOf('spike', 500, { duration: '6' });
+    for (const [join, leave] of seats) expect(leave?.atMs ?? timeline.quietMs).toBeGreaterThan(join?.atMs ?? 0);
+    expect(presentAt(timeline.quietMs)).toBe(50);
   });
 
   it('churn: as many go and come as was asked for', () => {

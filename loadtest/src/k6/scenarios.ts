@@ -46,8 +46,8 @@ interface Scenario {
   timeline(extent: Extent): Timeline;
 }
 
-/** For what was published last, and for seats on their way back. */
-const GRACE_MS = 10_000;
+/** For what was published last, on a machine that is behind. Seats that have got it do not wait. */
+const GRACE_MS = 30_000;
 
 const rampedJoin = (seat: number, { connections, ramp }: Extent): Step => ({
   atMs: Math.round((seat / connections) * ramp * 1_000),
@@ -119,6 +119,7 @@ function spike(extent: Extent): Timeline {
   const base = Math.max(1, Math.round(extent.connections * SPIKE_BASE));
   const ramped = { ...extent, connections: base };
   const third = (extent.duration * 1_000) / 3;
+  const arriveMs = Math.min(SPIKE_ARRIVE_MS, third / 2);
   return {
     ...play(extent, (fromMs) => [
       { fromMs, rate: extent.rate },
@@ -129,8 +130,8 @@ function spike(extent: Extent): Timeline {
       if (seat < base) return [rampedJoin(seat, ramped)];
       const fromMs = (extent.ramp + extent.settle) * 1_000 + third;
       return [
-        { atMs: fromMs + random() * SPIKE_ARRIVE_MS, does: 'join' },
-        { atMs: fromMs + third + random() * SPIKE_ARRIVE_MS, does: 'leave' },
+        { atMs: fromMs + random() * arriveMs, does: 'join' },
+        { atMs: fromMs + third + random() * arriveMs, does: 'leave' },
       ];
     },
   };

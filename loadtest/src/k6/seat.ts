@@ -138,10 +138,13 @@ export function takeSeat(options: SeatOptions): void {
     ws?.close();
   }
 
-  function take({ does }: Step): void {
+  function take(step: Step): void {
     if (over) return;
+    const { does } = step;
     if (does === 'drop' || does === 'leave') {
       disconnect();
+      // There is nothing left to wait for.
+      if (does === 'leave' && step === options.steps.at(-1)) finish();
       return;
     }
     if (does === 'return') metrics.returns.add(1);

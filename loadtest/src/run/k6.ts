@@ -19,7 +19,7 @@ function garbage(): Record<string, string> {
   return { GOGC: 'off', GOMEMLIMIT: `${Math.round(bytes)}` };
 }
 
-const MOST_MEMORY = 8 * 2 ** 30;
+const MOST_MEMORY = 12 * 2 ** 30;
 
 /** What `main.ts` reads. */
 export function environmentOf(settings: Settings): Record<string, string> {
