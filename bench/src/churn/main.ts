@@ -9,6 +9,14 @@ import { residentBytes } from '../machine/usage.js';
 import { onStage } from '../workloads/stage.js';
 import { slopeOf } from './slope.js';
 
+const SAMPLE_MS = 2_000;
+/** Caches fill, code is compiled, and every user comes for the first time: what comes before is not counted. */
+const WARM_UP_SHARE = 1 / 3;
+const WARM_UP_SECONDS = 100;
+const COUNTED_SECONDS = 60;
+/** Of a slope in MB an hour: what the collector's own rhythm leaves in a run of minutes. */
+const LEVEL_BYTES_PER_CONNECT = 20;
+
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '15' },
@@ -25,14 +33,14 @@ const wanted = (name: keyof typeof values): number => {
   return number;
 };
 const seconds = values.seconds === undefined ? wanted('minutes') * 60 : wanted('seconds');
+if (seconds < WARM_UP_SECONDS + COUNTED_SECONDS) {
+  throw new Error(
+    `less than ${WARM_UP_SECONDS + COUNTED_SECONDS} s say nothing: caches fill and code is compiled at first`,
+  );
+}
+const warmUp = Math.max(seconds * WARM_UP_SHARE, WARM_UP_SECONDS);
 const rate = wanted('rate');
 const alive = wanted('alive');
-
-const SAMPLE_MS = 2_000;
-/** Caches fill and code is compiled: what comes before is not counted. */
-const WARM_UP_SHARE = 1 / 3;
-/** Of a slope in MB an hour: what the collector's own rhythm leaves in a run of minutes. */
-const LEVEL_BYTES_PER_CONNECT = 20;
 
 leaveFirstCore();
 const failed = await onStage('belfry', async (stage) => {
@@ -48,11 +56,11 @@ const failed = await onStage('belfry', async (stage) => {
       console.log(`${Math.round(sample.seconds)} s  ${(sample.bytes / 2 ** 20).toFixed(1)} MB`);
     }
   }
-  const counted = samples.slice(Math.floor(samples.length * WARM_UP_SHARE));
+  const counted = samples.filter((sample) => sample.seconds > warmUp);
   const bytesPerSecond = slopeOf(counted.map(({ bytes, seconds }) => [seconds, bytes]));
   console.log(
     `slope ${((bytesPerSecond * 3600) / 2 ** 20).toFixed(1)} MB an hour, ${(bytesPerSecond / rate).toFixed(1)} bytes a ` +
-      `connect, over the last ${Math.round(seconds * (1 - WARM_UP_SHARE))} s of ${rate} connects a second`,
+      `connect, over the last ${Math.round(seconds - warmUp)} s of ${rate} connects a second`,
   );
   const level = bytesPerSecond / rate <= LEVEL_BYTES_PER_CONNECT;
   console.log(level ? 'level: memory does not grow with those who come and go' : 'not level');
