@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { judge } from '../scripts/audit.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 
 interface Locked {
@@ -62,6 +63,35 @@ it('every licence is one of those that are allowed', () => {
   expect(others.map(([path, { license }]) => `${path}: ${license}`)).toEqual([]);
   expect(allowed('GPL-3.0')).toBe(false);
   expect(allowed('MIT AND GPL-2.0')).toBe(false);
+});
+
+it('a known weakness fails the check if it is grave; where the registry does not answer, nothing was checked', () => {
+  const answer = (...severities: string[]) => ({
+    metadata: {},
+    vulnerabilities: Object.fromEntries(severities.map((severity, n) => [`p${n}`, { severity, range: '<2' }])),
+  });
+  const judged = (what: unknown) => judge(typeof what === 'string' ? what : JSON.stringify(what));
+  expect(judged(answer('low', 'critical'))).toMatchObject({ checked: true, failed: true });
+  expect(judged(answer('moderate'))).toEqual({ checked: true, failed: false, lines: ['moderate: p0 <2'] });
+  expect(judged(answer())).toEqual({ checked: true, failed: false, lines: ['no known weaknesses'] });
+  for (const none of ['', '<html>', { message: '405 Method Not Allowed' }]) {
+    expect(judged(none)).toMatchObject({
+      checked: false,
+      failed: false,
+      lines: [expect.stringMatching(/NOT CHECKED/)],
+    });
+  }
+});
+
+it('the list of what runs in production can be printed', { timeout: 60_000 }, () => {
+  const list = JSON.parse(execFileSync('npm', ['run', '--silent', 'sbom'], { cwd: ROOT, encoding: 'utf8' })) as {
+    bomFormat: string;
+    components: { name: string; version: string }[];
+  };
+  expect(list.bomFormat).toBe('CycloneDX');
+  expect(list.components.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['uWebSockets.js', 'ioredis', 'bullmq']),
+  );
 });
 
 describe('the addon', () => {

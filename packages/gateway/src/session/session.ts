@@ -45,7 +45,7 @@ const MAX_WRONG_TOKENS = 3;
 /** Messages over the rate limit, in a row, after which a connection is closed. */
 const MAX_OVER_LIMIT = 50;
 /** Frames of whatever kind from somebody of whom no token is known yet, nor being checked. */
-const MAX_STRANGERS_FRAMES = 20;
+const MAX_STRANGERS_FRAMES = 12;
 /** What a client that is too slow gets to read what it was sent before, and its close frame. */
 const POISONED_MS = 3_000;
 const CHANNELS_PER_TOKEN = 50;

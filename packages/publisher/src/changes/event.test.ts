@@ -44,6 +44,15 @@ describe('an event of a service', () => {
     expect(parseEvent(input)).toEqual({ error: expect.stringMatching(error) });
   });
 
+  it('is nested sixty-four levels deep at most', () => {
+    const nested = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
+    expect(parseEvent({ channel: 'user:1', type: 'a', data: nested(63) })).toHaveProperty('event');
+    for (const levels of [66, 5_000]) {
+      const input = { channel: 'user:1', type: 'a', data: nested(levels) };
+      expect(parseEvent(input)).toEqual({ error: expect.stringMatching(/deeper/) });
+    }
+  });
+
   it('replaces what has the same key; on a board, what has the same type', () => {
     expect(snapshotKeyOf({ channel: 'user:1', type: 'kpi:update', key: 'kpi' })).toBe('event:kpi');
     expect(snapshotKeyOf({ channel: 'user:1', type: 'kpi:update' })).toBeUndefined();
