@@ -170,13 +170,15 @@ describe.skipIf(!kubectl)('the overlays (need kubectl)', () => {
       const scripts = readdirSync(LOAD_SCRIPTS).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
       expect(Object.keys(data).sort()).toEqual(scripts.sort());
       expect(data[spec.script.configMap.file]).toContain('export function handleSummary');
-      // What k6 would say to these settings, it says when it is too late.
+      // What k6 would say to these settings, it says when it is too late. GO…: of the language that it is written in.
       const given = Object.fromEntries(
         spec.runner.env.map(({ name, value }: { name: string; value: string }) => [name, value]),
       );
       expect(readLoadSettings(given.LOAD_SCENARIO, (_, { env }) => given[env]).connections).toBe(10_000);
       const known = new Set(Object.values(OPTIONS).flatMap(({ env }) => [env, `${env}_FILE`]));
-      expect(Object.keys(given).filter((name) => !/^(K6_|LOAD_SCENARIO)/.test(name) && !known.has(name))).toEqual([]);
+      expect(Object.keys(given).filter((name) => !/^(K6_|GO|LOAD_SCENARIO)/.test(name) && !known.has(name))).toEqual(
+        [],
+      );
 
       const broken = JSON.parse(JSON.stringify(get(objects, 'TestRun', 'load-test')));
       broken.spec.runner.enableServiceLinks = false;
