@@ -135,8 +135,10 @@ export class Channel implements HubChannel {
     this.#onTopic = false;
   }
 
-  #follow(subscriber: Subscriber): void {
+  #follow(joining: Subscriber): void {
     this.followers += 1;
+    const subscriber = joining.follower ? joining.follower() : joining;
+    if (!subscriber) return;
     if (!this.#onTopic && this.#listed.length === MAX_LISTED) this.#putOnTopic();
     if (this.#onTopic) subscriber.follow(this.name);
     else if (this.#listed === NO_LISTENERS) this.#listed = [subscriber];

@@ -49,6 +49,9 @@ export class PacedReplay implements Subscriber {
   follow(channel: string): void {
     if (!this.#full) this.#to.follow(channel);
   }
+  follower(): Subscriber | undefined {
+    return this.#full ? undefined : this.#to;
+  }
 
   /** Meanwhile the log has lost what comes next. */
   #announceGap(frame: Frame): void {
