@@ -59,6 +59,7 @@ function createFollower(now: () => number, board: () => Board) {
   let following: HubChannel | undefined;
   const request: JoinRequest = {
     subscriber,
+    replay: undefined,
     after: undefined,
     rewind: undefined,
     ref: undefined,

@@ -177,6 +177,7 @@ export function createStage(options: StageOptions = {}): Stage {
             together: (block) => block(),
             bufferedBytes: 0,
           },
+          replay: undefined,
           after,
           rewind,
           ref,

@@ -135,10 +135,8 @@ export class Channel implements HubChannel {
     this.#onTopic = false;
   }
 
-  #follow(joining: Subscriber): void {
+  #follow(subscriber: Subscriber): void {
     this.followers += 1;
-    const subscriber = joining.follower ? joining.follower() : joining;
-    if (!subscriber) return;
     if (!this.#onTopic && this.#listed.length === MAX_LISTED) this.#putOnTopic();
     if (this.#onTopic) subscriber.follow(this.name);
     else if (this.#listed === NO_LISTENERS) this.#listed = [subscriber];
@@ -413,9 +411,11 @@ export class Channel implements HubChannel {
         const replay = state === undefined ? frames.length : 0;
         subscriber.send(subscribedFrame(this.name, at, replay, recovered, request.ref));
       }
-      if (state !== undefined) subscriber.send(state);
-      for (const frame of frames) subscriber.send(frame);
-      this.#follow(subscriber);
+      const replay = request.replay ?? subscriber;
+      if (state !== undefined) replay.send(state);
+      for (const frame of frames) replay.send(frame);
+      if (request.replay?.stopped) this.followers += 1;
+      else this.#follow(subscriber);
       request.onJoined(this, frames.length);
     };
     // A single frame leaves in one piece anyway.

@@ -1,6 +1,6 @@
 /** What the hub and sessions know of a channel, whatever its kind: `Channel`, for streams of events, or `Board`. */
 import type { Position, Ref } from '@belfry/shared/protocol';
-import type { Subscriber } from './subscriber.js';
+import type { Frame, Subscriber } from './subscriber.js';
 
 export type ChannelState = 'opening' | 'live' | 'repairing' | 'closed';
 
@@ -28,8 +28,17 @@ export interface HubChannel {
   drained(subscriber: Subscriber): void;
 }
 
+/** What a subscriber is sent of the past goes through this, which may stop where there is no room for more. */
+export interface Replay {
+  send(frame: Frame): void;
+  /** Something was left out: the subscriber does not follow the channel's topic before it has joined again behind it. */
+  readonly stopped: boolean;
+}
+
 export interface JoinRequest {
   readonly subscriber: Subscriber;
+  /** Undefined where the subscriber is sent everything. */
+  readonly replay: Replay | undefined;
   readonly after: Position | undefined;
   /** The last n events. */
   readonly rewind: number | undefined;

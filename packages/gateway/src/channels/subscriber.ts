@@ -12,8 +12,6 @@ export interface Subscriber {
   follow(channel: string): void;
   /** Bytes that wait for the client to read. */
   readonly bufferedBytes: number;
-  /** For who only joins for another: that one, who will leave; undefined while it is not to follow yet. */
-  follower?(): Subscriber | undefined;
 }
 
 /** Publishes to everybody who follows a channel. */

@@ -6,9 +6,10 @@
 import { type Position, parsePosition } from '@belfry/shared/protocol';
 import { positionInFrame } from '../channels/event-position.js';
 import { resyncFrame } from '../channels/frames.js';
+import type { Replay } from '../channels/hub-channel.js';
 import type { Frame, Subscriber } from '../channels/subscriber.js';
 
-export class PacedReplay implements Subscriber {
+export class PacedReplay implements Replay {
   readonly #to: Subscriber;
   readonly #name: string;
   readonly #maxBytes: number;
@@ -24,12 +25,12 @@ export class PacedReplay implements Subscriber {
     this.#continued = continued;
   }
 
+  get stopped(): boolean {
+    return this.#full;
+  }
   /** Where to go on; undefined where everything was sent. */
   get stoppedAt(): Position | undefined {
     return this.#full ? this.#last : undefined;
-  }
-  get bufferedBytes(): number {
-    return this.#to.bufferedBytes;
   }
 
   send(frame: Frame): void {
@@ -42,15 +43,6 @@ export class PacedReplay implements Subscriber {
     if (this.#continued) this.#announceGap(frame);
     this.#to.send(frame);
     this.#last = positionOf(frame) ?? this.#last;
-  }
-  together(block: () => void): void {
-    this.#to.together(block);
-  }
-  follow(channel: string): void {
-    if (!this.#full) this.#to.follow(channel);
-  }
-  follower(): Subscriber | undefined {
-    return this.#full ? undefined : this.#to;
   }
 
   /** Meanwhile the log has lost what comes next. */

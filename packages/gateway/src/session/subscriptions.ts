@@ -212,9 +212,9 @@ function without<T>(list: readonly T[], item: T): readonly T[] {
 /** One channel being joined. A class, not closures: ten thousand clients that come back make a hundred thousand of these. */
 class Joining implements JoinRequest {
   readonly name: string;
-  readonly subscriber: Subscriptions | PacedReplay;
+  readonly subscriber: Subscriptions;
+  readonly replay: PacedReplay | undefined;
   readonly after: Position | undefined;
-  readonly #subscriptions: Subscriptions;
   readonly #options: JoinOptions;
   readonly #parts: JoinParts;
   #settled = false;
@@ -223,19 +223,19 @@ class Joining implements JoinRequest {
 
   constructor(
     name: string,
-    subscriptions: Subscriptions,
+    subscriber: Subscriptions,
     after: Position | undefined,
     options: JoinOptions,
     parts: JoinParts,
   ) {
     this.name = name;
-    this.#subscriptions = subscriptions;
+    this.subscriber = subscriber;
     this.#parts = parts;
     // Who has no past is replayed nothing; boards leave out by themselves what a slow client has no room for.
     const replays = (after !== undefined || options.rewind !== undefined) && !isBoard(name);
-    this.subscriber = replays
-      ? new PacedReplay(subscriptions, name, parts.replayBytes, options.continued ?? false)
-      : subscriptions;
+    this.replay = replays
+      ? new PacedReplay(subscriber, name, parts.replayBytes, options.continued ?? false)
+      : undefined;
     this.after = after;
     this.#options = options;
   }
@@ -258,9 +258,10 @@ class Joining implements JoinRequest {
 
   onJoined(followed: HubChannel, replayed: number): void {
     if (replayed > 0) this.#options.onReplayed?.(replayed);
+    const stoppedAt = this.replay?.stoppedAt;
+    // Before the outcome is told: what waits behind the command may be what leaves the channel again.
+    if (stoppedAt) this.subscriber.stopped(this.name, stoppedAt, this.#parts);
     this.#settle('joined', followed);
-    const stoppedAt = this.subscriber instanceof PacedReplay ? this.subscriber.stoppedAt : undefined;
-    if (stoppedAt) this.#subscriptions.stopped(this.name, stoppedAt, this.#parts);
   }
 
   giveUp(outcome: JoinOutcome): void {
@@ -271,7 +272,7 @@ class Joining implements JoinRequest {
     if (this.#settled) return;
     this.#settled = true;
     this.#cancelTimer?.();
-    this.#subscriptions.settled(this, followed);
+    this.subscriber.settled(this, followed);
     this.#options.onOutcome(outcome, this.name);
   }
 }

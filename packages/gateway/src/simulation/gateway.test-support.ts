@@ -118,7 +118,7 @@ export function createSimulatedGateway(options: GatewayOptions): SimulatedGatewa
     maxSubscriptions: 100,
     maxPerUser: 5,
     heartbeatMs: 8_000,
-    replayBytes: 1e6,
+    replayBytes: MAX_BUFFERED / 8,
     waitMs: 2_000,
     slowConsumerMs: 5_000,
     authenticationDeadlineMs: 5_000,
@@ -153,6 +153,7 @@ export function createSimulatedGateway(options: GatewayOptions): SimulatedGatewa
         {
           onText: (text) => session?.receive(text),
           onDropped: () => session?.poison(),
+          onDrained: () => session?.drained(),
           onClosed: () => {
             wires.delete(wire);
             closedEarly = true;

@@ -25,6 +25,7 @@ export interface ServerEnd {
   onText(text: string): void;
   /** A published frame was dropped. */
   onDropped(): void;
+  onDrained(): void;
   onClosed(code: number): void;
 }
 
@@ -157,6 +158,7 @@ export function createWire(options: WireOptions, client: ClientEnd, server: Serv
       for (const run of waiting) down.put(run);
       waiting = [];
       waitingBytes = 0;
+      if (serverOpen) server.onDrained();
     },
     cut() {
       broken = true;
