@@ -1,8 +1,12 @@
 // @ts-check
-/** One attacker, as hard as one process can: `node hostile-attack.mjs <attack> <port>`. Ended by its parent. */
-import { connect } from 'node:net';
+/**
+ * One attacker, as hard as one process can: `node hostile-attack.mjs <attack> <port>`. With `sink` in place of the port it
+ * does the same to a server of its own, in the same process. Ended by its parent.
+ */
+import { connect, createServer } from 'node:net';
 
-const [attack = '', port = '0'] = process.argv.slice(2);
+const [attack = '', target = ''] = process.argv.slice(2);
+let port = Number(target);
 const address = () => `127.0.${1 + Math.floor(Math.random() * 200)}.${1 + Math.floor(Math.random() * 200)}`;
 const UPGRADE = (/** @type {string} */ more = '') =>
   `GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${more}\r\n`;
@@ -14,7 +18,7 @@ const many = (/** @type {Buffer} */ bytes, count = 200) => Buffer.concat(Array(c
 
 /** @param {string} first @param {Buffer} [again] written whenever there is room @param {boolean} [reads] */
 function hold(first, again, reads = true) {
-  const socket = connect({ host: '127.0.0.1', port: Number(port), localAddress: address() });
+  const socket = connect({ host: '127.0.0.1', port, localAddress: address() });
   socket.on('error', () => undefined);
   socket.once('connect', () => {
     socket.write(first);
@@ -30,7 +34,7 @@ function hold(first, again, reads = true) {
 /** Comes and goes. @param {string} text @param {number} lanes */
 function churn(text, lanes) {
   const once = () => {
-    const socket = connect({ host: '127.0.0.1', port: Number(port), localAddress: address() });
+    const socket = connect({ host: '127.0.0.1', port, localAddress: address() });
     socket.on('error', () => undefined);
     socket.once('connect', () => socket.write(text));
     socket.once('data', () => socket.destroy());
@@ -51,4 +55,17 @@ export const ATTACKS = {
   'never reads': () => Array.from({ length: 50 }, () => hold(UPGRADE(), many(masked(0x89, 'x'.repeat(100))), false)),
   'half requests': () => Array.from({ length: 1_000 }, () => hold('GET /ws HTTP/1.1\r\nHost: a\r\n')),
 };
+
+/** Answers once, as a gateway does, and takes whatever comes. */
+async function openSink() {
+  const sink = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+    socket.resume();
+  });
+  await new Promise((listening) => sink.listen(0, '127.0.0.1', () => listening(undefined)));
+  return /** @type {import('node:net').AddressInfo} */ (sink.address()).port;
+}
+
+if (target === 'sink') port = await openSink();
 if (attack) ATTACKS[attack]?.();

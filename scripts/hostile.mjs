@@ -3,9 +3,10 @@
  * `npm run hostile -- --clients 1000 --rounds 5 --attacks pings,"never reads"`: what honest clients notice of each attack,
  * made at full rate from one core: their p99 in quiet and under attack, and what they lost.
  *
- * Everything runs on this machine, where an attacker takes a core away from those whom it attacks. That would be measured
- * with it; so in quiet, too, a process burns a core, and attacks nobody. `--alone` leaves it out. Quiet and attack take turns,
- * and the middle one of the rounds counts: what else the machine does meanwhile is then not taken for an attack.
+ * Everything runs on this machine, where an attacker takes a core, and the kernel's time, from those whom it attacks. That
+ * would be measured with it; so in quiet, too, a process does the same, to a server of its own. `--alone` leaves it out.
+ * Quiet and attack take turns, and the middle one of the rounds counts: what else the machine does meanwhile is then not
+ * taken for an attack.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +18,7 @@ const { values } = parseArgs({
   options: {
     clients: { type: 'string', default: '1000' },
     rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '2' },
+    seconds: { type: 'string', default: '3' },
     attacks: { type: 'string' },
     alone: { type: 'boolean', default: false },
   },
@@ -119,8 +120,9 @@ async function calm(quietMs) {
   return (performance.now() - began) / 1_000;
 }
 
-/** A process that takes a core and attacks nobody. */
-const burn = () => spawnOwned(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
+/** @param {string} attack @param {string} target the gateway's port, or `sink` */
+const attackOn = (attack, target) =>
+  spawnOwned(process.execPath, [join(ROOT, 'scripts/hostile-attack.mjs'), attack, target], { stdio: 'ignore' });
 
 console.log(
   `${count} honest clients; ms; s until calm again\n${'attack'.padEnd(26)} quiet p99   p99   ratio   lost   closed   calm`,
@@ -143,9 +145,8 @@ for (const attack of chosen) {
   const rounds = [];
   let calmAfter = 0;
   for (let n = 0; n < Number(values.rounds); n += 1) {
-    const quiet = await beside(values.alone ? undefined : burn());
-    const arguments_ = [join(ROOT, 'scripts/hostile-attack.mjs'), attack, String(gateway.port)];
-    const under = await beside(spawnOwned(process.execPath, arguments_, { stdio: 'ignore' }));
+    const quiet = await beside(values.alone ? undefined : attackOn(attack, 'sink'));
+    const under = await beside(attackOn(attack, String(gateway.port)));
     rounds.push({ quiet, under });
     calmAfter = Math.max(calmAfter, await calm(quiet.p99));
   }

@@ -29,7 +29,8 @@ export function describeMachine(): MachineDescription {
     processor: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
+    // Without what whoever built it calls it.
+    kernel: release().replace(/-.*/, ''),
     versions,
   };
 }
