@@ -1,6 +1,7 @@
 /** The canary finds what clients would suffer, and nothing else: silence, disorder, delays; not breaks that it was told of. */
+
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import {
   startGateway,
@@ -13,6 +14,7 @@ import {
 } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { freePort } from '../scripts/free-port.mjs';
 
 const SCRIPT = fileURLToPath(new URL('../deploy/canary/dist/main.js', import.meta.url));
 const CHANNEL = 'user:belfry-canary';
@@ -46,15 +48,6 @@ async function startCanary(gatewayUrl: string): Promise<TestProcess> {
   });
   started.push(canary);
   return canary;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** The value of one series; 0 where there is none. */

@@ -3,9 +3,7 @@
  * What is changed in those files is what only a container has: paths, ports, names of other containers.
  */
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -23,6 +21,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { nginx } from '../deploy/verify/tools.mjs';
+import { freePorts } from '../scripts/free-port.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 import { hasChromium, launchBrowser } from './dashboard-stage.ts';
 import { type OutsideProgram, startOutside } from './outside-tools.ts';
@@ -39,14 +38,6 @@ let front: OutsideProgram;
 let folder: string;
 let everybody: string;
 let operators: string;
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((each) => once(each, 'listening')));
-  const ports = servers.map((each) => (each.address() as AddressInfo).port);
-  await Promise.all(servers.map((each) => once(each.close(), 'close')));
-  return ports;
-}
 
 const portOf = (url: string) => new URL(url).port;
 

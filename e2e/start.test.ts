@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { connect, eventually, within } from '@belfry/testkit';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isFree } from '../scripts/free-port.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Includes a look at the build, which may have to be made. */
@@ -170,12 +171,4 @@ async function freePairs(count: number): Promise<number[]> {
     if ((await isFree(port)) && (await isFree(port + 1))) found.push(port);
   }
   return found;
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { fileFor, serveDashboard } from './dashboard.mjs';
-import { freePort } from './redis.mjs';
+import { freePort } from './free-port.mjs';
 
 const parent = mkdtempSync(join(tmpdir(), 'belfry-dashboard-'));
 const folder = join(parent, 'dist');

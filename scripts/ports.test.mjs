@@ -1,8 +1,8 @@
 /** A port that cannot be had is said in one sentence that names the variable to change. */
 import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
+import { freePort } from './free-port.mjs';
 import { checkPorts, readPorts } from './ports.mjs';
-import { freePort } from './redis.mjs';
 
 it('gives the second gateway the next port', () => {
   const ports = readPorts({ WEBSOCKET_PORT: '1000', OPERATOR_PORT: '2000' });

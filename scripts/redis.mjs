@@ -4,7 +4,7 @@
  * address, with a folder of its own and nothing kept on disk unless asked for. Where there is no redis-server it is
  * installed, if that is possible without a question; where REDIS_URL is set, `npm start` uses that one.
  */
-import { createServer } from 'node:net';
+import { freePort } from './free-port.mjs';
 import { ownFolder, run, spawnOwned, stopProcess } from './processes.mjs';
 import { Interrupted, SetupError, say } from './steps.mjs';
 import { installCommand, installProgram, REDIS } from './system-package.mjs';
@@ -89,20 +89,6 @@ export async function checkRedisUrl(url) {
   }
 }
 
-/** A port of the loopback address that was free a moment ago.
- * @returns {Promise<number>}
- */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 /**
  * @typedef {object} RedisOptions
  * @property {number} [port] default: a free one
@@ -131,7 +117,7 @@ export async function startRedis(options = {}) {
     try {
       return await startOnce(options.port ?? (await freePort()), options);
     } catch (error) {
-      // Somebody else may have taken the free port in between.
+      // Somebody else may have been told the same free port.
       const taken = /in use/i.test(/** @type {Error} */ (error).message);
       if (!taken || options.port !== undefined || attempt === START_ATTEMPTS) throw error;
     }

@@ -15,6 +15,7 @@ import {
 } from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { freePort } from '../../scripts/free-port.mjs';
 import { type Certificates, makeCertificates } from './certificates.js';
 
 const folder = ownFolder('tls');
@@ -30,7 +31,7 @@ beforeAll(async () => {
   right = makeCertificates(folder.path);
   other = makeCertificates(folder.path, 'other');
   // The port without TLS stays for the test's own connections.
-  const tlsPort = 20_000 + Math.floor(Math.random() * 20_000);
+  const tlsPort = await freePort();
   const tls = ['--tls-port', `${tlsPort}`, '--tls-cert-file', right.cert, '--tls-key-file', right.key];
   redis = await startRedis({ args: [...tls, '--tls-ca-cert-file', right.ca, '--tls-auth-clients', 'optional'] });
   redisUrl = `rediss://127.0.0.1:${tlsPort}/0`;

@@ -1,6 +1,6 @@
 /** A Redis Cluster for tests: three masters with a replica each, formed by hand as that takes a second, not ten. */
 import { Cluster, type ClusterOptions, type Redis } from 'ioredis';
-import { freePort } from '../../scripts/redis.mjs';
+import { freePort } from '../../scripts/free-port.mjs';
 import { eventually } from './deadline.js';
 import { REPLICATION_ARGS, readInfo, replicaInSync, startRedis, type TestRedis } from './redis.js';
 

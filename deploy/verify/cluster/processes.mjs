@@ -7,12 +7,12 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { freePorts } from '../../../scripts/free-port.mjs';
 import { CACHE, findTool } from '../tools.mjs';
 
 const run = promisify(execFile);
@@ -37,15 +37,6 @@ export async function buildControlPlane() {
   return CONTROL_PLANE;
 }
 
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /**
  * @typedef {{
  *   kubeconfig: string,
@@ -63,7 +54,7 @@ export async function startControlPlane() {
   const kubectlPath = findTool('kubectl');
   if (!kwok || !kubectlPath) throw new Error(`${kwok ? 'kubectl' : 'kwok'} is missing: node deploy/verify/tools.mjs`);
   const folder = mkdtempSync(join(tmpdir(), 'belfry-cluster-'));
-  const [etcd, peer, api, scheduler, controllers] = await Promise.all([1, 2, 3, 4, 5].map(freePort));
+  const [etcd, peer, api, scheduler, controllers] = await freePorts(5);
   const token = `operator-${process.pid}-${Math.random().toString(36).slice(2)}`;
   const url = `https://127.0.0.1:${api}`;
   const kubeconfig = join(folder, 'kubeconfig');
