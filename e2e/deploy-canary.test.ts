@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import {
+  freePort,
   startGateway,
   startProcess,
   startPublisher,
@@ -14,7 +15,6 @@ import {
 } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { freePort } from '../scripts/free-port.mjs';
 
 const SCRIPT = fileURLToPath(new URL('../deploy/canary/dist/main.js', import.meta.url));
 const CHANNEL = 'user:belfry-canary';

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   connect,
+  freePorts,
   mintOperatorToken,
   mintToken,
   startGateway,
@@ -21,7 +22,6 @@ import {
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { nginx } from '../deploy/verify/tools.mjs';
-import { freePorts } from '../scripts/free-port.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 import { hasChromium, launchBrowser } from './dashboard-stage.ts';
 import { type OutsideProgram, startOutside } from './outside-tools.ts';

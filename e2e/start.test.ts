@@ -9,10 +9,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connect, eventually, within } from '@belfry/testkit';
+import { connect, eventually, isFree, within } from '@belfry/testkit';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isFree } from '../scripts/free-port.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Includes a look at the build, which may have to be made. */

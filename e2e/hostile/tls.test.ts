@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectTls } from 'node:tls';
 import {
+  freePort,
   mintToken,
   ownFolder,
   StartFailed,
@@ -15,7 +16,6 @@ import {
 } from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from '../../scripts/free-port.mjs';
 import { type Certificates, makeCertificates } from './certificates.js';
 
 const folder = ownFolder('tls');

@@ -5,6 +5,7 @@ export * from './city.js';
 export * from './client.js';
 export * from './deadline.js';
 export * from './log.js';
+export * from './ports.js';
 export * from './processes.js';
 export * from './redis.js';
 export * from './redis-cluster.js';

@@ -1,8 +1,7 @@
 /** All the processes of a run together: Redis, the proxy, gateways, publishers. */
-import { startGateway, startPublisher, type TestProcess } from '@belfry/testkit';
+import { freePorts, startGateway, startPublisher, type TestProcess } from '@belfry/testkit';
 import { type BadNetwork, startProxy } from '../proxy/proxy.js';
 import { createNode, type Node } from './node.js';
-import { fixedPorts } from './ports.js';
 import { type RedisKind, type RedisUnderTest, startRedisUnderTest } from './redis.js';
 
 export interface ClusterOptions {
@@ -46,7 +45,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   try {
     const redis = await startRedisUnderTest(options.redis);
     stops.push(() => redis.stop());
-    const ports = await fixedPorts(options.gateways + options.publishers);
+    const ports = await freePorts(options.gateways + options.publishers);
     const gatewayPorts = ports.slice(0, options.gateways);
     const publisherPorts = ports.slice(options.gateways);
     const { port } = redis;
