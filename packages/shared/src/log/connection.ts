@@ -149,7 +149,8 @@ function open(address: RedisAddress, options: RedisOptions): Connection {
         clusterRetryStrategy: (attempt) => Math.min(2_000, 50 * attempt),
         slotsRefreshTimeout: 2_000,
         slotsRefreshInterval: 5_000,
-        retryDelayOnFailover: 100,
+        // Above 0 it sends again what was under way when a connection closed, and so perhaps a second time.
+        retryDelayOnFailover: options.autoResendUnfulfilledCommands === false ? 0 : 100,
         retryDelayOnClusterDown: 200,
       });
   }
