@@ -1,7 +1,7 @@
 import { eventually, startCluster, type TestCluster, type TestRedis } from '@belfry/testkit';
 import calculateSlot from 'cluster-key-slot';
 import type { Cluster } from 'ioredis';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { channelNames, type LinkUnderTest, openLink, topicOf, unhandledDuring } from './link.test-support.js';
 
 const CHANNELS = channelNames(600);
@@ -61,6 +61,41 @@ it('goes with slots that move to another master', async () => {
   expect(moved.length).toBeGreaterThan(20);
   await eventually('checks of what moved', () => moved.every((name) => subject.synced.has(name)));
   expect(subject.link.whole).toBe(true);
+});
+
+it('has what moved checked also where one of the channels was left meanwhile', async () => {
+  const [, channel] = CHANNELS as [string, string];
+  const from = await cluster.masterOf(topicOf(channel));
+  const to = cluster.nodes.slice(0, 3).find((node) => node !== from) as TestRedis;
+  const owned = new Set(await slotsOf(from));
+  const moved = CHANNELS.filter((name) => owned.has(calculateSlot(topicOf(name)))).slice(0, 20);
+  expect(moved).toHaveLength(20);
+  const [left] = moved as [string];
+  const commands = subject.commands as Cluster;
+  const read = commands.cluster.bind(commands) as (command: 'SLOTS') => Promise<unknown>;
+  let leaving = 0;
+  // Right behind the turn in which the link learns of the move, and before Redis has answered it.
+  const spy = vi.spyOn(commands, 'cluster').mockImplementation(async (command) => {
+    const slots = await read(command as 'SLOTS');
+    setImmediate(() => {
+      leaving += 1;
+      subject.link.unsubscribe(left);
+    });
+    return slots;
+  });
+  try {
+    subject.synced.clear();
+    await migrate(
+      moved.map((name) => calculateSlot(topicOf(name))),
+      from,
+      to,
+    );
+    await eventually('checks of what moved', () => moved.slice(1).every((name) => subject.synced.has(name)));
+    expect(leaving).toBeGreaterThan(0);
+  } finally {
+    spy.mockRestore();
+    await subject.link.subscribe(left);
+  }
 });
 
 it('stays whole when the slot of its own probe moves', async () => {

@@ -20,7 +20,7 @@ export interface LinkEvents {
 }
 
 export interface Link {
-  /** Resolves once Redis has confirmed the subscription. While Redis is away it waits; `unsubscribe` gives it up. */
+  /** Resolves once Redis has confirmed the subscription, or `unsubscribe` has given it up. While Redis is away it waits. */
   subscribe(channel: string): Promise<void>;
   unsubscribe(channel: string): void;
   /** True when every line is connected and has every channel subscribed. */
@@ -188,6 +188,8 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
     unsubscribe(channel) {
       const carrier = carriedBy.get(channel);
       if (!carriedBy.delete(channel)) return;
+      // Others that move to another master with it wait for it.
+      waiting.get(channel)?.resolve();
       waiting.delete(channel);
       if (carrier !== undefined) lines.get(carrier)?.remove([channel]);
     },
