@@ -85,6 +85,24 @@ describe('joining', () => {
     expect([next?.joined, third.joined]).toEqual([true, true]);
   });
 
+  it('who gives up waiting does not take the doubt of the link along', async () => {
+    const stage = createStage({ tailEvents: 1 });
+    const events = stage.append(5);
+    stage.arrive();
+    await stage.open();
+    const follower = stage.join();
+    const waiting = stage.join({ after: first(events) });
+    const missed = stage.append(1);
+    stage.lose(1);
+    // The link was away, and is whole again while a reading for somebody who joins is still under way.
+    stage.channel.check(last(missed));
+    await stage.answer(new Error('Redis is away'));
+    stage.channel.withdraw(waiting.request);
+    await stage.clock.advance(5_000);
+    while (stage.pending()) await stage.answer();
+    expect(follower.got.slice(1)).toEqual(shown(stage, missed));
+  });
+
   it('10,000 joiners behind the tail cost one reading of the log', async () => {
     const stage = createStage({ tailEvents: 2 });
     const events = stage.append(20);

@@ -259,6 +259,8 @@ export class Channel implements HubChannel {
           backoff ??= createBackoff();
           const waitMs = backoff.next();
           await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+          // Perhaps nobody waits for the reading any more: the doubt does.
+          this.#heedDoubt();
           continue;
         }
         backoff = undefined;
@@ -285,12 +287,16 @@ export class Channel implements HubChannel {
     this.#snapshotNeeded = false;
     if (this.#state === 'opening') this.#begin(request, reading);
     else if (!this.#catchUp(request, reading, asOf)) return;
-    if (this.#doubted) {
-      this.#doubted = false;
-      this.#repair('check');
-    }
+    this.#heedDoubt();
     this.#drainHeld();
     if (this.#state === 'live') this.#serveWaiting(reading);
+  }
+
+  /** Something may have been missed during the last reading: there has to be another one. */
+  #heedDoubt(): void {
+    if (!this.#doubted || this.#state === 'opening' || this.#state === 'closed') return;
+    this.#doubted = false;
+    this.#repair('check');
   }
 
   #begin(request: ReadRequest, reading: ChannelReading): void {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect as connectSocket, createServer, type Server } from 'node:net';
 import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freePort } from '../../../../scripts/redis.mjs';
+import { freePort } from '../../../../scripts/free-port.mjs';
 import { type Connection, connect } from './connection.js';
 
 const nodes: TestRedis[] = [];
