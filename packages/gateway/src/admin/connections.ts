@@ -1,7 +1,8 @@
 /** Connections: found by user, address or channel, looked into, and ended. */
 import { CLOSE_CODES, type CloseCode } from '@belfry/shared/protocol';
 import type { CommandArguments, CommandOutcome } from '../cluster/commands.js';
-import type { Session, SessionDetails } from '../session/session.js';
+import type { SessionDetails } from '../session/details.js';
+import type { Session } from '../session/session.js';
 
 /** What connections are asked for; an empty field asks for nothing. */
 export interface ConnectionFilter {

@@ -1,0 +1,137 @@
+/**
+ * Who the client is: what a token that was shown is good for, and what follows from it for the channels of its session.
+ * A newer token may be shown at any time; a narrower one takes effect at once.
+ */
+import { authorise, type Identity, type Verification } from '@belfry/shared/auth';
+import { CLOSE_CODES, type CloseCode, type ParsedChannel, parseChannel, type Ref } from '@belfry/shared/protocol';
+import { unsubscribedFrame } from '../channels/frames.js';
+import { automaticChannels } from './automatic-channels.js';
+import { type CommandSession, withRef } from './commands.js';
+import { EXPIRY_NOTICE_MS, watchExpiry } from './expiry.js';
+
+/** Wrong tokens after which a connection is closed instead of being told once more. */
+export const MAX_WRONG_TOKENS = 3;
+const UNASKED = { rewind: undefined, ref: undefined, announced: false, onReplayed: undefined };
+
+/** What a token changes of a session. */
+export interface TokenSession extends CommandSession {
+  readonly isOpen: boolean;
+  /** In a row. */
+  wrongTokens: number;
+  /** Set once the end of the token is near. */
+  cancelExpiry: (() => void) | undefined;
+  /** From here on it acts for `identity`. */
+  actFor(identity: Identity): void;
+  end(close: CloseCode): void;
+}
+
+/** Checks a token and answers it; `done` once that has happened. */
+export function authenticate(session: TokenSession, token: string, ref: Ref | undefined, done: () => void): void {
+  const verification = session.context.verify(token);
+  if (!(verification instanceof Promise)) {
+    verified(session, verification, ref);
+    return done();
+  }
+  verification.then((result) => {
+    if (session.isOpen) verified(session, result, ref);
+    done();
+  });
+}
+
+function verified(session: TokenSession, verification: Verification, ref: Ref | undefined): void {
+  const { context } = session;
+  if (!verification.ok) {
+    context.metrics.authenticated(verification.code);
+    session.error(verification.code, verification.message, { ref });
+    session.wrongTokens += 1;
+    const close = verification.code === 'token_expired' ? CLOSE_CODES.tokenExpired : CLOSE_CODES.tokenInvalid;
+    if (session.wrongTokens >= MAX_WRONG_TOKENS) session.end(close);
+    return;
+  }
+  const { identity } = verification;
+  if (context.isRevoked(identity)) {
+    // It was revoked after its check, and before this session could be found among the user's.
+    context.metrics.authenticated('token_invalid');
+    session.end(CLOSE_CODES.tokenRevoked);
+    return;
+  }
+  const before = session.identity;
+  if (before && before.userId !== identity.userId) {
+    session.error('forbidden', 'a connection belongs to one user; open another one', { ref });
+    return;
+  }
+  if (!before && !context.admit(identity.userId)) {
+    session.end(CLOSE_CODES.tooManyConnections);
+    return;
+  }
+  context.authenticated(session);
+  context.metrics.authenticated('ok');
+  accept(session, identity, before, ref);
+}
+
+/** @param before whom the session acted for until now */
+function accept(session: TokenSession, identity: Identity, before: Identity | undefined, ref: Ref | undefined): void {
+  const { accessPolicy, automaticJoins, clock, maxSubscriptions } = session.context;
+  const automatic = (who: Identity): readonly ParsedChannel[] =>
+    automaticChannels(who, automaticJoins, accessPolicy, maxSubscriptions);
+  session.actFor(identity);
+  session.wrongTokens = 0;
+  const channels = automatic(identity);
+  session.send({
+    type: 'AUTHENTICATED',
+    user_id: identity.userId,
+    ...(identity.role ? { role: identity.role } : {}),
+    expires_at: identity.expiresAt,
+    channels: channels.map(({ channel }) => channel),
+    ...withRef(ref),
+  });
+  session.cancelExpiry?.();
+  session.cancelExpiry = undefined;
+  mindExpiry(session, clock.now());
+  if (!before) {
+    for (const parsed of channels) joinUnasked(session, parsed);
+    return;
+  }
+  leaveForbidden(session, identity);
+  // What the client follows already it must not join anew: it would miss what comes in between, and not be told.
+  const already = automatic(before);
+  for (const parsed of channels) {
+    if (already.some(({ channel }) => channel === parsed.channel) || session.subscriptions.has(parsed.channel))
+      continue;
+    joinUnasked(session, parsed);
+  }
+}
+
+/** Called once per heartbeat. Timers are set only once the end is near: ten thousand tokens that last for hours need none. */
+export function mindExpiry(session: TokenSession, now: number): void {
+  const { context, identity } = session;
+  if (!identity || session.cancelExpiry) return;
+  const expiresAtMs = identity.expiresAt * 1000;
+  if (expiresAtMs - now > EXPIRY_NOTICE_MS + 2 * context.heartbeatMs) return;
+  session.cancelExpiry = watchExpiry(context.clock, expiresAtMs, {
+    onNotice: () => session.send({ type: 'TOKEN_EXPIRING', expires_at: expiresAtMs / 1000 }),
+    onExpired: () => session.end(CLOSE_CODES.tokenExpired),
+  });
+}
+
+function joinUnasked(session: TokenSession, parsed: ParsedChannel): void {
+  const { context, subscriptions } = session;
+  subscriptions.join(parsed.channel, undefined, context, context.hub.channels.get(parsed.channel), {
+    ...UNASKED,
+    onOutcome: (outcome) => {
+      // While Redis is away; the client was promised this channel.
+      if (outcome === 'unavailable') joinUnasked(session, parsed);
+    },
+  });
+}
+
+/** A narrower token takes effect at once, also on what is still being waited for. */
+function leaveForbidden(session: TokenSession, identity: Identity): void {
+  for (const name of session.subscriptions.wanted()) {
+    const channel = parseChannel(name);
+    if (channel && authorise(identity, 'read', channel, session.context.accessPolicy)) continue;
+    session.subscriptions.leave(name);
+    session.sendFrame(unsubscribedFrame(name, undefined, 'forbidden'));
+    session.context.metrics.sent('UNSUBSCRIBED');
+  }
+}
