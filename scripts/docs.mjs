@@ -19,8 +19,8 @@ import {
   operatorCallsTable,
   settingsTable,
 } from './docs-tables.mjs';
+import { CONTROLS } from './security/index.mjs';
 import { readVerdicts, verdictOf } from './security.mjs';
-import { CONTROLS } from './security-checklist.mjs';
 import { build, ROOT } from './setup.mjs';
 
 /** Documents with generated parts. */

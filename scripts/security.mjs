@@ -11,10 +11,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ownFolder } from './processes.mjs';
-import { CONTROLS } from './security-checklist.mjs';
+import { CONTROLS } from './security/index.mjs';
 import { build, ROOT } from './setup.mjs';
 
-/** @typedef {import('./security-checklist.mjs').Control} Control */
+/** @typedef {import('./security/index.mjs').Control} Control */
 /** @typedef {{ fingerprint: string, holds: boolean, twinFails: boolean }} Verdict */
 
 const VERDICTS = join(ROOT, 'e2e/hostile/verdicts.json');

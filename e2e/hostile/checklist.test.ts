@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CONTROLS } from '../../scripts/security-checklist.mjs';
+import { CONTROLS } from '../../scripts/security/index.mjs';
 import { ROOT } from '../../scripts/setup.mjs';
 
 it('has each control once', () => {

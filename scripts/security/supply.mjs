@@ -1,0 +1,17 @@
+// @ts-check
+/** What is installed. */
+import { ASVS, row } from './row.mjs';
+
+/** @type {readonly import('./row.mjs').Control[]} */
+export const SUPPLY = [
+  row(
+    'integrity',
+    'Dependencies: exact versions with their hashes, the addon’s among them',
+    'e2e/supply-chain.test.ts',
+    'the addon',
+    'package-lock.json',
+    'sha512-EziGwZOMH8Y09erf/DHBgaGoTgt+XgqLFoyQfRiDrWHDCZ+jZ5aEBW7fSIcD5LzxDimHK2NxJpmlwSIfJiAZkg==',
+    'sha512-AAAA',
+    `${ASVS} 15.1`,
+  ),
+];
