@@ -18,6 +18,7 @@ import {
 import { startTracing } from '@belfry/shared/tracing';
 import { startAlerts } from './alerts/index.js';
 import { createAlertMetrics } from './alerts/metrics.js';
+import { watchEviction } from './eviction-watch.js';
 import { createIntakeDoor } from './intake/door.js';
 import { startHttpDoor } from './intake/http.js';
 import { startIntake } from './intake/intake.js';
@@ -80,6 +81,7 @@ runProcess(async () => {
   });
   const redis = watchRedis({ connection: connections.commands, clock, graceMs: settings.READY_GRACE_MS, logger });
   shutdown.step('redis watch', redis.close);
+  shutdown.step('eviction watch', watchEviction({ connection: connections.commands, clock, logger }));
 
   const jobs = {
     connectForJobs: () =>

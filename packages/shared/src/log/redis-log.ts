@@ -2,7 +2,7 @@
 import { formatPosition, frameOf, type Position, parsePosition } from '../protocol/index.js';
 import type { Connection } from './connection.js';
 import { createCork } from './cork.js';
-import { failureOf, isWrongType } from './failure.js';
+import { failureOf, isWrongType, takesNoWrites } from './failure.js';
 import { channelKeys, idempotencyKey } from './keys.js';
 import type { ChannelFacts, ChannelReading, LogEntry, LogKeeper, LogReader, LogWriter, ReadRequest } from './log.js';
 import { createAppend } from './redis-append.js';
@@ -39,18 +39,16 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
   async function readOne(channel: string, request: ReadRequest): Promise<ChannelReading> {
     const keys = channelKeys(prefix, channel);
     const from = request.from ? formatPosition(request.from) : '';
+    const args = [
+      ...[keys.log, keys.meta, keys.snapshot],
+      ...[from, request.last, request.snapshot, request.begin === false ? 0 : seconds],
+    ];
     return ask(
       () =>
-        redis.belfryRead(
-          3,
-          keys.log,
-          keys.meta,
-          keys.snapshot,
-          from,
-          request.last,
-          request.snapshot,
-          request.begin === false ? 0 : seconds,
-        ),
+        redis.belfryRead(3, ...args).catch((error: Error) => {
+          if (!takesNoWrites(error)) throw error;
+          return redis.belfryReadOnly(3, ...args);
+        }),
       readingOf,
     );
   }

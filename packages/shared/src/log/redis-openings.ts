@@ -6,7 +6,7 @@
 import { Redis } from 'ioredis';
 import { type Position, parsePosition } from '../protocol/index.js';
 import type { Connection } from './connection.js';
-import { failureOf } from './failure.js';
+import { failureOf, takesNoWrites } from './failure.js';
 import { channelKeys } from './keys.js';
 import { ChannelBroken, type ChannelReading, type ReadRequest } from './log.js';
 import type { Reply, ScriptCommands } from './scripts.js';
@@ -20,6 +20,8 @@ export interface OpeningsOptions {
 
 /** Each may get a log: so many keep Redis busy for about a millisecond. */
 const MAX_CHANNELS_PER_CALL = 64;
+
+type Open = 'belfryOpen' | 'belfryOpenOnly';
 
 interface Waiting {
   readonly channel: string;
@@ -54,13 +56,13 @@ export function createOpenings({
     }
   }
 
-  function send(part: readonly Waiting[]): void {
+  function send(part: readonly Waiting[], open: Open = 'belfryOpen'): void {
     const keys: string[] = [];
     for (const { channel } of part) {
       const { log, meta } = channelKeys(prefix, channel);
       keys.push(log, meta);
     }
-    redis.belfryOpen(keys.length, keys, markTtlSeconds).then(
+    redis[open](keys.length, keys, markTtlSeconds).then(
       (reply) => {
         for (const [n, { reject, resolve }] of part.entries()) {
           try {
@@ -72,8 +74,9 @@ export function createOpenings({
         }
       },
       (cause: Error) => {
+        if (open === 'belfryOpen' && takesNoWrites(cause)) send(part, 'belfryOpenOnly');
         // One channel's trouble is not to be that of the others.
-        if (part.length > 1 && cause.name === 'ReplyError') for (const one of part) send([one]);
+        else if (part.length > 1 && cause.name === 'ReplyError') for (const one of part) send([one], open);
         else for (const { reject } of part) reject(failureOf('the log does not answer', cause));
       },
     );

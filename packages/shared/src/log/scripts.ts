@@ -8,6 +8,9 @@ const source = (name: string): string =>
 const HEAD = '#!lua\n';
 /** For scripts that may begin a log. */
 const withMark = (name: string): string => source(name).replace(HEAD, () => `${HEAD}${source('mark')}`);
+/** The same where Redis takes no writes, and so no script that might write: a log that is missing is an error then. */
+const withoutMark = (name: string): string =>
+  source(name).replace(HEAD, () => `#!lua flags=no-writes\n${source('no-mark')}`);
 
 export type Reply = string | number | null | Reply[];
 
@@ -16,6 +19,8 @@ export interface ScriptCommands {
   belfryAppend(count: number, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply>;
   belfryRead(keys: number, ...args: (string | number)[]): Promise<Reply>;
   belfryOpen(count: number, keys: readonly string[], markTtlSeconds: number): Promise<Reply>;
+  belfryReadOnly(keys: number, ...args: (string | number)[]): Promise<Reply>;
+  belfryOpenOnly(count: number, keys: readonly string[], markTtlSeconds: number): Promise<Reply>;
   belfryFacts(keys: number, ...args: (string | number)[]): Promise<Reply>;
 }
 
@@ -28,6 +33,8 @@ export function withScripts<C extends CanDefine>(connection: C): C & ScriptComma
   connection.defineCommand('belfryAppend', { lua: source('append') });
   connection.defineCommand('belfryRead', { lua: withMark('read') });
   connection.defineCommand('belfryOpen', { lua: withMark('open') });
+  connection.defineCommand('belfryReadOnly', { lua: withoutMark('read') });
+  connection.defineCommand('belfryOpenOnly', { lua: withoutMark('open') });
   connection.defineCommand('belfryFacts', { lua: source('facts') });
   return connection as C & ScriptCommands;
 }
