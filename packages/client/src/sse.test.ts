@@ -122,6 +122,22 @@ describe('a stream', () => {
     expect(take()).toEqual([{ type: 'SUBSCRIBED', channel: 'property:1', id: '7-1', replay: 0, ref: 'r1' }]);
   });
 
+  it('keeps the position a channel is asked for behind, also where events come before it is opened anew', async () => {
+    const { http, transport, frames } = await open();
+    // Whoever hears of the first event asks for another channel at once; the second came in the same piece.
+    const push = frames.push.bind(frames);
+    frames.push = (...heard) => {
+      if (heard[0]?.id === '7-4') {
+        transport.send({ type: 'SUBSCRIBE', channels: ['property:2'], after: { 'property:2': '7-1' }, ref: 'r2' });
+      }
+      return push(...heard);
+    };
+    const event = (id: string) => `id: global@${id}\ndata: {"id":"${id}","type":"X","channel":"global"}\n\n`;
+    await http.stream.write(event('7-4') + event('7-5'));
+    expect(http.streams).toHaveLength(2);
+    expect(http.stream.headers.get('last-event-id')).toMatch(/ property:2@7-1$/);
+  });
+
   it('is opened anew for more channels behind its last event id, and nobody else notices', async () => {
     const { http, send, take } = await open();
     await http.stream.write('id: property:1@7-2 global@7-9\ndata: {"id":"7-9","type":"X","channel":"global"}\n\n');

@@ -31,6 +31,8 @@ export const sseTransport =
     const wanted = new Set<string>();
     /** SUBSCRIBEs without an answer. */
     const asked = new Map<string, Ref | undefined>();
+    /** Where channels are to begin, until there is a stream that was opened with that: its ids say so then. */
+    const behind = new Map<string, string>();
     /** `channel@position …`, as the last event of the stream said. */
     let lastEventId = '';
     let current: AbortController | undefined;
@@ -65,11 +67,14 @@ export const sseTransport =
     }
 
     async function read(own: AbortController): Promise<void> {
+      const carried = [...behind];
+      // The last mention of a channel counts.
+      const from = [lastEventId, ...carried.map(([channel, id]) => `${channel}@${id}`)].join(' ').trim();
       const response = await fetch(`${url}?${queryOf([...wanted])}`, {
         headers: {
           accept: 'text/event-stream',
           ...bearer(token),
-          ...(lastEventId && { 'last-event-id': lastEventId }),
+          ...(from && { 'last-event-id': from }),
         },
         signal: own.signal,
       });
@@ -80,9 +85,13 @@ export const sseTransport =
           const { code, reason } = JSON.parse(data) as { readonly code: number; readonly reason: string };
           return end(code, reason);
         }
+        // Before it is handed on: whoever hears of it may ask for a channel anew.
+        if (id) {
+          lastEventId = id;
+          for (const [channel, at] of carried.splice(0)) if (behind.get(channel) === at) behind.delete(channel);
+        }
         // A comment, which keeps the stream alive: a sign of life like any other.
         received(data || '{"type":"PING"}');
-        if (id) lastEventId = id;
       }
       end(1006, 'the stream ended');
     }
@@ -102,6 +111,7 @@ export const sseTransport =
     function refuse(channel: string): void {
       const ref = asked.get(channel);
       asked.delete(channel);
+      behind.delete(channel);
       wanted.delete(channel);
       frame({ type: 'ERROR', code: 'forbidden', message: 'the token does not allow this', channel, ref });
     }
@@ -133,8 +143,11 @@ export const sseTransport =
           for (const channel of message.channels ?? []) {
             wanted.add(channel);
             asked.set(channel, message.ref);
+            const after = message.after;
+            const id = typeof after === 'string' ? after : after?.[channel];
+            if (id) behind.set(channel, id);
+            else behind.delete(channel);
           }
-          for (const [channel, id] of Object.entries(message.after ?? {})) lastEventId += ` ${channel}@${id}`;
           return reopen();
         case 'UNSUBSCRIBE':
           for (const channel of message.channels ?? []) wanted.delete(channel);

@@ -11,7 +11,7 @@ it('says that Redis may throw events away, and when it does so no more', async (
       const warned = await publisher.logged(({ msg }) => /maxmemory-policy noeviction/.test(String(msg)));
       expect(warned).toMatchObject({ policy: 'volatile-lru', level: 'error' });
       await redis.connect().config('SET', 'maxmemory-policy', 'noeviction');
-      await redis.connect().client('KILL', 'TYPE', 'normal');
+      await redis.connect().call('CLIENT', 'KILL', 'TYPE', 'normal');
       await publisher.logged(({ msg }) => msg === 'Redis keeps everything');
       await eventually('readiness', async () => (await fetch(`${publisher.operatorUrl}/readyz`)).status === 200);
     } finally {
