@@ -1,5 +1,6 @@
 /**
- * A channel that has subscribers here: the order of its events, their tail, who waits to join, and repair.
+ * A channel that has subscribers here: the order of its events, their tail, who waits to join, and repair. How its
+ * followers come, are reached and go is in `followed-channel.ts`.
  *
  *   opening ──► live ⇄ repairing        closed from anywhere
  *
@@ -14,47 +15,28 @@
 import type { ChannelReading, ReadRequest } from '@belfry/shared/log';
 import { comparePositions, isNext, type Position } from '@belfry/shared/protocol';
 import type { Backoff } from '@belfry/shared/service';
-import type { ChannelOptions, RepairCause } from './channel-options.js';
-import { missingAfter } from './continuity.js';
-import { resyncFrame, stateFrame, subscribedFrame } from './frames.js';
+import type { RepairCause } from './channel-options.js';
+import { missingAfter, readingFor } from './continuity.js';
+import { FollowedChannel } from './followed-channel.js';
+import { resyncFrame, stateFrame } from './frames.js';
 import type { ChannelState, HubChannel, JoinRequest } from './hub-channel.js';
-import type { Frame, Subscriber } from './subscriber.js';
+import type { Frame } from './subscriber.js';
 import { createTail, type Tail } from './tail.js';
-
-/** More events than any log keeps. */
-const WHOLE_LOG = 1_000_000;
 
 /** Of most channels, most of the time. Never added to. */
 const NOBODY = new Set<JoinRequest>();
 const NOTHING_HELD: Held[] = [];
-const NO_LISTENERS: Subscriber[] = [];
-
-/**
- * Followers of a channel on which nothing has happened yet are only listed, and put on the transport's topic with the
- * first frame for all of them: most channels are quiet, and a place on a topic costs ten times as much as one in a list.
- * More than this many are not listed: moving them would keep the others waiting, and so would looking for who leaves.
- */
-const MAX_LISTED = 128;
 
 interface Held {
   readonly position: Position;
   readonly frame: Frame;
 }
 
-export class Channel implements HubChannel {
-  readonly name: string;
-  /** How many follow the channel. */
-  followers = 0;
+export class Channel extends FollowedChannel implements HubChannel {
   #state: ChannelState = 'opening';
   #position: Position = { epoch: 0, offset: 0 };
   #held = NOTHING_HELD;
   #waiting = NOBODY;
-  /** Followers who are not on the topic yet. */
-  #listed = NO_LISTENERS;
-  #onTopic = false;
-  #welcome = '';
-  /** Where the channel stood when it was written. */
-  #welcomeAt: Position | undefined;
   #reading = false;
   #cause: RepairCause = 'check';
   /** The link was down, or more came in than could be held, while the log was being read. */
@@ -63,12 +45,6 @@ export class Channel implements HubChannel {
   #snapshotNeeded = false;
   /** Only once there is something in it. Without one the channel knows its own position, and nothing before it. */
   #tail: Tail | undefined;
-  readonly #options: ChannelOptions;
-
-  constructor(name: string, options: ChannelOptions) {
-    this.name = name;
-    this.#options = options;
-  }
 
   get state(): ChannelState {
     return this.#state;
@@ -86,11 +62,11 @@ export class Channel implements HubChannel {
     this.#readWhileNeeded();
   }
 
-  close(): void {
+  override close(): void {
+    super.close();
     this.#state = 'closed';
     this.#held = NOTHING_HELD;
     this.#waiting = NOBODY;
-    this.#listed = NO_LISTENERS;
     this.#tail?.restart(this.#position);
   }
 
@@ -98,7 +74,7 @@ export class Channel implements HubChannel {
   receive(position: Position, frame: Buffer): void {
     if (this.#state === 'live') this.#take(position, frame);
     else if (this.#state !== 'closed') this.#hold(position, frame);
-    this.#options.budget.enforce();
+    this.options.budget.enforce();
   }
 
   /**
@@ -123,38 +99,6 @@ export class Channel implements HubChannel {
     this.#waiting.add(request);
   }
 
-  leave(subscriber: Subscriber): void {
-    this.followers -= 1;
-    const place = this.#listed.indexOf(subscriber);
-    if (place !== -1) {
-      const last = this.#listed.pop() as Subscriber;
-      if (last !== subscriber) this.#listed[place] = last;
-    }
-    if (this.followers > 0) return;
-    this.#listed = NO_LISTENERS;
-    this.#onTopic = false;
-  }
-
-  #follow(subscriber: Subscriber): void {
-    this.followers += 1;
-    if (!this.#onTopic && this.#listed.length === MAX_LISTED) this.#putOnTopic();
-    if (this.#onTopic) subscriber.follow(this.name);
-    else if (this.#listed === NO_LISTENERS) this.#listed = [subscriber];
-    else this.#listed.push(subscriber);
-  }
-
-  #putOnTopic(): void {
-    this.#onTopic = true;
-    for (const subscriber of this.#listed) subscriber.follow(this.name);
-    this.#listed = NO_LISTENERS;
-  }
-
-  /** To everybody who follows. In one turn with joining: whoever is listed gets it as if it had been on the topic before. */
-  #publish(frame: Frame): void {
-    if (!this.#onTopic) this.#putOnTopic();
-    this.#options.publish(this.name, frame);
-  }
-
   /** What waits for a follower is in the transport's hands: an event is never left out. */
   drained(): void {
     // Nothing to send.
@@ -174,7 +118,7 @@ export class Channel implements HubChannel {
     }
     const order = comparePositions(position, this.#position);
     if (order <= 0) {
-      this.#options.observer.ignored(position.epoch < this.#position.epoch ? 'older_epoch' : 'known');
+      this.options.observer.ignored(position.epoch < this.#position.epoch ? 'older_epoch' : 'known');
       return;
     }
     this.#hold(position, frame);
@@ -186,20 +130,20 @@ export class Channel implements HubChannel {
     this.#position = position;
     this.#tailFrom(before).push(position, kept);
     if (this.followers === 0) return;
-    this.#publish(frame);
-    this.#options.observer.delivered(this.followers, frame.length);
+    this.publish(frame);
+    this.options.observer.delivered(this.followers, frame.length);
   }
 
   #hold(position: Position, frame: Frame): void {
     if (this.#held === NOTHING_HELD) this.#held = [];
-    if (this.#held.length < this.#options.maxHeld) this.#held.push({ position, frame: copyOf(frame) });
+    if (this.#held.length < this.options.maxHeld) this.#held.push({ position, frame: copyOf(frame) });
     else this.#doubted = true;
   }
 
   /** The tail; where there is none yet, one that begins behind `position`. */
   #tailFrom(position: Position): Tail {
     if (!this.#tail) {
-      const tail = createTail(this.#options.tailEvents, this.#options.budget);
+      const tail = createTail(this.options.tailEvents, this.options.budget);
       tail.restart(position);
       tail.pinned = this.#reading;
       this.#tail = tail;
@@ -221,18 +165,8 @@ export class Channel implements HubChannel {
 
   /** What the log has to be read for now; undefined when for nothing. */
   #need(): ReadRequest | undefined {
-    const opening = this.#state === 'opening';
     if (this.#state === 'live' && this.#waiting.size === 0) return undefined;
-    let from: Position | undefined = opening ? undefined : this.#position;
-    let wholeLog = false;
-    for (const { after, rewind } of this.#waiting) {
-      if (after && (!from || comparePositions(after, from) < 0)) from = after;
-      if (rewind) wholeLog = true;
-    }
-    if (wholeLog) from = undefined;
-    const history = wholeLog || from !== undefined;
-    const snapshot = this.#snapshotNeeded ? 'always' : history ? 'broken' : 'never';
-    return { from, last: history ? WHOLE_LOG : 0, snapshot };
+    return readingFor(this.#state === 'opening' ? undefined : this.#position, this.#waiting, this.#snapshotNeeded);
   }
 
   #readWhileNeeded(): void {
@@ -243,7 +177,7 @@ export class Channel implements HubChannel {
 
   async #readLoop(): Promise<void> {
     try {
-      const { clock, createBackoff, log } = this.#options;
+      const { clock, createBackoff, log } = this.options;
       let backoff: Backoff | undefined;
       for (let request = this.#need(); request && this.#state !== 'closed'; request = this.#need()) {
         const asOf = this.#position;
@@ -269,7 +203,7 @@ export class Channel implements HubChannel {
         if (heldBefore > 0) this.#held.splice(0, heldBefore);
         this.#settle(request, reading, asOf);
         if (this.#tail) this.#tail.pinned = false;
-        this.#options.budget.enforce();
+        this.options.budget.enforce();
       }
     } finally {
       // Once, and in the same turn in which nothing was needed any more: a moment later, what is needed next would not be
@@ -319,7 +253,7 @@ export class Channel implements HubChannel {
     this.#extendTail(request, reading);
     if (this.#state === 'repairing') {
       this.#state = 'live';
-      this.#options.observer.repaired(this.#cause, 'continued');
+      this.options.observer.repaired(this.#cause, 'continued');
     }
     return true;
   }
@@ -338,11 +272,11 @@ export class Channel implements HubChannel {
     this.#tail?.restart(reading.position);
     this.#extendTail(request, reading);
     if (this.followers > 0) {
-      this.#publish(resyncFrame(this.name, reading.position));
-      this.#publish(stateFrame(this.name, reading.position, reading.snapshot));
+      this.publish(resyncFrame(this.name, reading.position));
+      this.publish(stateFrame(this.name, reading.position, reading.snapshot));
     }
     this.#state = 'live';
-    this.#options.observer.repaired(this.#cause, 'resynced');
+    this.options.observer.repaired(this.#cause, 'resynced');
     return true;
   }
 
@@ -376,59 +310,15 @@ export class Channel implements HubChannel {
     const { after, rewind } = request;
     const replay = after ? this.#after(after) : rewind ? this.#tail?.last(rewind) : [];
     if (!replay) return false;
-    this.#admit(request, this.#position, replay, after || rewind ? true : undefined, undefined);
+    this.admit(request, this.#position, replay, after || rewind ? true : undefined, undefined);
     return true;
   }
 
   #joinFromSnapshot(request: JoinRequest, reading: ChannelReading): boolean {
     const since = reading.snapshot ? this.#after(reading.position) : undefined;
     if (!since || !reading.snapshot) return false;
-    this.#admit(request, reading.position, since, false, stateFrame(this.name, reading.position, reading.snapshot));
+    this.admit(request, reading.position, since, false, stateFrame(this.name, reading.position, reading.snapshot));
     return true;
-  }
-
-  /** Somebody who comes without a past gets SUBSCRIBED at most, which is the same for everybody until there is an event. */
-  #admitFresh(request: JoinRequest): void {
-    const { subscriber } = request;
-    if (request.announced) {
-      if (this.#welcomeAt !== this.#position) {
-        this.#welcomeAt = this.#position;
-        this.#welcome = subscribedFrame(this.name, this.#position, 0, undefined, undefined);
-      }
-      subscriber.send(this.#welcome);
-    }
-    this.#follow(subscriber);
-    request.onJoined(this, 0);
-    this.#options.observer.joined('fresh', 0);
-  }
-
-  /** The synchronous block: SUBSCRIBED, what comes before the live events, follow. An `await` in here would be a gap. */
-  #admit(
-    request: JoinRequest,
-    at: Position,
-    frames: Frame[],
-    recovered: boolean | undefined,
-    state: string | undefined,
-  ) {
-    if (recovered === undefined && request.ref === undefined && state === undefined) return this.#admitFresh(request);
-    const { subscriber } = request;
-    const admit = (): void => {
-      if (request.announced) {
-        const replay = state === undefined ? frames.length : 0;
-        subscriber.send(subscribedFrame(this.name, at, replay, recovered, request.ref));
-      }
-      const replay = request.replay ?? subscriber;
-      if (state !== undefined) replay.send(state);
-      for (const frame of frames) replay.send(frame);
-      if (request.replay?.stopped) this.followers += 1;
-      else this.#follow(subscriber);
-      request.onJoined(this, frames.length);
-    };
-    // A single frame leaves in one piece anyway.
-    if (frames.length === 0 && state === undefined) admit();
-    else subscriber.together(admit);
-    const outcome = recovered === undefined ? 'fresh' : recovered ? 'recovered' : 'not_recovered';
-    this.#options.observer.joined(outcome, frames.length);
   }
 }
 
