@@ -1,40 +1,27 @@
 /** The dashboard's many small promises: pause, debug, alert rules, deep links, figures, keyboard. */
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { connected, hasChromium, row, type Stage, showsOpen, startStage } from './dashboard-stage.js';
+import { expect, it, vi } from 'vitest';
+import { addProperty, connected, goTo, openAt, row, showsOpen } from './dashboard-sights.js';
+import { ADMIN, onStage } from './dashboard-stage.js';
 
-const ADMIN = { user_id: 'manager', role: 'ADMIN' };
-
-describe.skipIf(!hasChromium)('the dashboard', () => {
-  let stage: Stage;
-  beforeAll(async () => {
-    stage = await startStage();
-  }, 40_000);
-  afterEach(() => stage.clear());
-  afterAll(() => stage?.stop());
-
-  let lots = 0;
-  const newProperty = (): string => String(3_000_010_000 + ++lots);
-  const report = (id: string, count: number, severity = 'medium', more = {}) =>
-    stage.change({ property_id: id, violation_type: 'HPD', count, severity, ...more });
-
+onStage('the dashboard', { gateways: 2 }, (stage) => {
   it('stands still while live updates are off, counts what waits, and catches up', async () => {
-    const id = newProperty();
+    const id = stage.newProperty();
     const page = await stage.open({ claims: { properties: [id] } });
-    await report(id, 1);
+    await stage.report(id, 1);
     await showsOpen(page, id, 1);
     await page.getByRole('switch', { name: 'Live updates' }).click();
-    await report(id, 2);
-    await report(id, 3);
+    await stage.report(id, 2);
+    await stage.report(id, 3);
     await page.getByText('2 waiting').waitFor();
-    expect(await row(page, id).locator('[data-open]').getAttribute('data-open')).toBe('1');
+    expect(await openAt(page, id)).toBe(1);
     await page.getByRole('switch', { name: 'Live updates' }).click();
     await showsOpen(page, id, 3);
     expect(await page.locator(`.activity[data-key^="property:${id}|"]`).count()).toBe(3);
   });
 
   it('shows every frame in debug mode, in the console and in a panel that can be copied, without the token', async () => {
-    const id = newProperty();
+    const id = stage.newProperty();
     const context = await stage.browser.newContext();
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     const page = await stage.open({ claims: { properties: [id] }, path: '/settings', context });
@@ -42,7 +29,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     page.on('console', (message) => lines.push(message.text()));
     await page.getByLabel('Debug mode').check();
     await connected(page);
-    await report(id, 1);
+    await stage.report(id, 1);
     await page.locator('.frame-in', { hasText: 'VIOLATION_UPDATE' }).waitFor();
     expect(lines.some((line) => line.includes('VIOLATION_UPDATE'))).toBe(true);
     await page.getByRole('button', { name: 'Copy' }).click();
@@ -51,7 +38,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     expect(copied.frames.length).toBeGreaterThan(0);
     expect(JSON.stringify(copied)).not.toMatch(/eyJ[\w-]+\.eyJ/);
     expect(await page.locator('[data-fact="monitored"]').textContent()).toBe('1');
-    expect(await page.getByLabel('Gateway').inputValue()).toBe(stage.gateways[0]?.wsUrl);
+    expect(await page.getByLabel('Gateway').inputValue()).toBe(stage.gateways[0].wsUrl);
   });
 
   it('keeps alert rules in the cluster, and says why one is refused', async () => {
@@ -69,8 +56,8 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
   });
 
   it('opens a property by its address, with its history, in the portfolio or not', async () => {
-    const id = newProperty();
-    await report(id, 1);
+    const id = stage.newProperty();
+    await stage.report(id, 1);
     await stage.change({
       property_id: id,
       violation_type: 'ECB',
@@ -80,30 +67,29 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     await page.locator('[data-type="HPD"]', { hasText: '1' }).waitFor();
     await page.getByText('Stop work').first().waitFor();
     await vi.waitFor(async () => expect(await page.locator('.activity').count()).toBe(2));
-    await report(id, 4);
+    await stage.report(id, 4);
     await page.locator('[data-type="HPD"]', { hasText: '4' }).waitFor();
     await page.getByRole('button', { name: 'Add to portfolio' }).click();
-    await page.getByRole('link', { name: 'Portfolio', exact: true }).first().click();
+    await goTo(page, 'Portfolio');
     await showsOpen(page, id, 5);
   });
 
   it('has the cluster keep the portfolio and count its figures, the same in every browser', async () => {
-    const [first, second] = [newProperty(), newProperty()];
-    await report(first, 3, 'critical');
-    await report(second, 4, 'low');
+    const [first, second] = [stage.newProperty(), stage.newProperty()];
+    await stage.report(first, 3, 'critical');
+    await stage.report(second, 4, 'low');
     const claims = { properties: [first] };
     const kpi = (page: Page, name: string, value: number) =>
       page.locator('.kpi[data-from="cluster"]', { hasText: name }).getByText(`${value}`, { exact: true }).waitFor();
     const page = await stage.open({ claims });
     await kpi(page, 'Open violations', 3);
     await kpi(page, 'Critical', 3);
-    await report(first, 5, 'critical');
+    await stage.report(first, 5, 'critical');
     await kpi(page, 'Open violations', 5);
     const wider = { properties: [first, second] };
     const other = await stage.open({ claims: wider });
     await kpi(other, 'Properties', 1);
-    await other.getByLabel('Add a property by BBL').fill(second);
-    await other.getByLabel('Add a property by BBL').press('Enter');
+    await addProperty(other, second);
     await kpi(other, 'Open violations', 9);
     await kpi(other, 'Properties', 2);
     const again = await stage.open({ claims: wider });
@@ -127,7 +113,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
   });
 
   it('can be worked by keyboard alone', async () => {
-    const id = newProperty();
+    const id = stage.newProperty();
     const page = await stage.open({ claims: { properties: [id] } });
     await connected(page);
     await page.keyboard.press('Tab');

@@ -1,6 +1,7 @@
 /** The dashboard with 500 properties at which two hundred things a second happen. */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { hasChromium, row, type Stage, startStage, tokenFor } from './dashboard-stage.js';
+import { expect, it } from 'vitest';
+import { row } from './dashboard-sights.js';
+import { onStage, tokenFor } from './dashboard-stage.js';
 
 const PROPERTIES = 500;
 const SECONDS = 8;
@@ -39,16 +40,9 @@ function watch(): void {
 const at = (sorted: readonly number[], share: number): number =>
   Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
 
-describe.skipIf(!hasChromium)('with 500 properties, the dashboard', () => {
-  let stage: Stage;
-  beforeAll(async () => {
-    stage = await startStage(1);
-  }, 40_000);
-  afterEach(() => stage.clear());
-  afterAll(() => stage?.stop());
-
-  it('takes two hundred events a second without jank', { timeout: 60_000 }, async () => {
-    const ids = Array.from({ length: PROPERTIES }, (_, index) => String(3_000_020_001 + index));
+onStage('with 500 properties, the dashboard', { gateways: 1 }, (stage) => {
+  it('takes two hundred events a second without jank', async () => {
+    const ids = Array.from({ length: PROPERTIES }, stage.newProperty);
     const report = (chosen: readonly string[], count: number) =>
       stage.change(chosen.map((id) => ({ property_id: id, violation_type: 'HPD', count, severity: 'low' })));
     await report(ids, 1);

@@ -1,9 +1,9 @@
 /** How the dashboard tells of what happens: toasts, sound, and what people may want of both. */
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { connected, follows, hasChromium, recordToasts, type Stage, startStage, toastsOf } from './dashboard-stage.js';
+import { expect, it, vi } from 'vitest';
+import { connected, follows, goTo, recordToasts, toast, toastsOf } from './dashboard-sights.js';
+import { onStage } from './dashboard-stage.js';
 
-const TIMEOUT_MS = 60_000;
 const TOAST_MS = 5_000;
 /** Until a toast whose time is over has faded out, with room for the steps in which the tests let time pass. */
 const FADING_MS = 1_500;
@@ -31,24 +31,9 @@ function recordTones(): void {
 
 const tonesOf = (page: Page) => page.evaluate(() => (globalThis as unknown as { tones: Tone[] }).tones);
 
-describe.skipIf(!hasChromium)('the dashboard', () => {
-  let stage: Stage;
-  beforeAll(async () => {
-    stage = await startStage(1);
-  }, 40_000);
-  afterEach(() => stage.clear());
-  afterAll(() => stage?.stop());
-
-  let lots = 0;
-  const newProperty = (): string => String(3_000_030_000 + ++lots);
-  const report = (id: string, count: number, severity = 'medium', message = `${count} open`) =>
-    stage.change({ property_id: id, violation_type: 'HPD', count, severity, message });
-  const toast = (page: Page, text: string) => page.locator('[data-sonner-toast]', { hasText: text });
-
-  it('shows a toast at the top right for five seconds, and a critical one in red until it is dismissed', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
-    const [first, second] = [newProperty(), newProperty()];
+onStage('the dashboard', { gateways: 1 }, (stage) => {
+  it('shows a toast at the top right for five seconds, and a critical one in red until it is dismissed', async () => {
+    const [first, second] = [stage.newProperty(), stage.newProperty()];
     const page = await stage.open({
       claims: { properties: [first, second] },
       context: { viewport: { width: 1280, height: 800 } },
@@ -59,10 +44,10 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     });
     await follows(page, first);
     await follows(page, second);
-    await report(second, 1, 'critical', 'No heat');
+    await stage.report(second, 1, 'critical', 'No heat');
     const critical = page.locator('[data-sonner-toast].toast-critical', { hasText: 'No heat' });
     await critical.waitFor();
-    await report(first, 1, 'low', 'A small thing');
+    await stage.report(first, 1, 'low', 'A small thing');
     const small = toast(page, 'A small thing');
     await small.waitFor();
     await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 1_000);
@@ -93,8 +78,8 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     await critical.waitFor({ state: 'detached' });
   });
 
-  it('folds a burst into one toast, but no critical one', { timeout: TIMEOUT_MS }, async () => {
-    const ids = Array.from({ length: 8 }, newProperty);
+  it('folds a burst into one toast, but no critical one', async () => {
+    const ids = Array.from({ length: 8 }, stage.newProperty);
     const [first = ''] = ids;
     const page = await stage.open({
       claims: { properties: ids },
@@ -105,68 +90,64 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
       ids.map((id) => ({ property_id: id, violation_type: 'DOB', count: 4, severity: 'medium', message: 'Filed' })),
     );
     await toast(page, '5 more updates').waitFor();
-    await report(first, 1, 'critical', 'No heat');
+    await stage.report(first, 1, 'critical', 'No heat');
     await toast(page, 'No heat').waitFor();
     expect((await toastsOf(page)).filter(({ text }) => text.includes('Filed'))).toHaveLength(3);
   });
 
-  it('shows no toasts where they are not wanted, or only from a severity on, and remembers that', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
-    const id = newProperty();
+  it('shows no toasts where they are not wanted, or only from a severity on, and remembers that', async () => {
+    const id = stage.newProperty();
     const page = await stage.open({
       claims: { properties: [id] },
       prepare: (page) => recordToasts(page),
     });
     await follows(page, id);
-    await page.getByRole('link', { name: 'Alerts' }).click();
+    await goTo(page, 'Alerts');
     const wanted = page.getByLabel('Show a message for each update');
     const least = page.getByLabel('Messages from this severity on');
     await wanted.uncheck();
     await page.reload();
     await connected(page);
     expect(await wanted.isChecked()).toBe(false);
-    await page.getByRole('link', { name: 'Portfolio', exact: true }).click();
-    await report(id, 1, 'medium', 'Not wanted');
+    await goTo(page, 'Portfolio');
+    await stage.report(id, 1, 'medium', 'Not wanted');
     await page.locator('.activity', { hasText: 'Not wanted' }).waitFor();
-    await report(id, 2, 'critical', 'Not wanted either');
+    await stage.report(id, 2, 'critical', 'Not wanted either');
     await page.locator('.activity', { hasText: 'Not wanted either' }).waitFor();
 
-    await page.getByRole('link', { name: 'Alerts' }).click();
+    await goTo(page, 'Alerts');
     await wanted.check();
     await least.selectOption('high');
-    await page.getByRole('link', { name: 'Portfolio', exact: true }).click();
-    await report(id, 3, 'medium', 'Too small');
+    await goTo(page, 'Portfolio');
+    await stage.report(id, 3, 'medium', 'Too small');
     await page.locator('.activity', { hasText: 'Too small' }).waitFor();
-    await report(id, 4, 'high', 'Large enough');
+    await stage.report(id, 4, 'high', 'Large enough');
     await toast(page, 'Large enough').waitFor();
     // What comes later is shown later: nothing of the earlier ones can still be under way.
     const texts = (await toastsOf(page)).map(({ text }) => text);
     expect(texts).toEqual([expect.stringContaining('Large enough')]);
     await page.reload();
-    await page.getByRole('link', { name: 'Alerts' }).click();
+    await goTo(page, 'Alerts');
     expect(await least.inputValue()).toBe('high');
   });
 
-  it('sounds 800 Hz for half a second for critical updates and no others, once it is allowed, and after a reload too', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
-    const id = newProperty();
+  it('sounds 800 Hz for half a second for critical updates and no others, once it is allowed, and after a reload too', async () => {
+    const id = stage.newProperty();
     const page = await stage.open({
       claims: { properties: [id] },
       prepare: (page) => page.addInitScript(recordTones),
     });
     await follows(page, id);
-    await report(id, 1, 'critical', 'Before it is allowed');
+    await stage.report(id, 1, 'critical', 'Before it is allowed');
     await toast(page, 'Before it is allowed').waitFor();
     expect(await tonesOf(page)).toEqual([]);
-    await page.getByRole('link', { name: 'Alerts' }).click();
+    await goTo(page, 'Alerts');
     // Whoever allows it hears at once what it is like.
     await page.getByLabel('Play a sound for critical updates').check();
     await vi.waitFor(async () => expect(await tonesOf(page)).toHaveLength(1), { timeout: 10_000 });
-    await report(id, 2, 'high', 'Not that grave');
+    await stage.report(id, 2, 'high', 'Not that grave');
     await toast(page, 'Not that grave').waitFor();
-    await report(id, 3, 'critical', 'Grave');
+    await stage.report(id, 3, 'critical', 'Grave');
     await toast(page, 'Grave').first().waitFor();
     await vi.waitFor(async () => expect(await tonesOf(page)).toHaveLength(2), { timeout: 10_000 });
     const heard = await tonesOf(page);
@@ -174,9 +155,9 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     await page.reload();
     await connected(page);
     // Browsers let no page make a sound before it has been touched.
-    await page.getByRole('link', { name: 'Portfolio', exact: true }).click();
+    await goTo(page, 'Portfolio');
     await follows(page, id);
-    await report(id, 4, 'critical', 'After a reload');
+    await stage.report(id, 4, 'critical', 'After a reload');
     await toast(page, 'After a reload').waitFor();
     await vi.waitFor(async () => expect(await tonesOf(page)).toHaveLength(1), { timeout: 10_000 });
     for (const { hertz, seconds } of [...heard, ...(await tonesOf(page))]) {

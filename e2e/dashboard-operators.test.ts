@@ -1,34 +1,21 @@
 /** The operations pages in a real browser: what HR and ADMIN see of the cluster, and what they do to it. */
 import type { TestGateway } from '@belfry/testkit';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { connected, follows, hasChromium, type Stage, startStage, status } from './dashboard-stage.js';
+import { expect, it, vi } from 'vitest';
+import { connected, follows, goTo, status, toast } from './dashboard-sights.js';
+import { ADMIN, onStage } from './dashboard-stage.js';
 
-const TIMEOUT_MS = 60_000;
-const ADMIN = { user_id: 'manager', role: 'ADMIN' };
 const HR = { user_id: 'caseworker', role: 'HR' };
 
-describe.skipIf(!hasChromium)('the operations pages', () => {
-  let stage: Stage;
-  beforeAll(async () => {
-    stage = await startStage();
-  }, 40_000);
-  afterEach(() => stage.clear());
-  afterAll(() => stage?.stop());
-
-  let lots = 0;
-  const newProperty = (): string => String(3_000_040_000 + ++lots);
-  const report = (id: string, count: number, message = `${count} open`) =>
-    stage.change({ property_id: id, violation_type: 'HPD', count, severity: 'medium', message });
-  const toasts = (page: Page) => page.locator('[data-sonner-toast]');
+onStage('the operations pages', { gateways: 2 }, (stage) => {
   const tab = (page: Page, name: string) =>
     page.getByRole('navigation', { name: 'Operations' }).getByRole('link', { name, exact: true }).click();
 
-  it('are all there for HR', { timeout: TIMEOUT_MS }, async () => {
-    const id = newProperty();
+  it('are all there for HR', async () => {
+    const id = stage.newProperty();
     const page = await stage.open({ claims: HR, operator: true });
     await connected(page);
-    await page.getByRole('link', { name: 'Operations', exact: true }).click();
+    await goTo(page, 'Operations');
     for (const node of ['gateway-1', 'gateway-2']) {
       await page.locator(`[data-node="${node}"]`, { hasText: 'serving' }).waitFor();
     }
@@ -41,7 +28,7 @@ describe.skipIf(!hasChromium)('the operations pages', () => {
     await tab(page, 'Live events');
     await page.getByRole('heading', { name: 'Live events' }).waitFor();
     await vi.waitFor(() => followsGlobal('caseworker'), { timeout: 15_000 });
-    await report(id, 3);
+    await stage.report(id, 3);
     await page.locator('[data-event]', { hasText: id }).waitFor();
     await stage.event({ channel: 'state:hr', type: 'task', key: 'roof', status: 'open' });
     await tab(page, 'Boards');
@@ -57,8 +44,8 @@ describe.skipIf(!hasChromium)('the operations pages', () => {
     expect(await page.getByRole('heading', { name: 'Operations' }).count()).toBe(0);
   });
 
-  it('find a connection, show what it follows, and end it', { timeout: TIMEOUT_MS }, async () => {
-    const id = newProperty();
+  it('find a connection, show what it follows, and end it', async () => {
+    const id = stage.newProperty();
     const other = await stage.open({ claims: { user_id: 'landlord-4', properties: [id] } });
     await follows(other, id);
     const page = await stage.open({ claims: ADMIN, operator: true, path: '/operations/connections' });
@@ -75,11 +62,11 @@ describe.skipIf(!hasChromium)('the operations pages', () => {
     await connected(other);
   });
 
-  it('disconnect a user everywhere, and nobody else', { timeout: TIMEOUT_MS }, async () => {
+  it('disconnect a user everywhere, and nobody else', async () => {
     const claims = { user_id: 'landlord-6' };
     // Of one user, on two gateways; and a neighbour whose name begins with the same letters.
     const [first, second, neighbour] = await Promise.all([
-      stage.open({ claims, gateway: stage.gateways[0]?.wsUrl ?? '' }),
+      stage.open({ claims, gateway: stage.gateways[0].wsUrl }),
       stage.open({ claims, gateway: stage.gateways[1]?.wsUrl ?? '' }),
       stage.open({ claims: { user_id: 'landlord-66' } }),
     ]);
@@ -91,14 +78,14 @@ describe.skipIf(!hasChromium)('the operations pages', () => {
     // Once is a slip, twice is meant.
     expect(await status(first).getAttribute('data-status')).toBe('connected');
     await page.getByRole('button', { name: 'Press again to confirm' }).click();
-    await toasts(page).filter({ hasText: '2 connections closed' }).waitFor();
+    await toast(page, '2 connections closed').waitFor();
     for (const one of [first, second]) await one.locator('.status-bad', { hasText: 'Disconnected' }).waitFor();
     await page.getByText('No connection is like that.').waitFor();
     expect(await status(neighbour).getAttribute('data-status')).toBe('connected');
   });
 
-  it('send to everybody, to one user, and a test message to a channel', { timeout: TIMEOUT_MS }, async () => {
-    const id = newProperty();
+  it('send to everybody, to one user, and a test message to a channel', async () => {
+    const id = stage.newProperty();
     const other = await stage.open({ claims: { user_id: 'landlord-5', properties: [id] } });
     const third = await stage.open({ claims: { user_id: 'landlord-7' } });
     await follows(other, id);
@@ -113,7 +100,7 @@ describe.skipIf(!hasChromium)('the operations pages', () => {
     });
     await send('Maintenance at nine');
     await page.getByText('Sent to role:everyone').waitFor();
-    for (const one of [other, third]) await toasts(one).filter({ hasText: 'Maintenance at nine' }).waitFor();
+    for (const one of [other, third]) await toast(one, 'Maintenance at nine').waitFor();
     await page.getByLabel('To', { exact: true }).selectOption('user');
     await page.getByLabel('User').fill('landlord-5');
     await send('Call us');
@@ -133,12 +120,12 @@ describe.skipIf(!hasChromium)('the operations pages', () => {
   });
 
   it('show events as they happen, filtered or held still', async () => {
-    const [id, other] = [newProperty(), newProperty()];
+    const [id, other] = [stage.newProperty(), stage.newProperty()];
     const page = await stage.open({ claims: ADMIN, path: '/operations/events' });
     await page.getByRole('heading', { name: 'Live events' }).waitFor();
     await vi.waitFor(() => followsGlobal('manager'), { timeout: 15_000 });
-    await report(id, 1);
-    await report(other, 1);
+    await stage.report(id, 1);
+    await stage.report(other, 1);
     const events = (property: string) => page.locator('[data-event]', { hasText: property });
     await events(other).waitFor();
     await events(id).waitFor();
@@ -148,7 +135,7 @@ describe.skipIf(!hasChromium)('the operations pages', () => {
     await page.getByLabel('Filter events').fill('');
     await page.getByRole('button', { name: 'Hold still' }).click();
     const count = Number(await page.getByRole('heading', { name: 'Live events' }).locator('.count').textContent());
-    await report(id, 2, 'Came while held');
+    await stage.report(id, 2, 'low', 'Came while held');
     await page.getByRole('heading', { name: `Live events ${count + 1}` }).waitFor();
     expect(await events('Came while held').count()).toBe(0);
     await page.getByRole('button', { name: 'Go on' }).click();

@@ -1,8 +1,9 @@
 /** Every page at the sizes and in the themes that people have: reachable for all, and no wider than the screen. */
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { connected, hasChromium, type Stage, screenshot, startStage, tokenFor } from './dashboard-stage.js';
+import { beforeAll, expect, it } from 'vitest';
+import { connected, screenshot, toast } from './dashboard-sights.js';
+import { ADMIN, onStage, tokenFor } from './dashboard-stage.js';
 
 const [FIRST, SECOND, THIRD, FOURTH, FIFTH] = [
   '1012650001',
@@ -54,7 +55,6 @@ const CHANGES = [
   { property_id: FOURTH, violation_type: 'DOB', count: 0, severity: 'info', message: 'Nothing is open' },
 ];
 
-const MANAGER = { user_id: 'manager', role: 'ADMIN' };
 const PREFERENCES = {
   email: 'landlord@belfry.example',
   rules: [
@@ -63,24 +63,20 @@ const PREFERENCES = {
   ],
 };
 
-describe.skipIf(!hasChromium)('each page of the dashboard', () => {
-  let stage: Stage;
+onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
   beforeAll(async () => {
-    stage = await startStage();
     for (const change of CHANGES) await stage.change(change);
     const event = { type: 'source_state', channel: 'state:sources', state: 'current' };
     for (const [index, source] of ['hpd', 'dob', 'ecb', '311'].entries()) {
       await stage.event({ ...event, key: source, source, data_as_of: Date.now() / 1_000 - 3_600 * (3 + index) });
     }
-    const response = await fetch(`${stage.gateways[0]?.url}/v1/preferences`, {
+    const response = await fetch(`${stage.gateways[0].url}/v1/preferences`, {
       method: 'PUT',
-      headers: { authorization: `Bearer ${tokenFor(MANAGER)}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${tokenFor(ADMIN)}`, 'content-type': 'application/json' },
       body: JSON.stringify(PREFERENCES),
     });
     expect(response.status).toBe(200);
   }, 40_000);
-  afterEach(() => stage.clear());
-  afterAll(() => stage?.stop());
 
   /** Another theme is the same page in other colours: of it only these are judged. */
   async function findingsOf(page: Page, name: string, onlyColours: boolean): Promise<string[]> {
@@ -119,7 +115,7 @@ describe.skipIf(!hasChromium)('each page of the dashboard', () => {
       found.push(...(await judge(signIn, 'sign-in', width)));
       await signIn.context().close();
       const page = await stage.open({
-        claims: { ...MANAGER, properties: PORTFOLIO },
+        claims: { ...ADMIN, properties: PORTFOLIO },
         operator: true,
         context,
       });
@@ -138,12 +134,9 @@ describe.skipIf(!hasChromium)('each page of the dashboard', () => {
     [360, 740],
   ])(
     'has none either while it asks for a token, says what happened and shows its frames, at %i pixels',
-    {
-      timeout: 60_000,
-    },
     async (width, height) => {
       const page = await stage.open({
-        claims: { ...MANAGER, properties: PORTFOLIO },
+        claims: { ...ADMIN, properties: PORTFOLIO },
         path: '/settings',
         context: { viewport: { width, height }, reducedMotion: 'reduce' },
         prepare: (page) => page.clock.install(),
@@ -151,20 +144,19 @@ describe.skipIf(!hasChromium)('each page of the dashboard', () => {
       await page.getByLabel('Debug mode').check();
       await page.getByText('Properties monitored').waitFor();
       await connected(page);
-      const toast = (text: string) => page.locator('[data-sonner-toast]', { hasText: text });
       const change = { property_id: SECOND, violation_type: 'DOB' };
       // Another count than at the other size, or nothing would have changed.
       await stage.change({ ...change, count: width, severity: 'critical', message: 'Facade unsafe' });
-      await toast('Facade unsafe').waitFor();
+      await toast(page, 'Facade unsafe').waitFor();
       await stage.change({ ...change, count: width + 1, severity: 'low', message: 'Inspection filed' });
-      await toast('Inspection filed').waitFor();
+      await toast(page, 'Inspection filed').waitFor();
       await page.locator('.frame-in', { hasText: 'Inspection filed' }).waitFor();
       // Where the pointer is, messages stay.
-      await toast('Inspection filed').hover();
+      await toast(page, 'Inspection filed').hover();
       await page.clock.fastForward('59:31');
       await page.getByText('Your session ends soon').waitFor();
       const found = await judge(page, 'open', width);
-      expect(await toast('Inspection filed').count()).toBe(1);
+      expect(await toast(page, 'Inspection filed').count()).toBe(1);
       await page.clock.fastForward('01:00');
       await page.getByText('Your session has ended').waitFor();
       await page.locator('.banner-bad').waitFor();

@@ -1,33 +1,17 @@
 /** What people set for themselves: where to connect, how it looks, how much it moves. */
 import type { TestGateway } from '@belfry/testkit';
-import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { connected, follows, hasChromium, row, type Stage, showsOpen, startStage } from './dashboard-stage.js';
+import { expect, it, vi } from 'vitest';
+import { addProperty, connected, follows, goTo, row, showsOpen, toast } from './dashboard-sights.js';
+import { onStage } from './dashboard-stage.js';
 
-const TIMEOUT_MS = 60_000;
 /** What counts as none: CSS has no animation without a duration. */
 const NO_MOTION_MS = 1;
 
-describe.skipIf(!hasChromium)('the settings', () => {
-  let stage: Stage;
-  beforeAll(async () => {
-    stage = await startStage();
-  }, 40_000);
-  afterEach(() => stage.clear());
-  afterAll(() => stage?.stop());
-
-  let lots = 0;
-  const newProperty = (): string => String(4_000_050_000 + ++lots);
-  const report = (id: string, count: number) =>
-    stage.change({ property_id: id, violation_type: 'HPD', count, severity: 'medium' });
-  const to = (page: Page, name: string) => page.getByRole('link', { name, exact: true }).click();
-
-  it('connect to another gateway, for this visit and the next, and say which address is none', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
+onStage('the settings', { gateways: 2 }, (stage) => {
+  it('connect to another gateway, for this visit and the next, and say which address is none', async () => {
     const [first, second] = stage.gateways as [TestGateway, TestGateway];
-    const id = newProperty();
-    await report(id, 1);
+    const id = stage.newProperty();
+    await stage.report(id, 1);
     const page = await stage.open({
       claims: { user_id: 'landlord-1', properties: [id] },
       gateway: first.wsUrl,
@@ -38,7 +22,7 @@ describe.skipIf(!hasChromium)('the settings', () => {
       return ((await answer.json()) as { connections: { node: string }[] }).connections.map(({ node }) => node);
     };
     expect(await node()).toEqual(['gateway-1']);
-    await to(page, 'Settings');
+    await goTo(page, 'Settings');
     const field = page.getByLabel('Gateway');
     const connect = page.getByRole('button', { name: 'Connect', exact: true });
     for (const [address, wrong] of [
@@ -54,8 +38,8 @@ describe.skipIf(!hasChromium)('the settings', () => {
     await connect.click();
     await vi.waitFor(async () => expect(await node()).toEqual(['gateway-2']), { timeout: 15_000 });
     await connected(page);
-    await to(page, 'Portfolio');
-    await report(id, 2);
+    await goTo(page, 'Portfolio');
+    await stage.report(id, 2);
     await showsOpen(page, id, 2);
     await page.reload();
     await showsOpen(page, id, 2);
@@ -63,18 +47,17 @@ describe.skipIf(!hasChromium)('the settings', () => {
   });
 
   it('count the properties that are monitored', async () => {
-    const ids = [newProperty(), newProperty()];
+    const ids = [stage.newProperty(), stage.newProperty()];
     const page = await stage.open({ claims: { properties: '*' } });
     const monitored = page.locator('[data-fact="monitored"]');
     const counts = async (count: number): Promise<void> => {
-      await to(page, 'Settings');
+      await goTo(page, 'Settings');
       expect(await monitored.textContent()).toBe(`${count}`);
-      await to(page, 'Portfolio');
+      await goTo(page, 'Portfolio');
     };
     await counts(0);
     for (const id of ids) {
-      await page.getByLabel('Add a property by BBL').fill(id);
-      await page.getByRole('button', { name: 'Add' }).click();
+      await addProperty(page, id);
       await follows(page, id);
     }
     await counts(2);
@@ -112,8 +95,8 @@ describe.skipIf(!hasChromium)('the settings', () => {
     await isLight();
   });
 
-  it('of the system are respected: nothing moves where less motion is asked for', { timeout: TIMEOUT_MS }, async () => {
-    const id = newProperty();
+  it('of the system are respected: nothing moves where less motion is asked for', async () => {
+    const id = stage.newProperty();
     const page = await stage.open({
       claims: { properties: [id] },
       // Every animation and transition that starts, with how long it takes.
@@ -134,9 +117,9 @@ describe.skipIf(!hasChromium)('the settings', () => {
     const moved = () =>
       page.evaluate(() => (globalThis as unknown as { moved: { name: string; ms: number }[] }).moved.splice(0));
     const change = async (count: number): Promise<void> => {
-      await report(id, count);
+      await stage.report(id, count);
       await showsOpen(page, id, count);
-      await page.locator('[data-sonner-toast]').first().waitFor();
+      await toast(page, `${count} open`).waitFor();
       await page.locator('[data-chart="severity"] [data-severity="medium"]', { hasText: `${count}` }).waitFor();
     };
     await page.emulateMedia({ reducedMotion: 'no-preference' });

@@ -1,27 +1,15 @@
 /** The dashboard on a telephone: not only does it fit, all of it can be done there, with a finger. */
 import type { Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { connected, follows, hasChromium, row, type Stage, showsOpen, startStage } from './dashboard-stage.js';
+import { expect, it } from 'vitest';
+import { connected, follows, row, showsOpen } from './dashboard-sights.js';
+import { ADMIN, onStage } from './dashboard-stage.js';
 
-const TIMEOUT_MS = 60_000;
 const WIDTH = 360;
 const TELEPHONE = { viewport: { width: WIDTH, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
 /** As large as the accessibility guidelines ask for. */
 const LEAST_TARGET = 24;
 
-describe.skipIf(!hasChromium)('on 360 pixels, the dashboard', () => {
-  let stage: Stage;
-  beforeAll(async () => {
-    stage = await startStage();
-  }, 40_000);
-  afterEach(() => stage.clear());
-  afterAll(() => stage?.stop());
-
-  let lots = 0;
-  const newProperty = (): string => String(4_000_060_000 + ++lots);
-  const report = (id: string, count: number, severity = 'medium', message = `${count} open`) =>
-    stage.change({ property_id: id, violation_type: 'HPD', count, severity, message });
-
+onStage('on 360 pixels, the dashboard', { gateways: 2 }, (stage) => {
   /** A finger needs something to hit, within the screen. */
   async function tap(target: Locator): Promise<void> {
     await target.scrollIntoViewIfNeeded();
@@ -36,14 +24,14 @@ describe.skipIf(!hasChromium)('on 360 pixels, the dashboard', () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(WIDTH);
   }
 
-  async function goTo(page: Page, name: string, path: string): Promise<void> {
+  async function tapTo(page: Page, name: string, path: string): Promise<void> {
     await tap(page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }));
     await page.locator(`main[data-page="${path}"]`).waitFor();
     await fits(page);
   }
 
-  it('adds a property, opens it, watches it, holds it still, and removes it', { timeout: TIMEOUT_MS }, async () => {
-    const id = newProperty();
+  it('adds a property, opens it, watches it, holds it still, and removes it', async () => {
+    const id = stage.newProperty();
     const page = await stage.open({ claims: { properties: '*' }, context: TELEPHONE });
     await connected(page);
     const field = page.getByLabel('Add a property by BBL');
@@ -55,7 +43,7 @@ describe.skipIf(!hasChromium)('on 360 pixels, the dashboard', () => {
     await field.fill(id);
     await tap(page.getByRole('button', { name: 'Add', exact: true }));
     await follows(page, id);
-    await report(id, 1, 'critical', 'No heat or hot water in all of the apartments');
+    await stage.report(id, 1, 'critical', 'No heat or hot water in all of the apartments');
     await showsOpen(page, id, 1);
     const critical = page.locator('.toast-critical', { hasText: 'No heat' });
     await critical.waitFor();
@@ -68,7 +56,7 @@ describe.skipIf(!hasChromium)('on 360 pixels, the dashboard', () => {
     await page.locator('.activity', { hasText: 'No heat' }).waitFor();
     await fits(page);
     await tap(page.getByRole('switch', { name: 'Live updates' }));
-    await report(id, 2);
+    await stage.report(id, 2);
     await page.getByText('1 waiting').waitFor();
     await fits(page);
     await tap(page.getByRole('switch', { name: 'Live updates' }));
@@ -82,15 +70,15 @@ describe.skipIf(!hasChromium)('on 360 pixels, the dashboard', () => {
     await showsOpen(page, id, 2);
   });
 
-  it('leads to every page, and lets settings and preferences be changed there', { timeout: TIMEOUT_MS }, async () => {
+  it('leads to every page, and lets settings and preferences be changed there', async () => {
     const page = await stage.open({ context: TELEPHONE });
     await connected(page);
-    await goTo(page, 'Activity', 'activity');
-    await goTo(page, 'Alerts', 'alerts');
+    await tapTo(page, 'Activity', 'activity');
+    await tapTo(page, 'Alerts', 'alerts');
     const wanted = page.getByLabel('Show a message for each update');
     await tap(page.getByText('Show a message for each update'));
     expect(await wanted.isChecked()).toBe(false);
-    await goTo(page, 'Settings', 'settings');
+    await tapTo(page, 'Settings', 'settings');
     await page.getByLabel('Theme').selectOption('dark');
     expect(await page.locator('html').getAttribute('data-theme')).toBe('dark');
     const gateway = stage.gateways[1]?.wsUrl ?? '';
@@ -103,18 +91,18 @@ describe.skipIf(!hasChromium)('on 360 pixels, the dashboard', () => {
     await fits(page);
     await tap(page.getByRole('button', { name: 'Close', exact: true }));
     await page.getByRole('heading', { name: 'Frames' }).waitFor({ state: 'detached' });
-    await goTo(page, 'Portfolio', '');
+    await tapTo(page, 'Portfolio', '');
   });
 
-  it('lets operators work', { timeout: TIMEOUT_MS }, async () => {
+  it('lets operators work', async () => {
     const other = await stage.open({ claims: { user_id: 'landlord-5' } });
     await connected(other);
     const page = await stage.open({
-      claims: { user_id: 'manager', role: 'ADMIN' },
+      claims: ADMIN,
       context: TELEPHONE,
       operator: true,
     });
-    await goTo(page, 'Operations', 'operations');
+    await tapTo(page, 'Operations', 'operations');
     await page.locator('[data-node="gateway-2"]', { hasText: 'serving' }).waitFor();
     const tab = (name: string) =>
       tap(page.getByRole('navigation', { name: 'Operations' }).getByRole('link', { name, exact: true }));

@@ -1,28 +1,9 @@
 /** The dashboard in a real browser, against a real cluster: what a landlord sees and does. */
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import {
-  connected,
-  follows,
-  hasChromium,
-  row,
-  type Stage,
-  showsOpen,
-  startStage,
-  status,
-  tokenFor,
-} from './dashboard-stage.js';
+import { expect, it, vi } from 'vitest';
+import { addProperty, connected, follows, goTo, row, showsOpen, status, toast } from './dashboard-sights.js';
+import { onStage, tokenFor } from './dashboard-stage.js';
 
-describe.skipIf(!hasChromium)('the dashboard', () => {
-  let stage: Stage;
-  beforeAll(async () => {
-    stage = await startStage();
-  }, 40_000);
-  afterEach(() => stage.clear());
-  afterAll(() => stage?.stop());
-
-  let lots = 0;
-  const newProperty = (): string => String(1_000_010_000 + ++lots);
-
+onStage('the dashboard', { gateways: 2 }, (stage) => {
   it('signs in by a pasted token, refuses what is none, and says where it stands', async () => {
     const page = await (await stage.browser.newContext()).newPage();
     await page.goto(stage.url);
@@ -39,7 +20,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
     // A reload keeps the tab signed in; signing out does not.
     await page.reload();
     await connected(page);
-    await page.getByRole('link', { name: 'Settings' }).click();
+    await goTo(page, 'Settings');
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByLabel('Access token').waitFor();
     await page.context().close();
@@ -51,7 +32,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
   });
 
   it('shows a change within moments: badge, numbers, feed, charts, time', async () => {
-    const id = newProperty();
+    const id = stage.newProperty();
     await stage.change({ property_id: id, violation_type: 'HPD', count: 2, severity: 'medium' });
     const page = await stage.open({ claims: { properties: [id] } });
     await showsOpen(page, id, 2);
@@ -69,7 +50,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
   });
 
   it('lists the last ten things that happened, newest first, critical ones marked', async () => {
-    const id = newProperty();
+    const id = stage.newProperty();
     const page = await stage.open({ claims: { properties: [id] } });
     await follows(page, id);
     for (let count = 1; count <= 13; count += 1) {
@@ -88,7 +69,7 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
   });
 
   it('draws each event into its charts as it comes: by severity, by type, over time', async () => {
-    const id = newProperty();
+    const id = stage.newProperty();
     const change = (violation_type: string, count: number, severity: string) =>
       stage.change({ property_id: id, violation_type, count, severity });
     await change('HPD', 5, 'high');
@@ -141,29 +122,25 @@ describe.skipIf(!hasChromium)('the dashboard', () => {
   });
 
   it('adds and removes properties by BBL, and says what is wrong with others', async () => {
-    const id = newProperty();
+    const id = stage.newProperty();
     const page = await stage.open({ claims: { properties: [id] } });
-    const field = page.getByLabel('Add a property by BBL');
     for (const [text, wrong] of [
       ['12345', 'ten digits'],
       ['9012650001', 'borough'],
       ['1000000001', 'block'],
       ['Main Street', 'borough, block and lot'],
     ] as const) {
-      await field.fill(text);
-      await field.press('Enter');
+      await addProperty(page, text);
       await page.locator('#add-property-error', { hasText: wrong }).waitFor();
     }
-    await field.fill(`1-1-${Number(id.slice(-4))}`);
-    await field.press('Enter');
+    await addProperty(page, `1-1-${Number(id.slice(-4))}`);
     await page.getByText('in the portfolio already').waitFor();
-    await field.fill('Brooklyn 1234 5');
-    await field.press('Enter');
+    await addProperty(page, 'Brooklyn 1234 5');
     await row(page, '3012340005').locator('.error').waitFor();
     await row(page, '3012340005').getByRole('button', { name: 'Remove' }).click();
     await row(page, '3012340005').waitFor({ state: 'detached' });
     await row(page, id).getByRole('button', { name: 'Remove' }).click();
-    await page.locator('[data-sonner-toast]', { hasText: 'Manhattan' }).getByRole('button', { name: 'Undo' }).click();
+    await toast(page, 'Manhattan').getByRole('button', { name: 'Undo' }).click();
     await row(page, id).waitFor();
   });
 });

@@ -6,24 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  connect,
-  freePorts,
-  mintOperatorToken,
-  mintToken,
-  startGateway,
-  startPublisher,
-  startRedis,
-  TEST_SECRET,
-  type TestGateway,
-  type TestProcess,
-  type TestRedis,
-} from '@belfry/testkit';
+import { connect, freePorts, mintOperatorToken, mintToken } from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import { nginx } from '../deploy/verify/tools.mjs';
 import { ROOT } from '../scripts/setup.mjs';
-import { hasChromium, launchBrowser } from './dashboard-stage.ts';
+import { type Cluster, startCluster } from './dashboard-cluster.ts';
+import { hasChromium, launchBrowser, signIn } from './dashboard-stage.ts';
 import { type OutsideProgram, startOutside } from './outside-tools.ts';
 
 const OPERATOR_SECRET = 'only-operators-are-signed-with-this-one';
@@ -31,15 +20,11 @@ const SOON = { timeout: 20_000, interval: 50 };
 const server = await nginx();
 const compose = parse(readFileSync(join(ROOT, 'deploy', 'compose', 'docker-compose.yml'), 'utf8'), { merge: true });
 
-let redis: TestRedis;
-let gateways: TestGateway[];
-let publisher: TestProcess;
+let cluster: Cluster;
 let front: OutsideProgram;
 let folder: string;
 let everybody: string;
 let operators: string;
-
-const portOf = (url: string) => new URL(url).port;
 
 /** Lays the files out as the compose file mounts them, for this machine. */
 function configure(ports: readonly number[]): string {
@@ -55,11 +40,13 @@ function configure(ports: readonly number[]): string {
   // In this order: what took the place of one must not be found by the next.
   const changes: Readonly<Record<string, string>> = {
     '/tmp/': `${folder}/`,
-    'gateway-1:8765': `127.0.0.1:${portOf(gateways[0]?.wsUrl ?? '')}`,
-    'gateway-2:8765': `127.0.0.1:${portOf(gateways[1]?.wsUrl ?? '')}`,
-    'gateway-1:9765': `127.0.0.1:${portOf(gateways[0]?.operatorUrl ?? '')}`,
-    'gateway-2:9765': `127.0.0.1:${portOf(gateways[1]?.operatorUrl ?? '')}`,
-    'publisher:8770': `127.0.0.1:${portOf(publisher.url)}`,
+    ...Object.fromEntries(
+      cluster.gateways.flatMap(({ port, operatorPort }, index) => [
+        [`gateway-${index + 1}:8765`, `127.0.0.1:${port}`],
+        [`gateway-${index + 1}:9765`, `127.0.0.1:${operatorPort}`],
+      ]),
+    ),
+    'publisher:8770': `127.0.0.1:${cluster.publisher.port}`,
     'listen 8080': `listen 127.0.0.1:${ports[0]}`,
     'listen 8081': `listen 127.0.0.1:${ports[1]}`,
     '/etc/nginx/': `${etc}/`,
@@ -78,12 +65,11 @@ function configure(ports: readonly number[]): string {
 
 describe.skipIf(!server)('the front door of one machine (needs nginx)', () => {
   beforeAll(async () => {
-    redis = await startRedis();
-    const env = { REDIS_URL: redis.url, OPERATOR_SECRET, MAX_CONNECTIONS: '2' };
-    [gateways, publisher] = await Promise.all([
-      Promise.all(['gateway-1', 'gateway-2'].map((NODE_NAME) => startGateway({ ...env, NODE_NAME }))),
-      startPublisher({ REDIS_URL: redis.url, JWT_SECRET: TEST_SECRET, PUBLISHER_TOKEN: 'for-services' }),
-    ]);
+    cluster = await startCluster({
+      gateways: 2,
+      gateway: { OPERATOR_SECRET, MAX_CONNECTIONS: '2' },
+      publisher: { PUBLISHER_TOKEN: 'for-services' },
+    });
     folder = mkdtempSync(join(tmpdir(), 'belfry-front-'));
     const ports = await freePorts(2);
     const file = configure(ports);
@@ -96,8 +82,7 @@ describe.skipIf(!server)('the front door of one machine (needs nginx)', () => {
   }, 60_000);
   afterAll(async () => {
     await front?.stop();
-    await Promise.all([...(gateways ?? []), publisher].map((process) => process?.stop()));
-    await redis?.stop();
+    await cluster?.stop();
     if (folder) rmSync(folder, { recursive: true, force: true });
   });
 
@@ -176,17 +161,12 @@ describe.skipIf(!server)('the front door of one machine (needs nginx)', () => {
     async () => {
       const browser = await launchBrowser();
       try {
-        const open = async (url: string) => {
-          const page = await browser.newPage();
-          const fragment = new URLSearchParams({
+        const open = async (url: string) =>
+          signIn(await browser.newPage(), `${url}/`, {
             token: mintToken({ user_id: 'hr', role: 'HR' }),
             operator: mintOperatorToken('operator', { secret: OPERATOR_SECRET }),
             page: '/operations/cluster',
           });
-          await page.goto(`${url}/#${fragment}`);
-          await page.locator('.status[data-status]').waitFor();
-          return page;
-        };
         const page = await open(operators);
         for (const node of ['gateway-1', 'gateway-2']) await page.locator(`[data-node="${node}"]`).waitFor();
         const other = await open(everybody);
