@@ -1,4 +1,5 @@
 /** A client that does not read is cut off; its neighbours do not notice, and it recovers what it missed. */
+import { connect as openSocket } from 'node:net';
 import {
   connect,
   deferred,
@@ -135,4 +136,33 @@ it('replays a history far longer than what may wait for a client to one that rea
   await client.settled();
   expect(client.pending('VIOLATION_UPDATE')).toEqual([]);
   await client.close();
+}, 60_000);
+
+it('an event stream that was slow for a moment goes on as soon as it is read, not with the next event', async () => {
+  const socket = openSocket(gateway.port, '127.0.0.1');
+  try {
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    const head = ['GET /v1/stream?channel=property:stream HTTP/1.1', 'host: gateway', `authorization: Bearer ${token}`];
+    socket.write(`${head.join('\r\n')}\r\n\r\n`);
+    await eventually('stream', () => text.includes('SUBSCRIBED'));
+    socket.pause();
+    const isBuffered = async () => {
+      const answer = await (await gateway.operate('/ws/connections?channel=property:stream')).text();
+      return /"buffered_bytes":[1-9]/.test(answer);
+    };
+    let sent = 0;
+    while (!(await isBuffered())) {
+      sent += 1;
+      await log.append('property:stream', [{ n: sent, fill: 'x'.repeat(14_000) }]);
+    }
+    socket.resume();
+    const deadlineMs = 4_000;
+    await eventually('the last event', () => text.includes(`"n":${sent},`), { deadlineMs });
+    await eventually('nothing waiting', async () => !(await isBuffered()), { deadlineMs });
+  } finally {
+    socket.destroy();
+  }
 }, 60_000);

@@ -68,6 +68,9 @@ const EVENT = /^\{"id":"(\d+-\d+)","channel":"([\w:-]+)"/;
 const ABOUT_CHANNEL =
   /^\{"type":"(SUBSCRIBED|STATE)",(?:"property_id":"[\w-]+",)?"channel":"([\w:-]+)","id":"(\d+-\d+)"/;
 
+/** A comment, which clients pass over. */
+const NOTHING_NEW = ':\n\n';
+
 export function openEventStream(options: EventStreamOptions): EventStream {
   const { response } = options;
   const positions = new Map(options.positions);
@@ -77,6 +80,8 @@ export function openEventStream(options: EventStreamOptions): EventStream {
 
   response.onAborted(finish);
   response.onWritable(() => {
+    // uWebSockets.js leaves what waits where it is, for us to write more; and only with that it goes on.
+    if (closed || !response.write(NOTHING_NEW)) return true;
     waiting = 0;
     options.onDrained();
     return true;
