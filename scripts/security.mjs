@@ -18,7 +18,17 @@ import { build, ROOT } from './setup.mjs';
 /** @typedef {{ fingerprint: string, holds: boolean, twinFails: boolean }} Verdict */
 
 const VERDICTS = join(ROOT, 'e2e/hostile/verdicts.json');
-const COPIED = ['packages', 'testkit', 'e2e', 'scripts', 'fuzz', 'deploy/redis', 'package.json', 'package-lock.json'];
+const COPIED = [
+  'packages',
+  'testkit',
+  'e2e',
+  'scripts',
+  'fuzz',
+  'deploy/redis',
+  'deploy/verify',
+  'package.json',
+  'package-lock.json',
+];
 const CONFIGURATION = ['vitest.config.ts', 'tsconfig.base.json', 'README.md', 'SECURITY.md', 'docs'];
 
 /** A verdict is good for the row as it was then. @param {Control} control */

@@ -3,8 +3,9 @@
 import { positionInFrame } from '../../packages/gateway/src/channels/event-position.js';
 import { readClientFrame } from '../../packages/gateway/src/session/client-frame.js';
 import { createStage } from '../../packages/gateway/src/session/session.test-support.js';
+import { createAddressReader } from '../../packages/gateway/src/transport/address.js';
 import { readLastEventId, subscribeFrame } from '../../packages/gateway/src/transport/stream.js';
-import { createAddressReader, createCookieReader, credentialOf } from '../../packages/gateway/src/transport/upgrade.js';
+import { createCookieReader, credentialOf } from '../../packages/gateway/src/transport/upgrade.js';
 import { parsePreferences } from '../../packages/shared/src/preferences/preferences.js';
 import {
   ERROR_CODES,

@@ -48,6 +48,7 @@ import { countedLog } from './counted-log.js';
 import { createGatewayMetrics } from './metrics.js';
 import { followSecrets } from './secrets.js';
 import type { AutomaticJoin } from './session/automatic-channels.js';
+import { networkOf } from './session/client-network.js';
 import { drain } from './session/drain.js';
 import { createBudgets } from './session/rate-limit.js';
 import { adviseReconnect, measureAcceptRate } from './session/reconnect-advice.js';
@@ -212,7 +213,7 @@ runProcess(async () => {
     reconnectAdvice: () => adviseReconnect(sessions.count, acceptsPerSecond),
     retryAfterMs: () => 1_000 + Math.round(Math.random() * 4_000),
     afterThisTurn: (run) => setImmediate(run),
-    onFlood: (address) => requestsOfAddress.charge(address, floodCost),
+    onFlood: (address) => requestsOfAddress.charge(networkOf(address), floodCost),
   });
   shutdown.step('sessions', () => sessions.close());
   const presence = startPresenceWriter({

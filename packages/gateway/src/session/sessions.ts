@@ -2,6 +2,7 @@
  * All sessions of this gateway: how many there may be, their heartbeat, their deadlines. One timer for all of them:
  * sessions stand on a wheel with one spoke a second, so that ten thousand pings spread over the whole interval.
  */
+import { networkOf } from './client-network.js';
 import type { SessionContext } from './context.js';
 import { Session } from './session.js';
 import type { Socket } from './socket.js';
@@ -60,9 +61,10 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   function forgetAnonymous(session: Session): void {
     if (!anonymous.delete(session)) return;
-    const left = (anonymousPerAddress.get(session.address) ?? 1) - 1;
-    if (left > 0) anonymousPerAddress.set(session.address, left);
-    else anonymousPerAddress.delete(session.address);
+    const network = networkOf(session.address);
+    const left = (anonymousPerAddress.get(network) ?? 1) - 1;
+    if (left > 0) anonymousPerAddress.set(network, left);
+    else anonymousPerAddress.delete(network);
   }
 
   function* all(): Iterable<Session> {
@@ -93,7 +95,8 @@ export function createSessions(options: SessionsOptions): Sessions {
       count += 1;
       spokes[spoke]?.add(session);
       anonymous.add(session);
-      anonymousPerAddress.set(address, (anonymousPerAddress.get(address) ?? 0) + 1);
+      const network = networkOf(address);
+      anonymousPerAddress.set(network, (anonymousPerAddress.get(network) ?? 0) + 1);
       session.open(token);
       return session;
     },
@@ -115,7 +118,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     get authenticatedCount() {
       return count - anonymous.size;
     },
-    unauthenticatedOf: (address) => anonymousPerAddress.get(address) ?? 0,
+    unauthenticatedOf: (address) => anonymousPerAddress.get(networkOf(address)) ?? 0,
     users: perUser,
     all,
     close: stop,

@@ -35,7 +35,7 @@ export const sessionSettings = {
     max: 1_000_000_000,
   }),
   RATE_LIMIT_PER_IP: integer({
-    text: 'HTTP requests and upgrades of a client address on a gateway per RATE_LIMIT_WINDOW_SECONDS, whoever it is',
+    text: 'HTTP requests and upgrades of a client address, of IPv6 of a /64 network, on a gateway per RATE_LIMIT_WINDOW_SECONDS, whoever it is',
     default: '60000',
     min: 1,
     max: 1_000_000_000,
@@ -47,7 +47,7 @@ export const sessionSettings = {
     max: 1_000_000,
   }),
   MAX_UNAUTHENTICATED_PER_IP: integer({
-    text: 'The same per client address, with 429',
+    text: 'The same per client address, of IPv6 per /64 network, with 429',
     default: '2500',
     min: 1,
     max: 1_000_000,

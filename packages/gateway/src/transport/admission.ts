@@ -3,6 +3,7 @@
  * A stream counts as a connection like any WebSocket.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import { networkOf } from '../session/client-network.js';
 import type { Budgets } from '../session/rate-limit.js';
 import type { OriginCheck } from './upgrade.js';
 
@@ -64,7 +65,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
   return {
     refuse,
     withinRate(response, address) {
-      const waitMs = options.requestsOfAddress.take(address);
+      const waitMs = options.requestsOfAddress.take(networkOf(address));
       if (waitMs === 0) return true;
       if (waitMs <= IN_DEBT_MS) refuse(response, { reason: 'rate', status: TOO_MANY });
       else {
@@ -77,7 +78,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       if (!options.originAllowed(origin)) return { reason: 'origin', status: '403 Forbidden' };
       if (!accepting) return { reason: 'draining', status: UNAVAILABLE };
       if (connections >= options.maxConnections) return { reason: 'full', status: UNAVAILABLE };
-      const held = perAddress.get(address) ?? 0;
+      const held = perAddress.get(networkOf(address)) ?? 0;
       return held >= options.maxConnectionsPerAddress ? { reason: 'address', status: TOO_MANY } : undefined;
     },
     unauthenticatedRefusal(address) {
@@ -87,13 +88,15 @@ export function createAdmission(options: AdmissionOptions): Admission {
     },
     entered(address) {
       connections += 1;
-      perAddress.set(address, (perAddress.get(address) ?? 0) + 1);
+      const network = networkOf(address);
+      perAddress.set(network, (perAddress.get(network) ?? 0) + 1);
     },
     left(address) {
       connections -= 1;
-      const held = (perAddress.get(address) ?? 1) - 1;
-      if (held > 0) perAddress.set(address, held);
-      else perAddress.delete(address);
+      const network = networkOf(address);
+      const held = (perAddress.get(network) ?? 1) - 1;
+      if (held > 0) perAddress.set(network, held);
+      else perAddress.delete(network);
     },
     stop() {
       accepting = false;

@@ -20,6 +20,7 @@ import {
 } from '@belfry/shared/protocol';
 import type { Hub } from '../channels/hub.js';
 import { TICKET_SECONDS } from '../cluster/tickets.js';
+import { networkOf } from '../session/client-network.js';
 import type { Budgets } from '../session/rate-limit.js';
 import { type Body, createBodyReader, NO_BODY } from './body.js';
 import type { CookieReader, OriginCheck } from './upgrade.js';
@@ -32,6 +33,7 @@ export interface HttpOptions {
   readonly originAllowed: OriginCheck;
   readonly cookie: CookieReader;
   readonly addressOf: (response: HttpResponse, forwardedFor: string) => string;
+  readonly forwardedFor: (request: HttpRequest) => string;
   readonly requestsOfAddress: Budgets;
   readonly requestsOfUser: Budgets;
   /** Events that a user may have replayed. */
@@ -229,7 +231,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
       cookies: request.getHeader('cookie'),
       ifNoneMatch: request.getHeader('if-none-match'),
       lastEventId: request.getHeader('last-event-id'),
-      forwardedFor: request.getHeader('x-forwarded-for'),
+      forwardedFor: options.forwardedFor(request),
       origin,
       fetchSite: request.getHeader('sec-fetch-site'),
       body,
@@ -276,10 +278,10 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
         body?.discard();
       });
       const origin = request.getHeader('origin');
-      const address = options.addressOf(response, request.getHeader('x-forwarded-for'));
+      const address = options.addressOf(response, options.forwardedFor(request));
       // Inside a promise from the first line: a handler that throws would end the process.
       new Promise<T>((resolve) => {
-        withinBudget(options.requestsOfAddress.take(address));
+        withinBudget(options.requestsOfAddress.take(networkOf(address)));
         resolve(handle(asked(request, body)));
       })
         .then(

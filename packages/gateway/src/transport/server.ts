@@ -24,11 +24,12 @@ import type { Frame } from '../channels/subscriber.js';
 import type { Budgets } from '../session/rate-limit.js';
 import type { Session } from '../session/session.js';
 import type { Socket } from '../session/socket.js';
+import { createAddressReader, createForwardedForReader } from './address.js';
 import { type AdmissionOptions, createAdmission } from './admission.js';
 import { createChokedSockets } from './choked-sockets.js';
 import { registerHttp } from './http.js';
 import { createStreams } from './streams.js';
-import { createAddressReader, createCookieReader, createOriginCheck, credentialOf } from './upgrade.js';
+import { createCookieReader, createOriginCheck, credentialOf } from './upgrade.js';
 import { type UserData, WebSocketSocket, type Ws } from './websocket-socket.js';
 
 export interface TransportOptions extends Omit<AdmissionOptions, 'originAllowed'> {
@@ -86,17 +87,18 @@ export function createTransport(options: TransportOptions): Transport {
   const app = tls ? SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile }) : App();
   const originAllowed = createOriginCheck(options.allowedOrigins);
   const addressOf = createAddressReader(options.trustedProxies);
+  const forwardedFor = createForwardedForReader(options.trustedProxies);
   const cookie = createCookieReader(options.authenticationCookie, options.allowedOrigins);
   const admission = createAdmission({ ...options, originAllowed });
   const choked = createChokedSockets();
-  const remoteAddress = (response: HttpResponse, forwardedFor: string): string =>
-    addressOf(Buffer.from(response.getRemoteAddressAsText()).toString('latin1'), forwardedFor);
+  const remoteAddress = (response: HttpResponse, forwarded: string): string =>
+    addressOf(Buffer.from(response.getRemoteAddressAsText()).toString('latin1'), forwarded);
   const streams = createStreams({ ...options, admission, addressOf: remoteAddress });
   let listening: us_listen_socket | undefined;
 
   function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
     const origin = request.getHeader('origin');
-    const address = remoteAddress(response, request.getHeader('x-forwarded-for'));
+    const address = remoteAddress(response, forwardedFor(request));
     if (!admission.withinRate(response, address)) return;
     const refused = admission.refusal(origin, address);
     if (refused) return admission.refuse(response, refused);
@@ -199,6 +201,7 @@ export function createTransport(options: TransportOptions): Transport {
     originAllowed,
     cookie,
     addressOf: remoteAddress,
+    forwardedFor,
     requestsOfAddress: options.requestsOfAddress,
     requestsOfUser: options.requestsOfUser,
     replays: options.replays,

@@ -1,6 +1,6 @@
 /** The clients' port. */
 import { ConfigurationError, integer, list, text } from '@belfry/shared/service';
-import { readNetwork } from './upgrade.js';
+import { readNetwork } from './address.js';
 
 export const transportSettings = {
   WEBSOCKET_HOST: text({ text: 'Address of the clients’ port', default: '0.0.0.0' }),
@@ -17,7 +17,7 @@ export const transportSettings = {
     max: 1_000_000,
   }),
   MAX_CONNECTIONS_PER_IP: integer({
-    text: 'Connections per client address; beyond it, upgrades are refused with 429',
+    text: 'Connections per client address, of IPv6 per /64 network; beyond it, upgrades are refused with 429',
     default: '10000',
     min: 1,
     max: 1_000_000,

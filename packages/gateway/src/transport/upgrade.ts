@@ -1,5 +1,4 @@
-/** What an upgrade request says: the credential it brings, where it comes from, and whether it may. */
-import { BlockList, isIP } from 'node:net';
+/** What an upgrade request says: the credential it brings, and whether the page may that sends it. */
 import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from '@belfry/shared/protocol';
 
 /** The parts of a request, read at once: uWebSockets.js takes them away after the handler's first turn. */
@@ -63,55 +62,4 @@ export type OriginCheck = (origin: string) => boolean;
 export function createOriginCheck(allowed: readonly string[]): OriginCheck {
   const origins = new Set(allowed);
   return (origin) => origin === '' || origins.has('*') || origins.has(origin);
-}
-
-export type AddressOf = (peer: string, forwardedFor: string) => string;
-
-/**
- * The client's address: the TCP peer, or, where that is a trusted proxy, the right-most address of X-Forwarded-For that
- * is not one. What stands further left was written by the client itself.
- * @param trustedProxies addresses, and networks as 10.0.0.0/8
- */
-export function createAddressReader(trustedProxies: readonly string[]): AddressOf {
-  const proxies = new BlockList();
-  for (const proxy of trustedProxies) {
-    const { address, bits, family } = readNetwork(proxy);
-    proxies.addSubnet(address, bits, family);
-  }
-  const isTrusted = (address: string): boolean => {
-    const version = isIP(address);
-    return version !== 0 && proxies.check(address, version === 4 ? 'ipv4' : 'ipv6');
-  };
-  return (peer, forwardedFor) => {
-    const direct = normalise(peer);
-    if (trustedProxies.length === 0 || !isTrusted(direct)) return direct;
-    const hops = forwardedFor.split(',').map((hop) => normalise(hop.trim()));
-    return hops.reverse().find((hop) => hop !== '' && !isTrusted(hop)) ?? direct;
-  };
-}
-
-/** @throws Error where it is neither an address nor a network */
-export function readNetwork(text: string): { address: string; bits: number; family: 'ipv4' | 'ipv6' } {
-  const [address = '', given, ...rest] = text.split('/');
-  const version = isIP(address);
-  const most = version === 4 ? 32 : 128;
-  const bits = given === undefined ? most : Number(given);
-  if (version === 0 || rest.length > 0 || !/^\d{1,3}$/.test(given ?? '0') || bits > most) {
-    throw new Error(`must be addresses, or networks as 10.0.0.0/8, not ${JSON.stringify(text)}`);
-  }
-  return { address, bits, family: version === 4 ? 'ipv4' : 'ipv6' };
-}
-
-const MAPPED_IPV4 = /^(?:0000:){5}ffff:([0-9a-f]{2})([0-9a-f]{2}):([0-9a-f]{2})([0-9a-f]{2})$/;
-
-/** A dual-stack listener reports IPv4 peers as 0000:…:ffff:7f00:0001. */
-function normalise(address: string): string {
-  if (!address.includes(':')) return address;
-  const mapped = MAPPED_IPV4.exec(address.toLowerCase());
-  return mapped
-    ? mapped
-        .slice(1)
-        .map((byte) => Number.parseInt(byte, 16))
-        .join('.')
-    : address;
 }
