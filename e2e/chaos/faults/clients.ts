@@ -2,37 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { POISON } from '../load/changes.js';
 import { NotAccepted } from '../load/reporter.js';
-import { BULK, channelName, propertyId } from '../names.js';
-import type { Fault, World } from './fault.js';
+import { BULK_BYTES, publishBulk } from './bulk.js';
+import type { Fault } from './fault.js';
+import { reportOnce } from './once.js';
 
 const BULK_EVENTS = 450;
-const BULK_BYTES = 14_000;
 const STALL_MS = 12_000;
-let bulk = 0;
-
-/** More than the kernel holds for a reader that does not read. */
-async function publishBulk({ reporter }: World): Promise<void> {
-  const events = Array.from({ length: BULK_EVENTS }, () => {
-    bulk += 1;
-    return {
-      channel: channelName(BULK),
-      type: 'BULK',
-      property_id: propertyId(BULK),
-      message: `n${bulk}`,
-      fill: 'x'.repeat(BULK_BYTES),
-    };
-  });
-  const body = JSON.stringify({ events });
-  const key = `bulk-${bulk}`;
-  for (let attempt = 0; attempt < 20; attempt += 1) {
-    const accepted = await reporter.post('/v1/events', body, key).catch((error: unknown) => {
-      if (error instanceof NotAccepted) return undefined;
-      throw error;
-    });
-    if (accepted?.status === 202) return;
-    await sleep(250);
-  }
-}
 
 async function quietly(report: () => Promise<unknown>): Promise<boolean> {
   try {
@@ -71,7 +46,7 @@ export const CLIENT_FAULTS: readonly Fault[] = [
     async run(world) {
       world.swarms.tell({ do: 'stall', clients: 4, afterMs: 500, ms: STALL_MS });
       await sleep(700);
-      await publishBulk(world);
+      await publishBulk(world, BULK_EVENTS);
       return `8 clients, ${Math.round((BULK_EVENTS * BULK_BYTES) / 1e6)} MB each`;
     },
   },
@@ -112,5 +87,11 @@ export const CLIENT_FAULTS: readonly Fault[] = [
       count('poison entries written to the intake', sent);
       return `${sent} entries, 10 requests`;
     },
+  },
+  {
+    kind: 'events reported once, without a key',
+    weight: 6,
+    lane: 'side',
+    run: reportOnce,
   },
 ];

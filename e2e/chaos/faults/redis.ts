@@ -1,10 +1,26 @@
 /** Faults of Redis: gone, slow, forgetful. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { publishBulk } from './bulk.js';
 import type { Fault, World } from './fault.js';
 
 /** What is told to every master; one that does not answer has another fault already. */
 const tell = ({ cluster }: World, command: string, ...args: (string | number)[]): Promise<void> =>
   cluster.redis.onMasters((redis) => redis.call(command, ...args));
+
+const BUFFERS = 'client-output-buffer-limit';
+const BUFFERS_BEFORE = 'pubsub 33554432 8388608 60';
+const BULK_EVENTS = 40;
+
+/** Sets it on every master, and back after a while. */
+async function withSetting(world: World, name: string, value: string, before: string, ms: number): Promise<string> {
+  try {
+    await tell(world, 'CONFIG', 'SET', name, value);
+    await sleep(ms);
+  } finally {
+    await tell(world, 'CONFIG', 'SET', name, before);
+  }
+  return `${name} ${value} for ${ms} ms`;
+}
 
 /** Our own connections are named differently: they would only be in the way of the run's own reading. */
 export const REDIS_FAULTS: readonly Fault[] = [
@@ -126,6 +142,29 @@ export const REDIS_FAULTS: readonly Fault[] = [
     async run(world) {
       await tell(world, 'SCRIPT', 'FLUSH');
       return 'scripts forgotten';
+    },
+  },
+  {
+    kind: 'Redis full (no memory for writes)',
+    weight: 5,
+    lane: 'main',
+    run: (world) => withSetting(world, 'maxmemory', '1', '0', world.random.integer(200, 4_000)),
+  },
+  {
+    kind: 'Redis takes no writes (too few replicas)',
+    weight: 3,
+    lane: 'main',
+    run: (world) => withSetting(world, 'min-replicas-to-write', '3', '0', world.random.integer(200, 4_000)),
+  },
+  {
+    kind: 'subscribers cut for what waits for them (output buffers)',
+    weight: 5,
+    lane: 'main',
+    async run(world) {
+      // Frames larger than a connection's own buffer wait in a list, for which there is no room: cut in the middle of one.
+      const held = withSetting(world, BUFFERS, 'pubsub 1 1 1', BUFFERS_BEFORE, world.random.integer(500, 2_000));
+      await Promise.all([held, publishBulk(world, BULK_EVENTS)]);
+      return held;
     },
   },
 ];

@@ -1,4 +1,5 @@
 /** Messages of operators to people: events like any other, through the intake, kept in the log and recovered. */
+import { randomUUID } from 'node:crypto';
 import { type Connection, intakeKey } from '@belfry/shared/log';
 import { EVERYONE_CHANNEL, GATEWAY_MESSAGES, parseChannel, SEVERITIES, userChannel } from '@belfry/shared/protocol';
 import { type OperatorCall, OperatorError } from '@belfry/shared/service';
@@ -38,7 +39,8 @@ export function createMessageSender(options: {
       if (text.length > MAX_EVENT_LENGTH) {
         throw new OperatorError(400, 'bad_request', `an event must not be longer than ${MAX_EVENT_LENGTH} characters`);
       }
-      const id = await options.connection.xadd(intakeKey(options.prefix), '*', 'event', text);
+      // The connection may write it again where the answer was lost: by its key it is known as the same.
+      const id = await options.connection.xadd(intakeKey(options.prefix), '*', 'event', text, 'key', randomUUID());
       return { channel, accepted: String(id) };
     },
   };

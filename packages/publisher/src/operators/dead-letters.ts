@@ -31,7 +31,9 @@ export function createDeadLetterRoutes(options: {
         const [row] = await connection.xrange(dead, id, id);
         if (!row) throw new OperatorError(404, 'not_found', `there is no dead letter ${id}`);
         const fields = body.fields === undefined ? readRow(id, row[1]).fields : textFields(body.fields);
-        const accepted = await connection.xadd(intakeKey(prefix), '*', ...Object.entries(fields).flat());
+        // Written again by the connection, or sent again because it was not dropped: by its key it is known as the same.
+        const keyed = { key: `dead-letter-${id}`, ...fields };
+        const accepted = await connection.xadd(intakeKey(prefix), '*', ...Object.entries(keyed).flat());
         await connection.xdel(dead, id);
         return { accepted };
       },
