@@ -18,21 +18,16 @@ import { createLogin } from './login.js';
 import { createMachine, type Entries, statusOf } from './machine.js';
 import { errorOf } from './requests.js';
 import type { Share, ShareEvents } from './share.js';
+import { createSilence } from './silence.js';
 import type { Tokens } from './tokens.js';
 import type { OpenTransport, Transport } from './transport.js';
 
 /** How long a connection must hold before the failures before it are forgotten: some accept, and drop at once. */
 const STABLE_MS = 10_000;
-/** On top of the gateway's heartbeat interval. */
-const GRACE_MS = 10_000;
 /** For the answer to a PING. */
 const ANSWER_MS = 5_000;
-/** A frame this young is sign of life enough. */
-const FRESH_MS = 1_000;
 /** How far attempts that the page's events bring forward are spread: a network that comes back does so for many. */
 const HURRY_MS = 500;
-/** What a gateway can be configured to; more would be a mistake. */
-const LONGEST_HEARTBEAT_MS = 300_000;
 
 export interface Connection {
   /** All of the client's state but the data mode, which is not the connection's alone. */
@@ -75,8 +70,8 @@ export interface ConnectionParts {
 export function createConnection(parts: ConnectionParts): Connection {
   const { urls, clock, random, tokens, up, down, receive, changed } = parts;
   const { emit, report } = parts.emitter;
-  const { maxAttempts = Number.POSITIVE_INFINITY, connectTimeoutMs = 10_000 } = parts.options;
-  let { silenceMs = 40_000 } = parts.options;
+  const { maxAttempts, connectTimeoutMs = 10_000 } = parts.options;
+  const silence = createSilence(clock, parts.options.silenceMs);
 
   let open: OpenTransport | undefined;
   let transport: Transport | undefined;
@@ -87,7 +82,6 @@ export function createConnection(parts: ConnectionParts): Connection {
   let accepted = false;
   let greeting: string[] = [];
   let advice: ReconnectAdvice | undefined;
-  let lastFrameAt = 0;
   let serverDelay: number | undefined;
 
   let before = false;
@@ -109,7 +103,7 @@ export function createConnection(parts: ConnectionParts): Connection {
     if (transport && (!accepted || failures > 0)) urlIndex++;
     retryAt = clock.now() + backoff(failures, advice, random, after);
     failures++;
-    machine.send(failures < maxAttempts ? 'dropped' : 'refused');
+    machine.send(maxAttempts !== undefined && failures >= maxAttempts ? 'refused' : 'dropped');
   }
 
   function refuse(code: string | number, message: string): void {
@@ -132,7 +126,7 @@ export function createConnection(parts: ConnectionParts): Connection {
   }
 
   function received(text: string | undefined): void {
-    lastFrameAt = clock.now();
+    silence.heard();
     let message: GatewayMessage | undefined;
     try {
       message = text === undefined ? undefined : JSON.parse(text);
@@ -156,9 +150,7 @@ export function createConnection(parts: ConnectionParts): Connection {
         advice = message.reconnect;
         greeting = [text];
         login.welcomed(message);
-        if (message.heartbeat_interval > 0) {
-          silenceMs = Math.min(message.heartbeat_interval * 1000, LONGEST_HEARTBEAT_MS) + GRACE_MS;
-        }
+        silence.heartbeat(message.heartbeat_interval);
         machine.send('welcome');
         break;
       case 'PING':
@@ -240,20 +232,6 @@ export function createConnection(parts: ConnectionParts): Connection {
 
   const deadline = (ms: number, what: string): Disposer => clock.after(ms, () => fail('transport', what));
 
-  /** Runs `found` once nothing has arrived for as long as the gateway is never silent. */
-  function watchSilence(found: () => void): Disposer {
-    const timer = createTimer(clock);
-    const check = (): void => {
-      // Timers of hidden pages and sleeping machines are late: what counts is the clock.
-      let left = lastFrameAt + silenceMs - clock.now();
-      // It was set back: how long ago the last frame came is not known any more.
-      if (left > silenceMs) left = 0;
-      timer.start(left, left > 0 ? check : found);
-    };
-    check();
-    return timer.stop;
-  }
-
   const steady = (): void =>
     stable.start(STABLE_MS, () => {
       failures = 0;
@@ -323,7 +301,7 @@ export function createConnection(parts: ConnectionParts): Connection {
         share?.up(greeting);
         steady();
       }
-      return watchSilence(() => machine.send('silence'));
+      return silence.watch(() => machine.send('silence'));
     },
     'open.doubt': () => {
       send({ type: 'PING' });
@@ -332,7 +310,7 @@ export function createConnection(parts: ConnectionParts): Connection {
     following: () => {
       up((message) => share?.send(message));
       steady();
-      const stop = watchSilence(() => fail('transport', 'no sign of life'));
+      const stop = silence.watch(() => fail('transport', 'no sign of life'));
       return () => {
         stop();
         stable.stop();
@@ -389,7 +367,7 @@ export function createConnection(parts: ConnectionParts): Connection {
     suspend: () => machine.send('suspend'),
     resume: () => machine.send('resume'),
     doubt: () => {
-      if (clock.now() - lastFrameAt > FRESH_MS) machine.send('silence');
+      if (silence.doubtful) machine.send('silence');
     },
     retry: due,
     hurry,

@@ -59,7 +59,7 @@ describe('delivery', () => {
     const { log, delivery } = createRecorder();
     delivery.hold();
     delivery.push('1-2', () => log.push('event'));
-    delivery.pushFirst(undefined, () => log.push('state'));
+    delivery.push(undefined, () => log.push('state'), true);
     expect(log).toEqual([]);
     delivery.release();
     expect(log).toEqual(['state', 'event', 'handled 1-2']);

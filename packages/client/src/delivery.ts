@@ -5,10 +5,11 @@
 import type { Disposer } from './clock.js';
 
 export interface Delivery {
-  /** @param id the position reached when `run` is through; undefined where it does not move */
-  push(id: string | undefined, run: () => unknown): void;
-  /** Like `push`, but before everything that is held back. */
-  pushFirst(id: string | undefined, run: () => unknown): void;
+  /**
+   * @param id the position reached when `run` is through; undefined where it does not move
+   * @param first before everything that is held back
+   */
+  push(id: string | undefined, run: () => unknown, first?: boolean): void;
   /** Holds everything back until `release`. */
   hold(): void;
   release(): void;
@@ -52,12 +53,8 @@ export function createDelivery(handled: (id: string) => void, failed: (cause: un
   }
 
   return {
-    push: (id, run) => {
-      queue.push({ id, run });
-      pump();
-    },
-    pushFirst: (id, run) => {
-      queue.unshift({ id, run });
+    push: (id, run, first) => {
+      queue[first ? 'unshift' : 'push']({ id, run });
       pump();
     },
     hold: () => {

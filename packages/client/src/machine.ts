@@ -126,25 +126,15 @@ export function createMachine(entries: Entries, changed: (place: Place, from: Pl
 
 export const isOpen = (place: Place): boolean => place.startsWith('open.');
 
-/** What the application is told. @param before whether there has been a connection since `connect` */
-export function statusOf(place: Place, before: boolean): Status {
-  switch (place) {
-    case 'idle':
-      return 'initial';
-    case 'open.ready':
-    case 'open.doubt':
-    case 'following':
-      return 'connected';
-    case 'closed':
-      return 'disconnected';
-    case 'electing':
-    case 'open.authorizing':
-    case 'open.greeting':
-    case 'open.login':
-    case 'waiting':
-    case 'suspended':
-      return before ? 'reconnecting' : 'connecting';
-    default:
-      return place satisfies never;
-  }
-}
+/** What the application is told; in every other place it is on its way to a connection. */
+const STATUS: Readonly<Partial<Record<Place, Status>>> = {
+  idle: 'initial',
+  'open.ready': 'connected',
+  'open.doubt': 'connected',
+  following: 'connected',
+  closed: 'disconnected',
+};
+
+/** @param before whether there has been a connection since `connect` */
+export const statusOf = (place: Place, before: boolean): Status =>
+  STATUS[place] ?? (before ? 'reconnecting' : 'connecting');

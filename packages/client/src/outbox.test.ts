@@ -64,18 +64,6 @@ describe('the outbox', () => {
     expect(sent).toHaveLength(100);
   });
 
-  it('counts a frame as the gateway does: one message for every 50 channels in it', async () => {
-    const { clock, outbox, queue, sent, send } = createRig();
-    outbox.attach(send);
-    const channels = Array.from({ length: 401 }, (_, lot) => `property:${lot}`);
-    for (let frame = 0; frame < 20; frame++) queue.push({ type: 'SUBSCRIBE', channels });
-    outbox.poke();
-    await clock.advance(0);
-    expect(sent).toHaveLength(9);
-    await clock.advance(60_000);
-    expect(sent).toHaveLength(18);
-  });
-
   it('counts anew on a new connection, for the limit is the connection’s', async () => {
     const { clock, outbox, fill, sent, send } = createRig();
     outbox.attach(send);

@@ -2,17 +2,12 @@
  * What goes to the gateway, within its limit of 100 messages a minute. Frames are made when they can be sent, so whatever
  * gathers meanwhile, in the same microtask or while the limit is reached, goes in one.
  */
-import type { ClientMessage, SubscribeMessage } from '@belfry/shared/protocol';
+import type { ClientMessage } from '@belfry/shared/protocol';
 import { type Clock, createTimer } from './clock.js';
 
 const WINDOW_MS = 60_000;
-/**
- * Fewer than the 100 that the gateway allows: a frame is made before it is known how much it costs, and PONG, PING and
- * AUTHENTICATE pass by this queue.
- */
+/** Fewer than the 100 that the gateway allows: PONG, PING and AUTHENTICATE pass by this queue. */
 const LIMIT = 80;
-/** The gateway counts a frame as one message for so many channels in it. */
-const CHANNELS_PER_MESSAGE = 50;
 
 type Send = (message: ClientMessage) => void;
 
@@ -42,8 +37,7 @@ export function createOutbox(clock: Clock, next: () => ClientMessage | undefined
       else {
         const message = next();
         if (!message) return;
-        const { channels = [] } = message as SubscribeMessage;
-        for (let cost = 0; cost * CHANNELS_PER_MESSAGE < Math.max(1, channels.length); cost++) sent.push(clock.now());
+        sent.push(clock.now());
         send(message);
       }
     }

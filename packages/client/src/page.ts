@@ -16,12 +16,10 @@ export interface PageEvents {
 }
 
 export function watchPage(window: EventTarget, document: EventTarget, events: PageEvents): Disposer {
-  const ends: Disposer[] = [];
+  const watching = new AbortController();
+  const { signal } = watching;
   const listen = (target: EventTarget, types: string, run: (event: Event) => void): void => {
-    for (const type of types.split(' ')) {
-      target.addEventListener(type, run);
-      ends.push(() => target.removeEventListener(type, run));
-    }
+    for (const type of types.split(' ')) target.addEventListener(type, run, { signal });
   };
   const check = (): void => {
     events.doubt();
@@ -41,7 +39,5 @@ export function watchPage(window: EventTarget, document: EventTarget, events: Pa
   listen(window, 'pageshow', events.resume);
   listen(document, 'freeze', suspend);
   listen(document, 'resume', events.resume);
-  return () => {
-    for (const end of ends) end();
-  };
+  return () => watching.abort();
 }

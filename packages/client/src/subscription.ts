@@ -57,7 +57,7 @@ export interface Subscription {
   /** Where it stands, when it is live and has nothing outstanding. */
   readonly standing: Position | undefined;
   /** How it wants to join now; undefined when it need not. */
-  joining(): Ask | undefined;
+  ask(): Ask | undefined;
   joinAsked(ref: Ref): void;
   /** Whether the channel's snapshot has to be asked for now. */
   readonly needsState: boolean;
@@ -154,10 +154,11 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
   }
 
   function show(id: Position, message: ChannelState, moves: boolean): void {
-    delivery[wantsState ? 'pushFirst' : 'push'](moves ? message.id : undefined, () => {
+    const run = (): unknown => {
       stateAt = id;
       return handlers.onState?.({ channel, id: message.id, events: message.events });
-    });
+    };
+    delivery.push(moves ? message.id : undefined, run, wantsState);
     wantsState = false;
     delivery.release();
   }
@@ -257,7 +258,7 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
     get standing() {
       return phase === 'live' && !replay ? at : undefined;
     },
-    joining: () => {
+    ask: () => {
       if (phase !== 'idle') return undefined;
       if (fromSnapshot) return { after: FROM_SNAPSHOT };
       return at ? { after: formatPosition(at) } : { rewind: handlers.rewind };

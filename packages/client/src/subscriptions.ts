@@ -16,10 +16,8 @@ import type { Report } from './errors.js';
 import type { Positions } from './positions.js';
 import { type Ask, createSubscription, type Subscription } from './subscription.js';
 
-/** The gateway takes 16 KB a frame; the rest is for the frame's own words. */
-const FRAME_CHARACTERS = 15_000;
-/** Quotes, comma and colon around a text. */
-const AROUND = 4;
+/** The gateway counts so many as one message; with the longest names and positions that there are they fill 10 of its 16 KB. */
+const CHANNELS_PER_FRAME = 50;
 /** Channels that are to be asked for again at the same time have a timer each: this gathers them. */
 const GATHER_MS = 50;
 
@@ -29,7 +27,7 @@ export interface Subscriptions {
   names(): string[];
   attach(): void;
   detach(): void;
-  /** The next frame to send; undefined when everything is asked. */
+  /** The next frame to send over the connection that there is; undefined when everything is asked. */
   next(): ClientMessage | undefined;
   receive(message: GatewayMessage | EventMessage): void;
   /** A snapshot that came over HTTP. */
@@ -56,7 +54,6 @@ export function createSubscriptions(parts: {
   /** Asked for over this connection. */
   const joined = new Set<string>();
   const held = new Map<string, Set<string>>();
-  let attached = false;
   /** The same for all channels, so that those that failed together are asked for together. */
   let jitter = 0;
   const soon = createTimer(clock);
@@ -77,40 +74,25 @@ export function createSubscriptions(parts: {
     if (lowest) positions.save(channel, lowest);
   }
 
-  /** Counts what a frame grows by. @returns true when it is full: the rest goes into the next one */
-  function createMeasure(): (...texts: readonly (string | undefined)[]) => boolean {
-    let size = 0;
-    return (...texts) => {
-      for (const text of texts) size += (text?.length ?? 0) + AROUND;
-      return size > FRAME_CHARACTERS;
-    };
-  }
-
   function leaving(): ClientMessage | undefined {
-    const names: string[] = [];
-    const full = createMeasure();
-    for (const channel of joined) {
-      if (channels.has(channel) || held.get(channel)?.size) continue;
-      if (full(channel)) break;
-      joined.delete(channel);
-      names.push(channel);
-    }
+    const left = [...joined].filter((channel) => !channels.has(channel) && !held.get(channel)?.size);
+    const names = left.slice(0, CHANNELS_PER_FRAME);
+    for (const name of names) joined.delete(name);
     return names[0] ? { type: 'UNSUBSCRIBE', channels: names, ref: parts.newRef() } : undefined;
   }
 
   function joining(): ClientMessage | undefined {
     const ref = parts.newRef();
-    const full = createMeasure();
     const asked = new Map<string, Ask>();
     const after: Record<string, string> = {};
     let rewind: number | undefined;
     for (const subscription of all()) {
       const { channel } = subscription;
-      const ask = subscription.joining();
+      const ask = subscription.ask();
       const other = asked.get(channel);
       // A frame has one `rewind`, and says one thing of a channel; what does not fit goes into the next.
       if (!ask || (asked.size > 0 && ask.rewind !== rewind) || (other && other.after !== ask.after)) continue;
-      if (full(channel, channel, ask.after)) break;
+      if (!other && asked.size >= CHANNELS_PER_FRAME) break;
       rewind = ask.rewind;
       if (ask.after) after[channel] = ask.after;
       asked.set(channel, ask);
@@ -124,12 +106,11 @@ export function createSubscriptions(parts: {
   /** Behind the SUBSCRIBE that joins: a snapshot older than that would be of no use. */
   function asking(): ClientMessage | undefined {
     const ref = parts.newRef();
-    const full = createMeasure();
     const names = new Set<string>();
     for (const subscription of all()) {
       const { channel } = subscription;
       if (!subscription.needsState) continue;
-      if (full(channel)) break;
+      if (names.size >= CHANNELS_PER_FRAME) break;
       names.add(channel);
       subscription.stateAsked(ref);
     }
@@ -164,17 +145,15 @@ export function createSubscriptions(parts: {
     },
     names: () => [...channels.keys()],
     attach: () => {
-      attached = true;
+      // All of them are to be asked for: since `detach`, or because they never were.
       jitter = parts.random();
-      for (const subscription of all()) subscription.renew();
     },
     detach: () => {
-      attached = false;
       joined.clear();
       held.clear();
       for (const subscription of all()) subscription.renew();
     },
-    next: () => (attached ? (leaving() ?? joining() ?? asking()) : undefined),
+    next: () => leaving() ?? joining() ?? asking(),
     receive: (message) => {
       const { id, channel } = message as EventMessage;
       if (message.type === 'ERROR' && message.ref === undefined) return;
