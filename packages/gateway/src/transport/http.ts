@@ -189,13 +189,13 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${body}\n` };
   }
 
-  /** What a user may read now bounds what the rules speak of. */
+  /** What a user may read by the newest token bounds what the rules speak of. */
   async function writePreferences(asked: Asked): Promise<Answer> {
     const { identity } = await identify(asked);
     const parsed = parsePreferences(await json(asked.body));
     if ('error' in parsed) throw new Refusal('400 Bad Request', 'bad_message', parsed.error);
-    const readable = readableProperties(identity, options.accessPolicy);
-    await options.preferences.write(identity.userId, { preferences: parsed.preferences, readable });
+    const readable = () => readableProperties(identity, options.accessPolicy);
+    await options.preferences.write({ ...identity, readable }, parsed.preferences);
     return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${JSON.stringify(parsed.preferences)}\n` };
   }
 

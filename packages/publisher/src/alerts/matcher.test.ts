@@ -35,6 +35,9 @@ const rules: Preferences = {
   rules: [{ id: 'all', properties: '*', min_severity: 'info', via: ['email'], digest: 'none' }],
 };
 
+const write = (userId: string, readable: 'all' | readonly string[], preferences = rules, issuedAt?: number) =>
+  store().write({ userId, issuedAt, readable: () => readable }, preferences);
+
 function start(queue = async (delivery: Delivery) => void deliveries.push(delivery)): void {
   matcher = startMatcher({
     connection,
@@ -67,8 +70,8 @@ const update = (property: string, more: Record<string, unknown> = {}) => ({
 const told = () => deliveries.map(({ events, user }) => `${user} ${events[0]?.property_id}`);
 
 it('passes over what is no VIOLATION_UPDATE though it calls itself one, and over preferences that nobody can read', async () => {
-  await store().write('landlord-7', { preferences: rules, readable: ['1', '2'] });
-  await store().write('landlord-8', { preferences: rules, readable: ['1', '2'] });
+  await write('landlord-7', ['1', '2']);
+  await write('landlord-8', ['1', '2']);
   await connection.hset('belfry:{alerts}:preferences', 'landlord-8', '{"preferences":');
   start();
   await append('no JSON');
@@ -83,8 +86,8 @@ it('passes over what is no VIOLATION_UPDATE though it calls itself one, and over
 });
 
 it('tells nobody of what their newest token does not allow any more', async () => {
-  await store().write('landlord-7', { preferences: rules, readable: ['1', '2'] });
-  await store().write('witness', { preferences: rules, readable: 'all' });
+  await write('landlord-7', ['1', '2']);
+  await write('witness', 'all');
   const note = (issuedAt: number | undefined, readable: readonly string[]) =>
     store().access.note([{ userId: 'landlord-7', issuedAt, readable: () => readable }]);
   await note(undefined, ['2']);
@@ -100,8 +103,8 @@ it('tells nobody of what their newest token does not allow any more', async () =
 });
 
 it('tells a revoked user nothing more, until there is a newer token', async () => {
-  await store().write('landlord-7', { preferences: rules, readable: ['1'] });
-  await store().write('witness', { preferences: rules, readable: ['1'] });
+  await write('landlord-7', ['1']);
+  await write('witness', ['1']);
   const now = Date.now() / 1_000;
   await connection.hset('belfry:{cluster}:revoked', 'user:landlord-7', JSON.stringify({ at: now, until: now + 60 }));
   start();
@@ -118,10 +121,10 @@ it('tells a revoked user nothing more, until there is a newer token', async () =
 });
 
 it('tells of properties that came later to somebody whose rules are for all of them', async () => {
-  await store().write('landlord-7', { preferences: rules, readable: ['1'] });
+  await write('landlord-7', ['1']);
   const [first] = rules.rules;
   const narrow = { ...rules, rules: first ? [{ ...first, properties: ['1'] }] : [] };
-  await store().write('landlord-8', { preferences: narrow, readable: ['1'] });
+  await write('landlord-8', ['1'], narrow);
   const note = (userId: string) => store().access.note([{ userId, issuedAt: undefined, readable: () => ['1', '2'] }]);
   await note('landlord-7');
   await note('landlord-8');
@@ -131,12 +134,12 @@ it('tells of properties that came later to somebody whose rules are for all of t
   await eventually('three alerts', async () => deliveries.length === 3);
   expect(told().sort()).toEqual(['landlord-7 1', 'landlord-7 2', 'landlord-8 1']);
   // Once there are no rules, nothing is left of them.
-  await store().write('landlord-7', { preferences: { rules: [] }, readable: ['1', '2'] });
+  await write('landlord-7', ['1', '2'], { rules: [] });
   expect(await connection.exists('belfry:{alerts}:users:2')).toBe(0);
 });
 
 it('that was frozen until somebody else went on neither sets them back nor takes their lease', async () => {
-  await store().write('landlord-7', { preferences: rules, readable: 'all' });
+  await write('landlord-7', 'all');
   const checkpoint = 'belfry:{alerts}:checkpoint';
   const lease = 'belfry:{alerts}:lease';
   start(async (delivery) => {

@@ -10,7 +10,7 @@ import { type Portfolio, PortfolioBusy, type PortfolioStore } from './store.js';
 export interface PortfolioRoutesOptions {
   readonly identify: Identify;
   readonly accessPolicy: AccessPolicy;
-  readonly access: Pick<AccessStore, 'write'>;
+  readonly access: Pick<AccessStore, 'follow'>;
   readonly store: PortfolioStore;
   readonly counter: Counter;
   readonly maxProperties: number;
@@ -66,7 +66,7 @@ export function portfolioRoutes(options: PortfolioRoutesOptions): Route[] {
       handle: async (request) => {
         const identity = await identify(request);
         const properties = propertiesIn(await request.json(), identity);
-        await access.write(identity.userId, readableProperties(identity, accessPolicy));
+        await access.follow({ ...identity, readable: () => readableProperties(identity, accessPolicy) });
         try {
           return { status: 200, body: await store.write(identity.userId, properties) };
         } catch (error) {

@@ -1,7 +1,8 @@
 /**
  * What users with preferences or a portfolio may read at present. Those outlive the token that they were written with, so gateways
  * note every newer token that is shown to them, and publishers take everything from users who were revoked. Without that
- * somebody who has lost a property would go on hearing of it.
+ * somebody who has lost a property would go on hearing of it. What is noted carries the time at which its token was issued, and
+ * only a token that is not older takes its place, whatever it was shown for.
  */
 import { createHash } from 'node:crypto';
 import { type Connection, clusterKeys } from '../log/index.js';
@@ -9,6 +10,7 @@ import type { Clock, Logger } from '../service/index.js';
 import { concernKeys, concerns, type Readable } from './concern.js';
 import { execAll } from './exec.js';
 import type { Preferences } from './preferences.js';
+import { withAccessScripts } from './scripts.js';
 
 /** A token that was shown. */
 export interface Shown {
@@ -21,15 +23,18 @@ export interface Shown {
 export interface AccessStore {
   /** Undefined for users whose access is not followed: those without preferences or portfolio. */
   read(userId: string): Promise<Readable | undefined>;
-  /** For a user whose access is to be followed from now on. */
-  write(userId: string, readable: Readable): Promise<void>;
+  /**
+   * Follows a user's access from now on. Resolves to what the user may read: by this token, or by a newer one that was
+   * noted before.
+   */
+  follow(shown: Shown): Promise<Readable>;
+  /** Has a user with rules for whatever may be read found by what that is now. */
+  index(userId: string): Promise<void>;
   readAll(userIds: readonly string[]): Promise<readonly (Readable | undefined)[]>;
-  /** Of those whose access is followed, writes down what is different from before; older tokens than the noted one count not. */
+  /** Of those whose access is followed, writes down what their tokens allow; older tokens than the noted one count not. */
   note(shown: readonly Shown[]): Promise<void>;
   /** Takes everything from users who were revoked, until they show a newer token. Resolves to how many they were. */
   withdraw(): Promise<number>;
-  /** The commands that write it, for a transaction with the preferences. */
-  writing(userId: string, readable: Readable): readonly (readonly [key: string, field: string, value: string])[];
 }
 
 export function createAccessStore(options: {
@@ -37,29 +42,36 @@ export function createAccessStore(options: {
   readonly prefix: string;
   readonly clock: Pick<Clock, 'now'>;
 }): AccessStore {
-  const { clock, connection } = options;
+  const { clock } = options;
+  const connection = withAccessScripts(options.connection);
   const base = `${options.prefix}:{alerts}:access`;
   /** Beside it, `<seconds> <digest>`: lists of thousands need not be read to see that they are the same. */
   const marks = `${base}:marks`;
   const { revoked } = clusterKeys(options.prefix);
   const keys = concernKeys(options.prefix);
 
-  const entries = (userId: string, readable: Readable, at: number) =>
-    [
-      [base, userId, JSON.stringify(readable)],
-      [marks, userId, `${at} ${digestOf(readable)}`],
-    ] as const;
+  /** Undefined where the user's access is not followed. */
+  async function write(
+    { issuedAt = clock.now() / 1_000, readable, userId }: Shown,
+    mark: string | undefined,
+    follow: boolean,
+  ) {
+    const now = readable();
+    const digest = digestOf(now);
+    const note = (text: string) =>
+      connection.belfryNoteAccess(base, marks, userId, issuedAt, digest, text, follow ? 1 : 0);
+    // Lists of thousands are sent only where they are not what is noted already.
+    const same = mark !== undefined && markIn(mark)[1] === digest;
+    const noted = (same && (await note(''))) || (await note(JSON.stringify(now)));
+    return noted === null ? undefined : readableIn(noted);
+  }
 
-  async function writeAll(
-    changed: readonly (readonly [userId: string, readable: Readable, at: number])[],
-  ): Promise<void> {
+  /** Who has rules for whatever may be read is found by what came to it. What may not be read any more stays in there. */
+  async function indexAll(changed: readonly (readonly [userId: string, readable: Readable])[]): Promise<void> {
     if (changed.length === 0) return;
     const rules = await connection.hmget(keys.preferences, ...changed.map(([userId]) => userId));
     const transaction = connection.multi();
-    for (const [n, one] of changed.entries()) {
-      for (const [key, field, value] of entries(...one)) transaction.hset(key, field, value);
-      const [userId, readable] = one;
-      // Only added to: what may not be read any more is left out when it is looked up.
+    for (const [n, [userId, readable]] of changed.entries()) {
       for (const key of concerns(keys, { rules: boundlessIn(rules[n]) }, readable)) transaction.sadd(key, userId);
     }
     await execAll(transaction);
@@ -73,23 +85,32 @@ export function createAccessStore(options: {
 
   return {
     readAll,
-    write: (userId, readable) => writeAll([[userId, readable, clock.now() / 1_000]]),
     read: async (userId) => (await readAll([userId]))[0],
-    writing: (userId, readable) => entries(userId, readable, clock.now() / 1_000),
+    index: async (userId) => indexAll([[userId, (await readAll([userId]))[0] ?? []]]),
+    async follow(shown) {
+      const readable = (await write(shown, undefined, true)) ?? [];
+      await indexAll([[shown.userId, readable]]);
+      return readable;
+    },
     async note(shown) {
       if (shown.length === 0) return;
       const known = await connection.hmget(marks, ...shown.map(({ userId }) => userId));
-      const changed: [string, Readable, number][] = [];
-      for (const [n, { issuedAt = clock.now() / 1_000, readable, userId }] of shown.entries()) {
-        const mark = known[n];
-        if (!mark) continue;
-        const [at, digest] = markIn(mark);
-        // A token says whole seconds only.
-        if (issuedAt < Math.floor(at)) continue;
-        const now = readable();
-        if (digestOf(now) !== digest) changed.push([userId, now, issuedAt]);
-      }
-      await writeAll(changed);
+      const changed: [userId: string, readable: Readable][] = [];
+      await Promise.all(
+        shown.map(async (one, n) => {
+          const mark = known[n];
+          if (!mark) return;
+          const [at, digest] = markIn(mark);
+          const { issuedAt = clock.now() / 1_000, readable, userId } = one;
+          // A token says whole seconds only.
+          if (issuedAt < Math.floor(at)) return;
+          const same = digestOf(readable()) === digest;
+          if (same && issuedAt <= at) return;
+          const noted = await write({ ...one, issuedAt }, mark, false);
+          if (!same && noted) changed.push([userId, noted]);
+        }),
+      );
+      await indexAll(changed);
     },
     async withdraw() {
       const users: (readonly [userId: string, at: number])[] = [];
@@ -99,13 +120,12 @@ export function createAccessStore(options: {
       }
       if (users.length === 0) return 0;
       const known = await connection.hmget(marks, ...users.map(([userId]) => userId));
-      const changed = users.flatMap(([userId, revokedUntil], n): [string, Readable, number][] => {
-        const [at, digest] = markIn(known[n] ?? '');
-        const stands = known[n] && at <= revokedUntil && digest !== NOTHING;
-        return stands ? [[userId, [], revokedUntil]] : [];
+      const standing = users.flatMap(([userId, at], n): Shown[] => {
+        const [notedAt, digest] = markIn(known[n] ?? '');
+        return known[n] && notedAt <= at && digest !== NOTHING ? [{ userId, issuedAt: at, readable: () => [] }] : [];
       });
-      await writeAll(changed);
-      return changed.length;
+      await Promise.all(standing.map((one) => write(one, undefined, false)));
+      return standing.length;
     },
   };
 }

@@ -4,14 +4,14 @@
  */
 import type { Connection } from '../log/index.js';
 import { type Clock, readStored, systemClock } from '../service/index.js';
-import { type AccessStore, createAccessStore } from './access.js';
+import { type AccessStore, createAccessStore, type Shown } from './access.js';
 import { concernKeys, concerns, type Readable } from './concern.js';
 import { execAll } from './exec.js';
 import { NO_PREFERENCES, type Preferences } from './preferences.js';
 
 export interface StoredPreferences {
   readonly preferences: Preferences;
-  /** What the user may read: as stored when the preferences were written, as known now when they are looked up. */
+  /** What the user may read: as known when the preferences were written, as known now when they are looked up. */
   readonly readable: Readable;
 }
 
@@ -19,7 +19,8 @@ export interface PreferenceStore {
   readonly access: AccessStore;
   /** None where nothing is stored that can be read. */
   read(userId: string): Promise<Preferences>;
-  write(userId: string, stored: StoredPreferences): Promise<void>;
+  /** @param shown the token by which they are written: what it allows bounds them, unless a newer one says otherwise */
+  write(shown: Shown, preferences: Preferences): Promise<void>;
   /** Users with a rule that may concern a property. Those whose preferences cannot be read are left out, and told of. */
   concernedBy(
     propertyId: string,
@@ -44,19 +45,21 @@ export function createPreferenceStore(options: {
   return {
     access,
     read: async (userId) => (await stored(userId))?.preferences ?? NO_PREFERENCES,
-    async write(userId, next) {
+    async write(shown, preferences) {
+      const { userId } = shown;
       // What cannot be read any more leaves entries behind, which concern nobody.
       const before = await stored(userId);
       const readableBefore = before && ((await access.read(userId)) ?? before.readable);
+      const readable = await access.follow(shown);
       const transaction = connection.multi();
-      for (const readable of before && readableBefore ? [before.readable, readableBefore] : []) {
-        for (const key of concerns(keys, before?.preferences ?? NO_PREFERENCES, readable))
-          transaction.srem(key, userId);
+      for (const known of before && readableBefore ? [before.readable, readableBefore, readable] : []) {
+        for (const key of concerns(keys, before?.preferences ?? NO_PREFERENCES, known)) transaction.srem(key, userId);
       }
-      for (const key of concerns(keys, next.preferences, next.readable)) transaction.sadd(key, userId);
-      transaction.hset(keys.preferences, userId, JSON.stringify(next));
-      for (const [key, field, value] of access.writing(userId, next.readable)) transaction.hset(key, field, value);
-      await execAll(transaction);
+      for (const key of concerns(keys, preferences, readable)) transaction.sadd(key, userId);
+      const next: StoredPreferences = { preferences, readable };
+      await execAll(transaction.hset(keys.preferences, userId, JSON.stringify(next)));
+      // What a newer token brought meanwhile may be what was just taken out.
+      await access.index(userId);
     },
     async concernedBy(propertyId, onUnreadable) {
       const users = await connection.sunion(keys.everywhere, keys.ofProperty(propertyId));
