@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { EventEmitter, once } from 'node:events';
 import { REPLICATION_ARGS, replicaInSync, startRedis, type TestRedis } from '@belfry/testkit';
 import { CONFORMANCE_RETENTION, describeLog, type LogUnderTest } from './conformance.test-support.js';
 import { connect } from './connection.js';
@@ -8,9 +8,23 @@ import { createRedisLog } from './redis-log.js';
 
 const PREFIX = 'belfry';
 
+/** Redis reads the time off its machine, so it is what expires that moves towards now. */
+async function age(redis: TestRedis, ms: number): Promise<void> {
+  const connection = redis.connect();
+  const now = async () => (await connection.time()).map(Number).reduce((s, us) => s * 1_000 + Math.floor(us / 1_000));
+  const began = await now();
+  for (const key of await connection.keys('*')) {
+    const left = await connection.pttl(key);
+    if (left >= 0) await connection.pexpire(key, Math.max(0, left - ms));
+  }
+  // Epochs are milliseconds: what begins after this must not begin in the one in which what has expired did.
+  while ((await now()) === began) await connection.ping();
+}
+
 async function start(): Promise<LogUnderTest> {
   const nodes: TestRedis[] = [await startRedis({ appendFsync: 'always', args: REPLICATION_ARGS })];
   const frames: { channel: string; frame: string }[] = [];
+  const arrivals = new EventEmitter();
   const open = (redis: TestRedis) => {
     const connection = connect({ url: redis.url, name: 'test', onError: () => undefined });
     const log = createRedisLog({ connection, prefix: PREFIX, retention: CONFORMANCE_RETENTION });
@@ -21,6 +35,7 @@ async function start(): Promise<LogUnderTest> {
     const subscriber = current.redis.connect();
     subscriber.on('smessage', (topic: string, frame: string) => {
       frames.push({ channel: channelOfTopic(PREFIX, topic) ?? topic, frame });
+      arrivals.emit('frame');
     });
     await subscriber.ssubscribe(
       ...['property:1012650001', 'user:7', 'global'].map((c) => channelKeys(PREFIX, c).topic),
@@ -32,7 +47,7 @@ async function start(): Promise<LogUnderTest> {
       return current.log;
     },
     async published(count) {
-      while (frames.length < count) await sleep(5);
+      while (frames.length < count) await once(arrivals, 'frame');
       return frames;
     },
     generations: () => readGenerations(current.connection),
@@ -54,7 +69,7 @@ async function start(): Promise<LogUnderTest> {
     async forget(channel, key) {
       await current.connection.del(channelKeys(PREFIX, channel)[key]);
     },
-    outlive: (part = 1) => sleep(1_050 * part),
+    outlive: (part = 1) => age(current.redis, 1_050 * part),
     async close() {
       current.connection.disconnect();
       await Promise.all(nodes.map((node) => node.stop()));

@@ -18,6 +18,8 @@ interface Gateway {
   readonly channels: Map<string, number>;
   readonly writer: PresenceWriter;
   readonly connection: Connection;
+  /** One more than those that come by themselves; not waited for. */
+  beat(): void;
   /** SIGSTOP: not a word until it goes on, and for Redis it counts as gone. */
   freeze(): Promise<void>;
   goOn(): void;
@@ -51,6 +53,7 @@ function start(node: string): Gateway {
   const channels = new Map<string, number>();
   const connection = connect({ url: redis.url, name: node, onError: () => undefined });
   const timers = new Set<() => void>();
+  const beats = new Set<() => void>();
   let frozen = false;
   const counts = (of: Map<string, number>) => ({ names: () => of.keys(), count: (name: string) => of.get(name) ?? 0 });
   const writer = startPresenceWriter({
@@ -63,7 +66,9 @@ function start(node: string): Gateway {
     clock: {
       ...systemClock,
       every: (ms, run) => {
-        const stop = systemClock.every(ms, () => !frozen && run());
+        const beat = (): void => void (!frozen && run());
+        const stop = systemClock.every(ms, beat);
+        beats.add(beat);
         timers.add(stop);
         return stop;
       },
@@ -76,6 +81,9 @@ function start(node: string): Gateway {
     channels,
     writer,
     connection,
+    beat() {
+      for (const beat of beats) beat();
+    },
     async freeze() {
       frozen = true;
       await redis.connect().zadd('belfry:{belfry:occupancy}:nodes', 1, node);
@@ -303,12 +311,18 @@ describe('presence', () => {
         if (dice === 0) {
           serial += 1;
           gateway.kill();
+          // Its time is over at once, or will be once all is said.
+          if (random.chance(0.5)) await gateway.freeze();
           alive = [...alive.filter((other) => other !== gateway), start(`m-${serial}`)];
         } else if (dice === 1) await gateway.freeze();
         else if (dice === 2) for (const each of alive) each.goOn();
         // Answers get lost: what was written is not known to who wrote it.
         else if (dice < 6) await cutOff(gateway.node);
-        else await new Promise((resolve) => setTimeout(resolve, random.below(60)));
+        else {
+          gateway.beat();
+          // Each answer lets it come a little further.
+          for (let answers = random.below(8); answers > 0; answers -= 1) await redis.connect().ping();
+        }
       }
       for (const gateway of alive) gateway.goOn();
       await Promise.all(alive.map((gateway) => gateway.told()));
