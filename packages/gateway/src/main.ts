@@ -191,6 +191,7 @@ runProcess(async () => {
     node,
     startedAt: clock.now().toString(36),
     clock,
+    steadyMs: () => performance.now(),
     random: Math.random,
     hub,
     verify,

@@ -54,7 +54,9 @@ const TOLERANCE_MS = 0.001;
  *   milliseconds until there will be, as a negative number
  */
 export function takeTokens(fullAt: number, cost: number, { burst, windowMs }: RateLimit, now: number): number {
-  const next = Math.max(fullAt, now) + (Math.min(cost, burst) * windowMs) / burst;
+  // Later than an empty one is none, unless the clock was set back.
+  const full = fullAt - now > windowMs + TOLERANCE_MS ? now : Math.max(fullAt, now);
+  const next = full + (Math.min(cost, burst) * windowMs) / burst;
   const missingMs = next - now - windowMs;
   if (missingMs > TOLERANCE_MS) return -Math.ceil(missingMs);
   // The result of a division is kept as a fraction, also where it is whole.

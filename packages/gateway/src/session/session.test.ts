@@ -1,3 +1,4 @@
+import { createVirtualClock } from '@belfry/shared/log/memory';
 import { describe, expect, it } from 'vitest';
 import { createStage } from './session.test-support.js';
 
@@ -243,6 +244,54 @@ describe('limits', () => {
     }
     expect(silent.closedWith).toBe(4205);
     expect(lively.closedWith).toBeUndefined();
+  });
+});
+
+describe('a clock that is set', () => {
+  /** Whose clock a test can set; what is due comes when it was to come. */
+  function createStageWithClock() {
+    let setMs = 0;
+    let { now } = createVirtualClock();
+    const stage = createStage({ authenticationDeadlineMs: 1e9, steadyMs: () => now() });
+    now = stage.clock.now;
+    const steady = now;
+    Object.assign(stage.clock, { now: () => steady() + setMs });
+    return {
+      ...stage,
+      set: (ms: number) => {
+        setMs = ms;
+      },
+    };
+  }
+
+  it.each([
+    ['forward', 300_000],
+    ['back', -300_000],
+  ])('%s by five minutes closes nobody who answers, and refuses nothing', async (_, setMs) => {
+    const stage = createStageWithClock();
+    const client = await stage.client({ role: 'ADMIN' });
+    for (let n = 0; n < 30; n += 1) {
+      await stage.clock.advance(4_900);
+      if (n === 5) {
+        client.send({ type: 'PING' });
+        stage.set(setMs);
+        // Before anything has noticed.
+        client.send({ type: 'PING' });
+      }
+      const types = client.take().map(({ type, code }) => code ?? type);
+      if (types.includes('PING')) client.send({ type: 'PONG' });
+      for (let burst = 0; burst < 20; burst += 1) client.send({ type: 'PING' });
+      expect(types).not.toContain('rate_limited');
+    }
+    expect(client.closedWith).toBeUndefined();
+  });
+
+  it('does not keep a client that went silent behind it', async () => {
+    const stage = createStageWithClock();
+    const client = await stage.client();
+    stage.set(-300_000);
+    for (let n = 0; n < 12; n += 1) await stage.clock.advance(10_000);
+    expect(client.closedWith).toBe(4205);
   });
 });
 

@@ -83,7 +83,8 @@ export class Session extends Connection implements TokenSession {
     if (!this.isOpen || !this.#withinStrangersLimit()) return;
     this.trace?.('in', text);
     const now = this.context.clock.now();
-    this.lastSeenAt = now - this.context.bornMs;
+    // Never back: the clock may have been set a moment ago, and `bornMs` not yet.
+    this.lastSeenAt = Math.max(this.lastSeenAt, now - this.context.bornMs);
     const frame = readClientFrame(text);
     const type = typeOf(frame);
     this.context.metrics.received(type);
@@ -198,7 +199,7 @@ export class Session extends Connection implements TokenSession {
   }
 
   #withinRate(now: number, ref: Ref | undefined, cost: number): boolean {
-    const fullAt = takeTokens(this.#fullAt, cost, this.context.rateLimit, now - this.context.bornMs);
+    const fullAt = takeTokens(this.#fullAt, cost, this.context.rateLimit, Math.max(0, now - this.context.bornMs));
     if (fullAt >= 0) {
       this.#fullAt = fullAt;
       this.#overLimit = 0;

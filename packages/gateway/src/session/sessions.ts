@@ -13,6 +13,8 @@ export interface SessionsOptions extends Omit<SessionContext, 'admit' | 'authent
   readonly authenticationDeadlineMs: number;
   /** Milliseconds for which bytes may wait for a client without a break. */
   readonly slowConsumerMs: number;
+  /** Milliseconds of a clock that nobody sets; tells when `clock` was. Default: it never is. */
+  readonly steadyMs?: () => number;
 }
 
 export interface Sessions {
@@ -29,6 +31,8 @@ export interface Sessions {
 }
 
 const TICK_MS = 1_000;
+/** Less than this is correction, and harms nobody. */
+const CLOCK_SET_MS = 2_000;
 /** Asking ten thousand sockets how much waits for them costs about a millisecond. */
 const PACE_CHECK_TICKS = 5;
 
@@ -47,7 +51,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   let turn = 0;
   let ticks = 0;
 
-  const context: SessionContext = {
+  const context: SessionContext & { bornMs: number } = {
     ...options,
     bornMs: clock.now(),
     admit(userId) {
@@ -73,8 +77,19 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   const maxPaceChecks = Math.ceil(options.slowConsumerMs / (PACE_CHECK_TICKS * TICK_MS));
 
+  const { steadyMs = clock.now } = options;
+  let aheadMs = clock.now() - steadyMs();
+
+  /** A clock that was set must not make the silent of those that were heard, nor empty what fills with time. */
+  function mindClock(now: number): void {
+    const setMs = Math.round(now - steadyMs() - aheadMs);
+    aheadMs += setMs;
+    if (Math.abs(setMs) >= CLOCK_SET_MS) context.bornMs += setMs;
+  }
+
   function tick(): void {
     const now = clock.now();
+    mindClock(now);
     for (const session of anonymous) {
       if (now - session.connectedAtMs < options.authenticationDeadlineMs) break;
       forgetAnonymous(session);
