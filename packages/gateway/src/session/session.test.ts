@@ -1,5 +1,6 @@
 import { createVirtualClock } from '@belfry/shared/log/memory';
 import { describe, expect, it } from 'vitest';
+import type { Session } from './session.js';
 import { createStage } from './session.test-support.js';
 
 describe('first frames', () => {
@@ -219,6 +220,30 @@ describe('limits', () => {
     expect(stranger.types()).toEqual(['WELCOME', ...Array(12).fill('PONG')]);
     stranger.send({ type: 'PING' });
     expect([stranger.take(), stranger.destroyed, stage.floods]).toEqual([[], true, ['10.0.0.1']]);
+  });
+
+  it.each([
+    ['no JSON', (session: Session) => session.receive('{"type":')],
+    ['of no known type', (session: Session) => session.receive('{"type":"NO_SUCH_TYPE"}')],
+    ['no text', (session: Session) => session.receiveBinary()],
+    ['pings of a WebSocket', (session: Session) => session.receivePing()],
+  ])('a stranger whose frames are %s is cut off at the fourth', (_, frame) => {
+    const stage = createStage();
+    const stranger = stage.connect();
+    for (let n = 0; n < 3; n += 1) frame(stranger.session);
+    expect(stranger.destroyed).toBe(false);
+    frame(stranger.session);
+    expect([stranger.destroyed, stage.floods]).toEqual([true, ['10.0.0.1']]);
+  });
+
+  it('who has said who it is may send as many odd frames as any others', () => {
+    const stage = createStage();
+    stage.identities.set('good', {});
+    const client = stage.connect();
+    for (let n = 0; n < 2; n += 1) client.session.receive('{"type":');
+    client.send({ type: 'AUTHENTICATE', token: 'good' });
+    for (let n = 0; n < 20; n += 1) client.session.receive('{"type":');
+    expect([client.destroyed, stage.floods]).toEqual([false, []]);
   });
 
   it('a client holds only so many channels, and may ask for one that it has again', async () => {

@@ -16,8 +16,13 @@ import { takeTokens, tokensLeft } from './rate-limit.js';
 const MAX_QUEUED = 256;
 /** Messages over the rate limit, in a row, after which a connection is closed. */
 const MAX_OVER_LIMIT = 50;
-/** Frames of whatever kind from somebody of whom no token is known yet, nor being checked. */
+/** Frames from somebody of whom no token is known yet, nor being checked. */
 const MAX_STRANGERS_FRAMES = 12;
+/**
+ * What a frame counts for that no client of ours sends before it has said who it is: no JSON, no text, a WebSocket's ping.
+ * Three are answered, so that whoever writes a client learns what is wrong; each costs more than a frame that is right.
+ */
+const ODD_FRAME = 4;
 const CHANNELS_PER_TOKEN = 50;
 const PING_FRAME = '{"type":"PING"}';
 
@@ -87,6 +92,7 @@ export class Session extends Connection implements TokenSession {
     this.lastSeenAt = Math.max(this.lastSeenAt, now - this.context.bornMs);
     const frame = readClientFrame(text);
     const type = typeOf(frame);
+    if ('error' in frame) this.#strangersFrames += ODD_FRAME - 1;
     this.context.metrics.received(type);
     this.#received += 1;
     this.#lastTypes = withType(this.#lastTypes, type);
@@ -102,14 +108,14 @@ export class Session extends Connection implements TokenSession {
 
   /** A binary frame came in: the protocol has none. */
   receiveBinary(): void {
-    if (!this.isOpen || !this.#withinStrangersLimit()) return;
+    if (!this.isOpen || !this.#withinStrangersLimit(ODD_FRAME)) return;
     if (this.#withinRate(this.context.clock.now(), undefined, 1))
       this.error('bad_message', 'frames must be text, not binary');
   }
 
   /** A WebSocket ping, which is answered below us: a flood of them is one of messages. */
   receivePing(): void {
-    if (!this.isOpen || !this.#withinStrangersLimit()) return;
+    if (!this.isOpen || !this.#withinStrangersLimit(ODD_FRAME)) return;
     this.#withinRate(this.context.clock.now(), undefined, 1);
   }
 
@@ -188,9 +194,9 @@ export class Session extends Connection implements TokenSession {
    * Who has not said who he is, and sends anything else, is cut off before his frames are even parsed, and without a word:
    * an orderly close would leave a socket behind that goes on being read until it comes to its end.
    */
-  #withinStrangersLimit(): boolean {
+  #withinStrangersLimit(cost = 1): boolean {
     if (this.#identity || this.#queue) return true;
-    this.#strangersFrames += 1;
+    this.#strangersFrames += cost;
     if (this.#strangersFrames <= MAX_STRANGERS_FRAMES) return true;
     this.context.metrics.closed(CLOSE_CODES.rateLimited.code);
     this.context.onFlood(this.address);
