@@ -43,7 +43,8 @@ export interface LineOptions {
     /** Publishes to the topic, on another connection. */
     readonly send: (topic: string) => Promise<unknown>;
     readonly intervalMs: number;
-    readonly timeoutMs: number;
+    /** Probes in a row that may go unheard. */
+    readonly maxMissed: number;
   };
   readonly backoff: Backoff;
   readonly clock: Clock;
@@ -140,15 +141,17 @@ export function createLine(options: LineOptions): Line {
   function becomeWhole(current: Attempt): void {
     current.whole = true;
     options.backoff.reset();
-    let heard = clock.now();
+    // Counted and not timed: a clock that is set, or a process that was frozen, says nothing of the connection.
+    let unheard = 0;
     onProbe = () => {
-      heard = clock.now();
+      unheard = 0;
     };
     const knock = (): void => {
-      if (clock.now() - heard > probe.timeoutMs) {
+      if (unheard > probe.maxMissed) {
         lost(current, 'probe missed');
         return;
       }
+      unheard += 1;
       // A failing publish needs no handling of its own: the probe will be missed.
       probe
         .send(current.probeTopic as string)

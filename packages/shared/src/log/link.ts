@@ -20,7 +20,7 @@ export interface LinkEvents {
 }
 
 export interface Link {
-  /** Resolves once Redis has confirmed the subscription, or `unsubscribe` has given it up. While Redis is away it waits. */
+  /** Resolves once Redis has confirmed the subscription. While Redis is away it waits; `unsubscribe` gives it up. */
   subscribe(channel: string): Promise<void>;
   unsubscribe(channel: string): void;
   /** True when every line is connected and has every channel subscribed. */
@@ -46,11 +46,20 @@ export interface RedisLinkOptions {
   readonly random?: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Milliseconds between probes. Default 3,000; a dead line is found after twice that. */
+  /** Milliseconds between probes. Default 3,000; a dead line is found within three times that. */
   readonly probeIntervalMs?: number;
 }
 
+/** A subscription that Redis has not confirmed yet. */
+interface Confirmation {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  /** Told when nobody wants it any more; `promise` stays open then. */
+  givenUp: (() => void) | undefined;
+}
+
 const SINGLE = 'redis';
+const MAX_MISSED_PROBES = 1;
 
 export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): Link {
   const { clock, logger, prefix, commands } = options;
@@ -59,7 +68,7 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
   const lines = new Map<string, Line>();
   /** Every channel wanted, and the line that carries it; undefined while no master is known for it. */
   const carriedBy = new Map<string, string | undefined>();
-  const waiting = new Map<string, { promise: Promise<void>; resolve: () => void }>();
+  const waiting = new Map<string, Confirmation>();
   let topology: ClusterTopology | undefined;
   let wasWhole = false;
   let since = clock.now();
@@ -89,7 +98,7 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
         topic: probeTopic,
         send: (topic) => commands.spublish(topic, ''),
         intervalMs,
-        timeoutMs: 2 * intervalMs,
+        maxMissed: MAX_MISSED_PROBES,
       },
       backoff: createBackoff(100, 2_000, options.random),
       clock,
@@ -150,20 +159,34 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
 
   /** Between leaving the old master and being subscribed on the new one messages pass unheard: check the log after. */
   function move(name: string, channels: readonly string[]): void {
-    const arrived = channels.map((channel) => confirmation(channel));
+    const arrived = channels.map(arrival);
     lines.get(name)?.add(channels);
     Promise.all(arrived).then(() => events.onSynced(channels.filter((channel) => carriedBy.get(channel) === name)));
   }
 
-  function confirmation(channel: string): Promise<void> {
+  /** Resolves when it is confirmed, or wanted no more: those that move with it do not wait for it then. */
+  function arrival(channel: string): Promise<void> {
+    return new Promise((done) => {
+      const awaited = confirmation(channel);
+      awaited.promise.then(done);
+      const { givenUp } = awaited;
+      awaited.givenUp = () => {
+        givenUp?.();
+        done();
+      };
+    });
+  }
+
+  function confirmation(channel: string): Confirmation {
     const known = waiting.get(channel);
-    if (known) return known.promise;
+    if (known) return known;
     let resolve = (): void => undefined;
     const promise = new Promise<void>((done) => {
       resolve = done;
     });
-    waiting.set(channel, { promise, resolve });
-    return promise;
+    const awaited: Confirmation = { promise, resolve, givenUp: undefined };
+    waiting.set(channel, awaited);
+    return awaited;
   }
 
   if (address.kind === 'cluster') {
@@ -179,7 +202,7 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
   return {
     subscribe(channel) {
       if (carriedBy.has(channel)) return waiting.get(channel)?.promise ?? Promise.resolve();
-      const promise = confirmation(channel);
+      const { promise } = confirmation(channel);
       const owner = topology ? topology.masterOf(calculateSlot(topicOf(channel))) : SINGLE;
       carriedBy.set(channel, owner);
       if (owner !== undefined) lines.get(owner)?.add([channel]);
@@ -188,8 +211,7 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
     unsubscribe(channel) {
       const carrier = carriedBy.get(channel);
       if (!carriedBy.delete(channel)) return;
-      // Others that move to another master with it wait for it.
-      waiting.get(channel)?.resolve();
+      waiting.get(channel)?.givenUp?.();
       waiting.delete(channel);
       if (carrier !== undefined) lines.get(carrier)?.remove([channel]);
     },

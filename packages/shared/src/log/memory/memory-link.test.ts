@@ -88,6 +88,17 @@ it('finds a dead subscription within two probes and a tick, and is whole again',
   expect(link.whole).toBe(true);
 });
 
+it('finds a dead subscription also where the clock was set back meanwhile', async () => {
+  const { bus, clock, downs, link } = createStage();
+  link.subscribe(CHANNEL);
+  await clock.advance(100);
+  const { now } = clock;
+  Object.assign(clock, { now: () => now() - 300_000 });
+  bus.deaden('a');
+  await clock.advance(9_100);
+  expect(downs).toEqual(['probe missed']);
+});
+
 it('keeps trying while Redis is away, and says since when it is not whole', async () => {
   let away = false;
   const { bus, clock, link } = createStage({ reachable: () => !away });
