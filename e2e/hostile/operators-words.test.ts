@@ -1,6 +1,7 @@
 /** What operators and services say to many: within limits, and never as a line of the log that nobody has written. */
 import {
   eventually,
+  mintOperatorToken,
   startGateway,
   startPublisher,
   startRedis,
@@ -9,6 +10,7 @@ import {
   type TestRedis,
 } from '@belfry/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { open } from './raw.js';
 
 let redis: TestRedis;
 let gateway: TestGateway;
@@ -17,7 +19,7 @@ let publisher: TestProcess;
 beforeAll(async () => {
   redis = await startRedis();
   [gateway, publisher] = await Promise.all([
-    startGateway({ REDIS_URL: redis.url }),
+    startGateway({ REDIS_URL: redis.url, RATE_LIMIT_BROADCASTS: '30', RATE_LIMIT_WINDOW_SECONDS: '300' }),
     startPublisher({ REDIS_URL: redis.url }),
   ]);
 });
@@ -32,12 +34,45 @@ it.each([
   ['a type that gateways use', { message: 'x', type: 'RESYNC' }],
   ['a type that is no word', { message: 'x', type: 'a b' }],
   ['a severity of its own', { message: 'x', severity: 'apocalyptic' }],
+  ['a type that only boards have', { message: 'x', type: 'STATE_UPDATE', channel: 'state:tasks' }],
+  ['data that are nested too deep', { message: 'x', data: JSON.parse('['.repeat(65) + ']'.repeat(65)) }],
   ['a channel that is none', { message: 'x', channel: 'role:*' }],
   ['no message', {}],
 ])('a broadcast with %s is refused, and nothing is sent', async (_, body) => {
   const before = await redis.connect().xlen('belfry:intake');
   expect((await gateway.operate('/ws/broadcast', { body })).status).toBe(400);
   expect(await redis.connect().xlen('belfry:intake')).toBe(before);
+});
+
+it('an operator who broadcasts in a loop is stopped, told when to go on, and counted; others are not, nor messages to one user', async () => {
+  const say = (operator: string, path: string, body: unknown) =>
+    fetch(`${gateway.operatorUrl}${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${mintOperatorToken(operator)}` },
+      body: JSON.stringify(body),
+    });
+  const broadcast = (operator: string) => say(operator, '/ws/broadcast', { message: 'again' });
+  const before = await redis.connect().xlen('belfry:intake');
+  for (let n = 0; n < 30; n += 1) expect((await broadcast('in-a-loop')).status).toBe(200);
+  const refused = await broadcast('in-a-loop');
+  expect(refused.status).toBe(429);
+  expect(await refused.json()).toMatchObject({ code: 'rate_limited' });
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect((await broadcast('calm')).status).toBe(200);
+  const toOne = await say('in-a-loop', '/ws/notify-user', { user_id: 'landlord-7', message: 'for you' });
+  expect(toOne.status).toBe(200);
+  // All that was answered with 200 is in the intake, and nothing else.
+  expect(await redis.connect().xlen('belfry:intake')).toBe(before + 32);
+  const metrics = await (await fetch(`${gateway.operatorUrl}/metrics`)).text();
+  expect(metrics).toContain('belfry_operator_broadcasts_total{result="rate_limited"} 1');
+});
+
+it('a path that is none is a bad request, and no error in the log', async () => {
+  const raw = await open(Number(new URL(gateway.operatorUrl).port));
+  raw.write('GET // HTTP/1.1\r\nHost: a\r\n\r\n');
+  await raw.until(/^HTTP\/1.1 400/);
+  raw.destroy();
+  expect(gateway.output()).not.toContain('operator request failed');
 });
 
 it('line breaks and control characters forge no line of a log', async () => {

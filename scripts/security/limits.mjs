@@ -1,6 +1,6 @@
 // @ts-check
 /** How often and how much, per connection, user and address. */
-import { ASVS, BAD_INPUT, BUDGETS, GATEWAY, OWASP, row } from './row.mjs';
+import { ASVS, BAD_INPUT, BUDGETS, GATEWAY, OWASP, row, SHARED } from './row.mjs';
 
 /** @type {readonly import('./row.mjs').Control[]} */
 export const LIMITS = [
@@ -30,7 +30,7 @@ export const LIMITS = [
     BUDGETS,
     'are as many as an address may have',
     `${GATEWAY}/transport/admission.js`,
-    'const waitMs = options.requestsOfAddress.take(address);',
+    'const waitMs = options.requestsOfAddress.take(networkOf(address));',
     'const waitMs = 0;',
     OWASP,
   ),
@@ -99,7 +99,7 @@ export const LIMITS = [
     'Replays have a budget of their own, per user',
     BUDGETS,
     'are a hundred events',
-    `${GATEWAY}/session/rate-limit.js`,
+    `${SHARED}/service/budgets.js`,
     'this.#tokens -= cost;',
     '',
     'fault list: replay abuse',

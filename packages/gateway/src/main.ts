@@ -22,6 +22,7 @@ import {
 import { createPreferenceStore, startAccessNotes } from '@belfry/shared/preferences';
 import { createPresenceReader, startPresenceWriter } from '@belfry/shared/presence';
 import {
+  createBudgets,
   createLogger,
   createMetrics,
   createShutdown,
@@ -50,7 +51,6 @@ import { followSecrets } from './secrets.js';
 import type { AutomaticJoin } from './session/automatic-channels.js';
 import { networkOf } from './session/client-network.js';
 import { drain } from './session/drain.js';
-import { createBudgets } from './session/rate-limit.js';
 import { adviseReconnect, measureAcceptRate } from './session/reconnect-advice.js';
 import { createSessions } from './session/sessions.js';
 import { gatewaySettings } from './settings.js';
@@ -354,7 +354,12 @@ runProcess(async () => {
           nodes,
           commands,
           revocations,
-          messages: createMessageSender({ connection: redis, prefix: settings.KEY_PREFIX }),
+          messages: createMessageSender({
+            connection: redis,
+            prefix: settings.KEY_PREFIX,
+            broadcasts: budget(settings.RATE_LIMIT_BROADCASTS),
+            onBroadcast: metrics.broadcast,
+          }),
           presence: createPresenceReader({ connection: redis, prefix: settings.KEY_PREFIX }),
           traces,
         }),

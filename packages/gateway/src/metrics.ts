@@ -29,6 +29,8 @@ export interface GatewayMetrics {
   connectionClosed(): void;
   connectionRefused(reason: string): void;
   linkDown(): void;
+  /** An operator broadcasts, or would. */
+  broadcast(result: 'sent' | 'rate_limited'): void;
   /** A channel's log is read: to open the channel, for joiners, for a repair. */
   logRead(channel: string): void;
   watch(gauges: GatewayGauges): void;
@@ -122,6 +124,9 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
     [],
   );
   const linkDowns = tally(registry, 'belfry_link_downs_total', 'Times the link to Redis was lost', []);
+  const broadcasts = tally(registry, 'belfry_operator_broadcasts_total', 'Broadcasts of operators, by result', [
+    'result',
+  ]);
   const handled = createMessageDurations(registry);
 
   watchForeign(registry);
@@ -166,6 +171,7 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
     connectionOpened: () => opened('opened'),
     connectionClosed: () => opened('closed'),
     connectionRefused: (reason) => connections.count({ status: `refused_${reason}` }),
+    broadcast: (result) => broadcasts.count({ result }),
     linkDown: () => linkDowns.count(NONE),
     logRead: (channel) => logReadsByKind(parseChannel(channel)?.kind ?? 'unknown'),
     watch: (gauges) => watch(registry, gauges),

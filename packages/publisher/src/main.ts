@@ -19,6 +19,7 @@ import { startTracing } from '@belfry/shared/tracing';
 import { startAlerts } from './alerts/index.js';
 import { createAlertMetrics } from './alerts/metrics.js';
 import { watchEviction } from './eviction-watch.js';
+import { createBroadcastLimit } from './intake/broadcast-limit.js';
 import { createIntakeDoor } from './intake/door.js';
 import { startHttpDoor } from './intake/http.js';
 import { startIntake } from './intake/intake.js';
@@ -192,7 +193,12 @@ runProcess(async () => {
     tokens: secrets.services,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     routes: [
-      ...intakeRoutes(door, (kind, count) => metrics.accepted.inc({ kind }, count), traceReports(tracing)),
+      ...intakeRoutes(
+        door,
+        (kind, count) => metrics.accepted.inc({ kind }, count),
+        createBroadcastLimit({ burst: settings.RATE_LIMIT_BROADCASTS, windowMs: 60_000 }, clock.now),
+        traceReports(tracing),
+      ),
       ...reporting.routes,
       ...portfolios.routes,
     ],

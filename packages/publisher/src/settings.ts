@@ -32,6 +32,12 @@ export const publisherSettings = {
       /^[A-Za-z0-9_.:-]{1,64}$/.test(value) ? undefined : 'must be 1 to 64 letters, digits, "_", ".", ":" or "-"',
   }),
   ...retentionSettings,
+  RATE_LIMIT_BROADCASTS: integer({
+    text: 'Events to `global` or a role that services may report to a publisher by HTTP per minute, all at once if they like; beyond it 429 with Retry-After. Changes of properties are none of them',
+    default: '1200',
+    min: 1,
+    max: 1_000_000_000,
+  }),
   INTAKE_SHARES: integer({
     text: 'Shares that the intake is cut into, for publishers to divide; the same on all of them',
     default: '8',

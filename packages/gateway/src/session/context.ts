@@ -1,10 +1,9 @@
 /** What all sessions of a gateway share: made once by the composition root, handed to each. */
 import type { AccessPolicy, Identity, Verify } from '@belfry/shared/auth';
 import type { ErrorCode, ReconnectAdvice } from '@belfry/shared/protocol';
-import type { Clock } from '@belfry/shared/service';
+import type { Budgets, Clock, RateLimit } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
 import type { AutomaticJoin } from './automatic-channels.js';
-import type { Budgets, RateLimit } from './rate-limit.js';
 
 /** What sessions tell the metrics. */
 export interface SessionMetrics {

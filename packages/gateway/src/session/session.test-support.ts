@@ -9,10 +9,9 @@ import {
   createSeededRandom,
   createVirtualClock,
 } from '@belfry/shared/log/memory';
-import { createLogger } from '@belfry/shared/service';
+import { createBudgets, createLogger } from '@belfry/shared/service';
 import { createHub } from '../channels/hub.js';
 import type { Frame } from '../channels/subscriber.js';
-import { createBudgets } from './rate-limit.js';
 import type { Session } from './session.js';
 import { createSessions, type SessionsOptions } from './sessions.js';
 import type { Socket } from './socket.js';

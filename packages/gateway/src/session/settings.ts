@@ -40,6 +40,12 @@ export const sessionSettings = {
     min: 1,
     max: 1_000_000_000,
   }),
+  RATE_LIMIT_BROADCASTS: integer({
+    text: 'Broadcasts of an operator through a gateway per RATE_LIMIT_WINDOW_SECONDS; beyond it 429 with Retry-After. A message to one user is none',
+    default: '60',
+    min: 1,
+    max: 1_000_000,
+  }),
   MAX_UNAUTHENTICATED: integer({
     text: 'Connections that have not said yet who they are; beyond it, upgrades without a token are refused with 503',
     default: '5000',

@@ -3,11 +3,10 @@ import { type AccessPolicy, authorise, type Identity } from '@belfry/shared/auth
 import type { LogKeeper, LogReader } from '@belfry/shared/log';
 import { createMemoryLink, type MemoryBus, type SeededRandom, type VirtualClock } from '@belfry/shared/log/memory';
 import { parseChannel } from '@belfry/shared/protocol';
-import { createLogger } from '@belfry/shared/service';
+import { createBudgets, createLogger } from '@belfry/shared/service';
 import type { ChannelObserver } from '../channels/channel-options.js';
 import { createHub, type Hub } from '../channels/hub.js';
 import type { Frame } from '../channels/subscriber.js';
-import { createBudgets } from '../session/rate-limit.js';
 import type { Session } from '../session/session.js';
 import { createSessions, type Sessions } from '../session/sessions.js';
 import type { Socket } from '../session/socket.js';

@@ -3,8 +3,8 @@
  * A stream counts as a connection like any WebSocket.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import type { Budgets } from '@belfry/shared/service';
 import { networkOf } from '../session/client-network.js';
-import type { Budgets } from '../session/rate-limit.js';
 import type { OriginCheck } from './upgrade.js';
 
 export type RefusalReason = 'origin' | 'full' | 'address' | 'draining' | 'rate' | 'unauthenticated';

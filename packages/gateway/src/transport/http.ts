@@ -18,10 +18,10 @@ import {
   parsePosition,
   propertyChannel,
 } from '@belfry/shared/protocol';
+import type { Budgets } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
 import { TICKET_SECONDS } from '../cluster/tickets.js';
 import { networkOf } from '../session/client-network.js';
-import type { Budgets } from '../session/rate-limit.js';
 import { type Body, createBodyReader, NO_BODY } from './body.js';
 import type { CookieReader, OriginCheck } from './upgrade.js';
 

@@ -1,12 +1,18 @@
 /** Events that services publish as they are, to any channel: checked for form and size, never for meaning. */
-import { GATEWAY_MESSAGES, isBoard, keyOf, parseChannel, STATE_UPDATE } from '@belfry/shared/protocol';
+import {
+  GATEWAY_MESSAGES,
+  isBoard,
+  isDeeper,
+  keyOf,
+  MAX_DEPTH,
+  parseChannel,
+  STATE_UPDATE,
+} from '@belfry/shared/protocol';
 import { wrongInStateUpdate } from './board.js';
 import type { ServiceEvent } from './service-event.js';
 
 /** An event should stay under the 16 KB that a gateway batches. */
 export const MAX_EVENT_LENGTH = 15_000;
-/** Readers in other languages give up at some hundred levels, and so does whatever writes JSON here at some thousand. */
-const MAX_DEPTH = 64;
 const TYPE = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
 const MAX_KEY_LENGTH = 128;
 
@@ -45,11 +51,6 @@ export function parseEvent(input: unknown): ParsedEvent {
   }
   return { event };
 }
-
-const isDeeper = (value: unknown, levels: number): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  (levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1)));
 
 /**
  * The event's body as JSON, `channel` first, without `id`. In two parts, because in one object fields whose names are

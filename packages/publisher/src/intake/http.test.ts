@@ -3,6 +3,7 @@ import { type Connection, connect } from '@belfry/shared/log';
 import { createLogger, systemClock } from '@belfry/shared/service';
 import { deferred, eventually, startRedis, type TestRedis, within } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createBroadcastLimit } from './broadcast-limit.js';
 import { createIntakeDoor } from './door.js';
 import { type HttpDoor, type HttpReply, MAX_BODY_BYTES, startHttpDoor } from './http.js';
 import { intakeRoutes, MAX_BATCH } from './routes.js';
@@ -26,9 +27,13 @@ interface DoorSettings {
   readonly tokens?: readonly string[];
   readonly url?: string;
   readonly replicas?: number;
+  /** Events for many a minute, and the clock that it passes on. */
+  readonly broadcasts?: number;
+  readonly now?: () => number;
 }
 
-async function open({ tokens = [], url = redis.url, replicas = 0 }: DoorSettings = {}): Promise<HttpDoor> {
+async function open(settings: DoorSettings = {}): Promise<HttpDoor> {
+  const { broadcasts = 1_000, now = systemClock.now, tokens = [], url = redis.url, replicas = 0 } = settings;
   const connection: Connection = connect({ url, name: 'test', resend: false, onError: () => undefined });
   const door = createIntakeDoor({
     connection,
@@ -42,7 +47,7 @@ async function open({ tokens = [], url = redis.url, replicas = 0 }: DoorSettings
     host: '127.0.0.1',
     port: 0,
     tokens: () => tokens,
-    routes: intakeRoutes(door, () => undefined),
+    routes: intakeRoutes(door, () => undefined, createBroadcastLimit({ burst: broadcasts, windowMs: 60_000 }, now)),
     logger: createLogger('test', 'silent'),
     onRefused: () => undefined,
   });
@@ -146,6 +151,15 @@ describe('POST /v1/changes', () => {
     expect(response.status).toBe(405);
     expect(response.headers.get('allow')).toBe('POST');
   });
+
+  it('refuses a path that is none, and logs no error for it', async () => {
+    const http = await open();
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      get({ host: '127.0.0.1', port: http.port, path: '//' }, resolve).once('error', reject);
+    });
+    response.resume();
+    expect(response.statusCode).toBe(400);
+  });
 });
 
 describe('POST /v1/events', () => {
@@ -166,6 +180,43 @@ describe('POST /v1/events', () => {
       status: 400,
       body: { code: 'bad_request', message: expect.stringMatching(/^channel: /) },
     });
+  });
+});
+
+describe('events for many', () => {
+  const toAll = { channel: 'role:everyone', type: 'maintenance' };
+  const toOne = { channel: 'user:42', type: 'application_submitted' };
+  const count = async () => (await entries()).length;
+
+  it('are as many a minute as are allowed: beyond it nothing is accepted, and the answer says when to come again', async () => {
+    let now = 0;
+    const http = await open({ broadcasts: 6, now: () => now });
+    for (let n = 0; n < 6; n += 1) expect((await post(http, '/v1/events', toAll)).status).toBe(202);
+    const refused = await post(http, '/v1/events', [toOne, { ...toAll, channel: 'global' }]);
+    expect(refused).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+    expect(refused.headers.get('retry-after')).toBe('10');
+    expect(await count()).toBe(6);
+    // What is for one user, or of one property, has nothing to do with it.
+    expect((await post(http, '/v1/events', toOne)).status).toBe(202);
+    expect((await post(http, '/v1/changes', change)).status).toBe(202);
+    now = 10_000;
+    expect((await post(http, '/v1/events', toAll)).status).toBe(202);
+    expect(await count()).toBe(9);
+  });
+
+  it('may come in a longer list, which is paid for afterwards', async () => {
+    let now = 0;
+    const http = await open({ broadcasts: 6, now: () => now });
+    expect((await post(http, '/v1/events', Array(12).fill(toAll))).status).toBe(202);
+    now = 60_000;
+    expect((await post(http, '/v1/events', toAll)).status).toBe(429);
+    now = 70_000;
+    expect((await post(http, '/v1/events', toAll)).status).toBe(202);
+  });
+
+  it('cost nothing where Redis did not take them', async () => {
+    const http = await open({ broadcasts: 1, replicas: 1 });
+    for (let n = 0; n < 3; n += 1) expect((await post(http, '/v1/events', toAll)).status).toBe(503);
   });
 });
 

@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Logger } from '@belfry/shared/service';
+import { type Logger, urlOf } from '@belfry/shared/service';
 import { createCors } from './cors.js';
 
 /** What is answered when a request fails, with `code` in the body. */
@@ -18,6 +18,7 @@ export const HTTP_ERRORS = {
   too_large: 413,
   unsupported_media_type: 415,
   too_many_requests: 429,
+  rate_limited: 429,
   internal: 500,
   unavailable: 503,
 } as const;
@@ -28,11 +29,19 @@ export class HttpError extends Error {
   readonly code: HttpErrorCode;
   /** More fields of the answer's body. */
   readonly fields: Readonly<Record<string, unknown>>;
+  /** When to come again, where it is known. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: HttpErrorCode, message: string, fields: Readonly<Record<string, unknown>> = {}) {
+  constructor(
+    code: HttpErrorCode,
+    message: string,
+    fields: Readonly<Record<string, unknown>> = {},
+    retryAfterSeconds?: number,
+  ) {
     super(message);
     this.code = code;
     this.fields = fields;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
@@ -84,6 +93,8 @@ export interface HttpDoor {
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const MAX_PENDING_BYTES = 96 * 1024 * 1024;
 const RETRY_AFTER_SECONDS = 1;
+/** Worth sending again. */
+const LATER: ReadonlySet<HttpErrorCode> = new Set(['unavailable', 'too_many_requests', 'rate_limited']);
 /** Longer than load balancers keep idle connections (60 s), so that they close first and no request meets a close. */
 const KEEP_ALIVE_MS = 65_000;
 /** For the whole request: 8 MB at 2 Mbit/s. */
@@ -100,7 +111,8 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
   let closing = false;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://publisher');
+    const url = urlOf(request);
+    if (!url) throw new HttpError('bad_request', 'The path cannot be read.');
     const there = routes.filter((route) => route.path === url.pathname);
     if (there.some(({ caller }) => caller === 'user')) {
       if (allowOrigin(request, response)) return;
@@ -134,9 +146,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     if (response.headersSent || response.destroyed) return void response.destroy();
     if (closing) response.setHeader('connection', 'close');
     if (known.code === 'unauthorized') response.setHeader('www-authenticate', 'Bearer');
-    if (known.code === 'unavailable' || known.code === 'too_many_requests') {
-      response.setHeader('retry-after', RETRY_AFTER_SECONDS);
-    }
+    if (LATER.has(known.code)) response.setHeader('retry-after', known.retryAfterSeconds ?? RETRY_AFTER_SECONDS);
     send(response, HTTP_ERRORS[known.code], { code: known.code, message: known.message, ...known.fields });
   }
 

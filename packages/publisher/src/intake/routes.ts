@@ -3,6 +3,7 @@ import { NO_TRACING } from '@belfry/shared/tracing';
 import { parseChange } from '../changes/change.js';
 import { parseEvent } from '../changes/event.js';
 import { type ReportTraces, traceReports } from '../traced.js';
+import type { BroadcastLimit } from './broadcast-limit.js';
 import { type IntakeDoor, IntakeUnavailable, type Report } from './door.js';
 import { MAX_IDEMPOTENCY_KEY_LENGTH } from './entry.js';
 import { HttpError, type HttpReply, type HttpRequest, type Route } from './http.js';
@@ -15,6 +16,7 @@ const IDEMPOTENCY_KEY = new RegExp(`^[\\x21-\\x7e]{1,${MAX_IDEMPOTENCY_KEY_LENGT
 export function intakeRoutes(
   door: IntakeDoor,
   onAccepted: (kind: 'change' | 'event', count: number) => void,
+  limit: BroadcastLimit,
   traces: ReportTraces = traceReports(NO_TRACING),
 ): Route[] {
   const take = async (kind: 'change' | 'event', request: HttpRequest): Promise<HttpReply> => {
@@ -28,7 +30,7 @@ export function intakeRoutes(
       return { ...parsed, key: key === undefined || single ? key : `${key}:${index}` };
     });
     const traced = traces.begin(reports, request.headers.traceparent);
-    const ids = await accept(door, traced.reports).finally(traced.end);
+    const ids = await limit.within(reports, () => accept(door, traced.reports)).finally(traced.end);
     onAccepted(kind, ids.length);
     return { status: 202, body: { accepted: ids.length, ids } };
   };

@@ -3,6 +3,7 @@ export * from './board.js';
 export * from './board-view.js';
 export * from './channels.js';
 export * from './codes.js';
+export * from './depth.js';
 export * from './events.js';
 export * from './fields.js';
 export * from './messages.js';

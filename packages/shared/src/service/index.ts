@@ -1,5 +1,6 @@
 /** What every process needs: settings, logs, metrics, health, shutdown. */
 export * from './backoff.js';
+export * from './budgets.js';
 export * from './clock.js';
 export * from './foreign.js';
 export * from './logger.js';

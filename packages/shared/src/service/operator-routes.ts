@@ -8,14 +8,17 @@ export type OperatorCheck = (
   request: IncomingMessage,
 ) => Promise<{ readonly operator: string } | { readonly error: string }>;
 
-/** An operator's mistake: answered with 400 or 404, a code and a sentence. */
+/** An operator's mistake: answered with 400, 404 or 429, a code and a sentence. */
 export class OperatorError extends Error {
   readonly status: number;
   readonly code: string;
-  constructor(status: number, code: string, message: string) {
+  /** Sent as Retry-After. */
+  readonly retryAfterSeconds: number | undefined;
+  constructor(status: number, code: string, message: string, retryAfterSeconds?: number) {
     super(message);
     this.status = status;
     this.code = code;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
@@ -86,6 +89,7 @@ export function operatorRoutes(options: {
         throw error;
       }
       audit({ failed: error.code });
+      if (error.retryAfterSeconds !== undefined) response.setHeader('retry-after', error.retryAfterSeconds);
       sendJson(response, error.status, { code: error.code, message: error.message });
     }
     return true;
@@ -103,6 +107,8 @@ function match(pattern: string, path: string): string | undefined {
 
 async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
   let text = '';
+  // A letter may come in two chunks.
+  request.setEncoding('utf8');
   for await (const chunk of request) {
     text += chunk;
     if (text.length > MAX_BODY_BYTES)

@@ -44,6 +44,13 @@ export interface OperatorServer {
   close(): Promise<void>;
 }
 
+/** What was asked for; undefined where that is no path, as `//` is none. */
+export const urlOf = (request: IncomingMessage): URL | undefined => {
+  const path = request.url ?? '/';
+  return URL.canParse(path, ANY_HOST) ? new URL(path, ANY_HOST) : undefined;
+};
+const ANY_HOST = 'http://localhost';
+
 export const sendJson = (response: ServerResponse, status: number, body: unknown): void => {
   response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
 };
@@ -53,7 +60,8 @@ export async function startOperatorServer(options: OperatorServerOptions): Promi
   const { registry, logger, readiness } = options;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://operators');
+    const url = urlOf(request);
+    if (!url) return sendJson(response, 400, { code: 'bad_request', message: 'the path cannot be read' });
     if (request.method === 'GET' && url.pathname === '/livez') return sendJson(response, 200, { status: 'alive' });
     if (request.method === 'GET' && url.pathname === '/readyz') {
       const failing = readiness.map((check) => check()).filter((reason) => reason !== undefined);
