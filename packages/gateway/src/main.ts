@@ -182,7 +182,7 @@ runProcess(async () => {
   );
 
   const budget = (burst: number) =>
-    createBudgets({ burst, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 }, clock.now);
+    createBudgets({ burst, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 }, () => performance.now());
   const requestsOfAddress = budget(settings.RATE_LIMIT_PER_IP);
   const floodCost = Math.ceil(settings.RATE_LIMIT_PER_IP * FLOOD_SHARE);
   const replays = budget(settings.RATE_LIMIT_REPLAYED_EVENTS);

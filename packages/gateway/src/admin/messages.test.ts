@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectSocket, createServer } from 'node:net';
 import { connect } from '@belfry/shared/log';
+import { createBudgets } from '@belfry/shared/service';
 import { startRedis } from '@belfry/testkit';
 import { expect, it } from 'vitest';
 import { createMessageSender } from './messages.js';
@@ -26,7 +27,12 @@ it('a message whose acceptance was lost on the way, and that was written again, 
   const { port } = proxy.address() as AddressInfo;
   const connection = connect({ url: `redis://127.0.0.1:${port}`, name: 'test', onError: () => undefined });
   try {
-    const sender = createMessageSender({ connection, prefix: 'belfry' });
+    const sender = createMessageSender({
+      connection,
+      prefix: 'belfry',
+      broadcasts: createBudgets({ burst: 10, windowMs: 1_000 }, Date.now),
+      onBroadcast: () => undefined,
+    });
     const body = { message: 'The water is off from nine.' };
     await sender.send('role:everyone', { body, operator: 'operator', query: new URLSearchParams(), id: '' });
     expect(cutting).toBe(false);

@@ -64,8 +64,8 @@ export function createMessageSender(options: {
       if (text.length > MAX_EVENT_LENGTH) {
         throw new OperatorError(400, 'bad_request', `an event must not be longer than ${MAX_EVENT_LENGTH} characters`);
       }
-      // The connection may write it again where the answer was lost: by its key it is known as the same.
       withinLimit(channel, operator);
+      // The connection may write it again where the answer was lost: by its key it is known as the same.
       const id = await options.connection.xadd(intakeKey(options.prefix), '*', 'event', text, 'key', randomUUID());
       return { channel, accepted: String(id) };
     },

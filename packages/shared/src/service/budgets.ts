@@ -55,7 +55,7 @@ export interface Budgets {
 /** Some 100 bytes each. Who has used nothing of its budget lately needs no bucket, so there are seldom many. */
 const MAX_BUDGETS = 100_000;
 
-/** @param now milliseconds */
+/** @param now milliseconds, best of a clock that nobody sets: set back, it gives nothing until it has caught up */
 export function createBudgets(limit: RateLimit, now: () => number, maxBudgets = MAX_BUDGETS): Budgets {
   const buckets = new Map<string, TokenBucket>();
   let sweptAt = now();
