@@ -113,6 +113,11 @@ export class Board implements HubChannel {
     return false;
   }
 
+  /** Who comes to a board is always sent what it shows. */
+  joinFresh(): boolean {
+    return false;
+  }
+
   withdraw(request: JoinRequest): boolean {
     const index = this.#waiting.indexOf(request);
     if (index === -1) return false;

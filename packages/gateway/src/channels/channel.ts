@@ -20,7 +20,7 @@ import { missingAfter, readingFor } from './continuity.js';
 import { FollowedChannel } from './followed-channel.js';
 import { resyncFrame, stateFrame } from './frames.js';
 import type { ChannelState, HubChannel, JoinRequest } from './hub-channel.js';
-import type { Frame } from './subscriber.js';
+import type { Frame, Subscriber } from './subscriber.js';
 import { createTail, type Tail } from './tail.js';
 
 /** Of most channels, most of the time. Never added to. */
@@ -87,6 +87,12 @@ export class Channel extends FollowedChannel implements HubChannel {
     this.#wait(request);
     if (this.#state !== 'opening') this.#readWhileNeeded();
     return false;
+  }
+
+  joinFresh(subscriber: Subscriber, announced: boolean): boolean {
+    if (this.#state !== 'live') return false;
+    this.admitFresh(subscriber, announced, this.#position);
+    return true;
   }
 
   /** Takes a waiting request back; false when it is not waiting any more. */

@@ -84,7 +84,8 @@ export abstract class FollowedChannel {
     state: string | undefined,
   ): void {
     if (recovered === undefined && request.ref === undefined && state === undefined) {
-      return this.admitFresh(request, at);
+      this.admitFresh(request.subscriber, request.announced, at);
+      return request.onJoined(this, 0);
     }
     const { subscriber } = request;
     const admit = (): void => {
@@ -107,9 +108,8 @@ export abstract class FollowedChannel {
   }
 
   /** Somebody who comes without a past gets SUBSCRIBED at most, which is the same for everybody until there is an event. */
-  protected admitFresh(this: FollowedChannel & HubChannel, request: JoinRequest, at: Position): void {
-    const { subscriber } = request;
-    if (request.announced) {
+  protected admitFresh(subscriber: Subscriber, announced: boolean, at: Position): void {
+    if (announced) {
       if (this.#welcomeAt !== at) {
         this.#welcomeAt = at;
         this.#welcome = subscribedFrame(this.name, at, 0, undefined, undefined);
@@ -117,7 +117,6 @@ export abstract class FollowedChannel {
       subscriber.send(this.#welcome);
     }
     this.follow(subscriber);
-    request.onJoined(this, 0);
     this.options.observer.joined('fresh', 0);
   }
 }

@@ -19,6 +19,11 @@ export interface HubChannel {
   receive(position: Position, frame: Buffer): void;
   /** @returns false when the request has to wait; `withdraw` takes it back */
   join(request: JoinRequest): boolean;
+  /**
+   * Joins who comes without a past at once, with nothing but SUBSCRIBED where it is announced. When thousands come, most
+   * come like this, and making a request for each is most of what it costs. False where it takes a request.
+   */
+  joinFresh(subscriber: Subscriber, announced: boolean): boolean;
   /** Takes a waiting request back; false when it is not waiting any more. */
   withdraw(request: JoinRequest): boolean;
   leave(subscriber: Subscriber): void;

@@ -8,10 +8,18 @@ import { unsubscribedFrame } from '../channels/frames.js';
 import { automaticChannels } from './automatic-channels.js';
 import { type CommandSession, withRef } from './commands.js';
 import { EXPIRY_NOTICE_MS, watchExpiry } from './expiry.js';
+import type { JoinOptions } from './subscriptions.js';
 
 /** Wrong tokens after which a connection is closed instead of being told once more. */
 export const MAX_WRONG_TOKENS = 3;
-const UNASKED = { rewind: undefined, ref: undefined, announced: false, onReplayed: undefined };
+/** While Redis is away it waits: the client was promised these channels. */
+const UNASKED: JoinOptions = {
+  rewind: undefined,
+  ref: undefined,
+  announced: false,
+  onReplayed: undefined,
+  onOutcome: () => undefined,
+};
 
 /** What a token changes of a session. */
 export interface TokenSession extends CommandSession {
@@ -116,13 +124,9 @@ export function mindExpiry(session: TokenSession, now: number): void {
 
 function joinUnasked(session: TokenSession, parsed: ParsedChannel): void {
   const { context, subscriptions } = session;
-  subscriptions.join(parsed.channel, undefined, context, context.hub.channels.get(parsed.channel), {
-    ...UNASKED,
-    onOutcome: (outcome) => {
-      // While Redis is away; the client was promised this channel.
-      if (outcome === 'unavailable') joinUnasked(session, parsed);
-    },
-  });
+  const present = context.hub.channels.get(parsed.channel);
+  if (present && subscriptions.joinFresh(present, false)) return;
+  subscriptions.join(parsed.channel, undefined, context, present, UNASKED);
 }
 
 /** A narrower token takes effect at once, also on what is still being waited for. */

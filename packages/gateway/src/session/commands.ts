@@ -74,6 +74,9 @@ function join(session: CommandSession, identity: Identity, named: NamedChannel, 
     return options.onOutcome('withdrawn', name);
   }
   const present = context.hub.channels.get(name);
+  if (present && named.after === undefined && rewind === undefined && ref === undefined) {
+    if (subscriptions.joinFresh(present, true)) return options.onOutcome('joined', name);
+  }
   const replay = named.after !== undefined || rewind !== undefined;
   const retry_after_ms = overBudget(context, identity, present !== undefined, replay);
   if (retry_after_ms > 0) {

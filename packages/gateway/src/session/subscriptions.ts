@@ -15,7 +15,10 @@ export interface JoinOptions {
   readonly announced: boolean;
   /** Told how many events were sent for a channel, where any were. */
   readonly onReplayed: ((events: number) => void) | undefined;
-  /** Called once for each channel, at once or after at most `waitMs`. */
+  /**
+   * Called once for each channel: at once or after at most `waitMs` where it is announced, else whenever it is there. Such
+   * a client was promised the channel, and is not told while Redis is away.
+   */
   readonly onOutcome: (outcome: JoinOutcome, channel: string) => void;
   /** Goes on with a replay that was stopped for want of room. */
   readonly continued?: boolean;
@@ -44,6 +47,15 @@ export interface Sender {
 }
 
 const NOTHING: readonly never[] = [];
+/** Of a replay that goes on. */
+const CONTINUED: JoinOptions = {
+  rewind: undefined,
+  ref: undefined,
+  announced: false,
+  onReplayed: undefined,
+  continued: true,
+  onOutcome: () => undefined,
+};
 const NONE_STOPPED: ReadonlyMap<string, Stopped> = new Map();
 
 export class Subscriptions implements Subscriber {
@@ -91,17 +103,7 @@ export class Subscriptions implements Subscriber {
   }
 
   #goOn(name: string, after: Position, parts: JoinParts): void {
-    this.join(name, after, parts, parts.hub.channels.get(name), {
-      rewind: undefined,
-      ref: undefined,
-      announced: false,
-      onReplayed: undefined,
-      continued: true,
-      onOutcome: (outcome) => {
-        // While Redis is away; the client was promised the rest.
-        if (outcome === 'unavailable') this.#goOn(name, after, parts);
-      },
-    });
+    this.join(name, after, parts, parts.hub.channels.get(name), CONTINUED);
   }
 
   /** A replay had no room: nothing comes on the channel before it goes on. */
@@ -146,7 +148,18 @@ export class Subscriptions implements Subscriber {
     const channel = present ?? parts.hub.open(name);
     if (channel.join(joining)) return;
     this.#waiting = this.#waiting.concat(joining);
-    joining.waitIn(channel, parts.clock, parts.waitMs);
+    joining.waitIn(channel);
+  }
+
+  /**
+   * The same where it takes no more than a word: no past, a channel that lives here, and nothing the client waits for.
+   * False when it takes more; then nothing has happened.
+   */
+  joinFresh(present: HubChannel, announced: boolean): boolean {
+    if (this.#waiting.length > 0 || this.#followed.includes(present)) return false;
+    if (!present.joinFresh(this, announced)) return false;
+    this.#add(present);
+    return true;
   }
 
   /** Runs a block of joins: the list of channels is made anew once, and not for each. */
@@ -163,10 +176,14 @@ export class Subscriptions implements Subscriber {
 
   /** A join has come to its end; `followed` where it joined. */
   settled(joining: Joining, followed: HubChannel | undefined): void {
-    if (followed && this.#growing) this.#growing.push(followed);
-    // Not spread or pushed: both make room for seventeen.
-    else if (followed) this.#followed = this.#followed.concat(followed);
+    if (followed) this.#add(followed);
     if (this.#waiting.length > 0) this.#waiting = without(this.#waiting, joining);
+  }
+
+  #add(followed: HubChannel): void {
+    if (this.#growing) this.#growing.push(followed);
+    // Not spread or pushed: both make room for seventeen.
+    else this.#followed = this.#followed.length === 0 ? [followed] : this.#followed.concat(followed);
   }
 
   /** Leaves a channel, or stops waiting for it. False when the session had nothing to do with it. */
@@ -250,10 +267,11 @@ class Joining implements JoinRequest {
     return this.#options.announced;
   }
 
-  /** It was not joined at once. */
-  waitIn(channel: HubChannel, clock: Clock, waitMs: number): void {
+  /** It was not joined at once. No timer for who was not asked for: when many come at once, timers cost more than waiting. */
+  waitIn(channel: HubChannel): void {
     this.#channel = channel;
-    this.#cancelTimer = clock.after(waitMs, () => this.giveUp('unavailable'));
+    const { clock, waitMs } = this.#parts;
+    if (this.announced) this.#cancelTimer = clock.after(waitMs, () => this.giveUp('unavailable'));
   }
 
   onJoined(followed: HubChannel, replayed: number): void {
