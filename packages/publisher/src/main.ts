@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { createOperatorCheck, createOperatorVerifier } from '@belfry/shared/auth';
-import { connect, createRedisLog, retentionFrom } from '@belfry/shared/log';
+import { connect, createRedisLog, intakeKey, retentionFrom } from '@belfry/shared/log';
 import {
   createLogger,
   createMetrics,
@@ -21,6 +21,7 @@ import { createAlertMetrics } from './alerts/metrics.js';
 import { watchEviction } from './eviction-watch.js';
 import { createBroadcastLimit } from './intake/broadcast-limit.js';
 import { createIntakeDoor } from './intake/door.js';
+import { createIntakeFloor } from './intake/floor.js';
 import { startHttpDoor } from './intake/http.js';
 import { startIntake } from './intake/intake.js';
 import { intakeRoutes } from './intake/routes.js';
@@ -123,7 +124,9 @@ runProcess(async () => {
 
   const name = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
   const retention = retentionFrom(settings);
+  const floor = createIntakeFloor({ stream: intakeKey(prefix), logger, onRaised: () => metrics.raised.inc() });
   const intake = startIntake({
+    floor,
     connection: connections.commands,
     readerConnection: connections.reader,
     log: tracedLog(
@@ -157,6 +160,7 @@ runProcess(async () => {
   watchLag(registry, intake.lag);
 
   const door = createIntakeDoor({
+    floor,
     connection: connections.door,
     prefix,
     clock,

@@ -27,6 +27,10 @@ export function createPublisherMetrics(registry: Registry) {
     conflicts: counter('belfry_append_conflicts_total', 'Appends worked out anew because the channel had moved on'),
     retries: counter('belfry_redis_retries_total', 'Calls repeated because Redis did not answer'),
     rewinds: counter('belfry_intake_rewinds_total', 'Shares set back because Redis runs under a new generation'),
+    raised: counter(
+      'belfry_intake_raised_total',
+      'Times the intake went on behind ids that a failover had lost and would have given again',
+    ),
     epochChanges: counter('belfry_epoch_changes_total', 'Channels that began a new epoch'),
     trimmed: counter('belfry_intake_trimmed_total', 'Intake entries removed after their retention'),
     batchSeconds: new Histogram({

@@ -6,6 +6,7 @@ import { type Connection, intakeKey } from '@belfry/shared/log';
 import type { Clock } from '@belfry/shared/service';
 import type { Change } from '../changes/change.js';
 import type { ServiceEvent } from '../changes/service-event.js';
+import type { IntakeFloor } from './floor.js';
 
 /** Something to report, already checked. `key` is an idempotency key: a repetition with the same one has no effect. */
 export type Report =
@@ -30,6 +31,8 @@ export interface IntakeDoorOptions {
   /** One that sends nothing twice by itself: `resend: false`. */
   readonly connection: Connection;
   readonly prefix: string;
+  /** The same for the intake and its door. */
+  readonly floor: Pick<IntakeFloor, 'ahead' | 'answered' | 'reached'>;
   readonly clock: Clock;
   /** How long to wait for a connection to Redis. */
   readonly waitMs: number;
@@ -43,7 +46,7 @@ const PIPELINE = 500;
 const READY_POLL_MS = 20;
 
 export function createIntakeDoor(options: IntakeDoorOptions): IntakeDoor {
-  const { clock, connection } = options;
+  const { clock, connection, floor } = options;
   const stream = intakeKey(options.prefix);
 
   /** Nothing is left to ioredis' queue: a command in it may still be sent after its caller was told that it failed. */
@@ -59,15 +62,20 @@ export function createIntakeDoor(options: IntakeDoorOptions): IntakeDoor {
 
   async function write(reports: readonly Report[]): Promise<string[]> {
     const pipeline = connection.pipeline();
+    const checked = floor.ahead(pipeline);
     for (const report of reports) {
       const fields =
         'change' in report ? ['change', JSON.stringify(report.change)] : ['event', JSON.stringify(report.event)];
       if (report.key) fields.push('key', report.key);
       pipeline.xadd(stream, '*', ...fields);
     }
-    const replies = await pipeline.exec();
-    return (replies ?? []).map(([error, id]) => {
-      if (error) throw error;
+    const replies = (await pipeline.exec()) ?? [];
+    const [error, answer] = (checked ? replies.shift() : undefined) ?? [];
+    if (error) throw error;
+    floor.answered(answer);
+    return replies.map(([failure, id]) => {
+      if (failure) throw failure;
+      floor.reached(String(id));
       return String(id);
     });
   }

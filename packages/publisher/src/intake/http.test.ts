@@ -5,6 +5,7 @@ import { deferred, eventually, startRedis, type TestRedis, within } from '@belfr
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createBroadcastLimit } from './broadcast-limit.js';
 import { createIntakeDoor } from './door.js';
+import { createIntakeFloor } from './floor.js';
 import { type HttpDoor, type HttpReply, MAX_BODY_BYTES, startHttpDoor } from './http.js';
 import { intakeRoutes, MAX_BATCH } from './routes.js';
 
@@ -36,6 +37,11 @@ async function open(settings: DoorSettings = {}): Promise<HttpDoor> {
   const { broadcasts = 1_000, now = systemClock.now, tokens = [], url = redis.url, replicas = 0 } = settings;
   const connection: Connection = connect({ url, name: 'test', resend: false, onError: () => undefined });
   const door = createIntakeDoor({
+    floor: createIntakeFloor({
+      stream: 'belfry:intake',
+      logger: createLogger('test', 'silent'),
+      onRaised: () => undefined,
+    }),
     connection,
     prefix: 'belfry',
     clock: systemClock,

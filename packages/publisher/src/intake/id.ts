@@ -21,4 +21,5 @@ export const earlierId = (a: string, b: string): string => (compareIds(a, b) <= 
 /** Milliseconds since 1970 at which Redis accepted the entry. */
 export const millisecondsOf = (id: string): number => Number(id.slice(0, id.indexOf('-')));
 
-const sequenceOf = (id: string): number => Number(id.slice(id.indexOf('-') + 1));
+/** Counts entries of the same millisecond. */
+export const sequenceOf = (id: string): number => Number(id.slice(id.indexOf('-') + 1));

@@ -5,6 +5,7 @@ import { eventually, type TestRedis } from '@belfry/testkit';
 import { type Audit, audit, type Counts, countsOfChannels, countsOfGlobal } from './audit.test-support.js';
 import { createCheckpoints } from './checkpoints.js';
 import { createDeadLetters } from './dead-letters.js';
+import { createIntakeFloor } from './floor.js';
 import { type Intake, type IntakeOptions, startIntake } from './intake.js';
 import { intakeKeys } from './keys.js';
 import { createIntakeReader } from './reader.js';
@@ -19,6 +20,7 @@ export interface TestIntake extends Intake {
     conflicts: number;
     retries: number;
     rewound: number;
+    raised: number;
     events: number;
     readonly dead: { readonly id: string; readonly reason: string }[];
   };
@@ -30,6 +32,8 @@ export interface TestIntakeOptions {
   readonly faults?: (log: LogWriter) => LogWriter;
   /** Works on every share, whoever else does: a publisher that has not noticed that its lease is gone. */
   readonly zombie?: boolean;
+  /** Whatever was lost of the intake, ids go on where Redis has them go on. */
+  readonly floorless?: boolean;
   readonly batchSize?: number;
   readonly leaseMs?: number;
   readonly readGenerations?: () => Promise<readonly string[]>;
@@ -51,8 +55,16 @@ export function startTestIntake(options: TestIntakeOptions): TestIntake {
   };
   const log = createRedisLog({ connection, prefix: 'belfry', retention });
   started += 1;
-  const seen: TestIntake['seen'] = { conflicts: 0, retries: 0, rewound: 0, events: 0, dead: [] };
+  const seen: TestIntake['seen'] = { conflicts: 0, retries: 0, rewound: 0, raised: 0, events: 0, dead: [] };
+  const floor = createIntakeFloor({
+    stream: intakeKeys('belfry').stream,
+    logger: createLogger('test', 'silent'),
+    onRaised: () => {
+      seen.raised += 1;
+    },
+  });
   const settings: IntakeOptions = {
+    floor: options.floorless ? { ...floor, keep: async () => undefined } : floor,
     connection,
     readerConnection,
     log: options.faults?.(log) ?? log,
@@ -111,6 +123,7 @@ function startZombie(settings: IntakeOptions, options: TestIntakeOptions): Intak
     shareCount: settings.shares,
     connected: () => settings.connection.status === 'ready',
     checkpoints: createCheckpoints({ ...settings, commands, keys }),
+    floor: { reached: settings.floor.reached, keep: () => settings.floor.keep(settings.connection) },
     deadLetters: createDeadLetters({
       connection: commands,
       key: keys.dead,

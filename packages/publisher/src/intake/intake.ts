@@ -3,6 +3,7 @@ import { type Connection, type LogWriter, readGenerations } from '@belfry/shared
 import type { Clock, Logger } from '@belfry/shared/service';
 import { createCheckpoints } from './checkpoints.js';
 import { createDeadLetters } from './dead-letters.js';
+import type { IntakeFloor } from './floor.js';
 import { intakeKeys } from './keys.js';
 import { createIntakeReader } from './reader.js';
 import { withIntakeScripts } from './scripts.js';
@@ -24,6 +25,8 @@ export interface IntakeOptions {
   readonly readerConnection: Connection;
   readonly log: LogWriter;
   readonly prefix: string;
+  /** The same for the intake and its door. */
+  readonly floor: IntakeFloor;
   /** Unique among all publishers. */
   readonly name: string;
   readonly shares: number;
@@ -83,6 +86,7 @@ export function startIntake(options: IntakeOptions): Intake {
     shares,
     shareCount: options.shares,
     checkpoints,
+    floor: { reached: options.floor.reached, keep: () => options.floor.keep(commands) },
     deadLetters,
     readGenerations: () => readGenerations(commands),
     connected: () => commands.status === 'ready',

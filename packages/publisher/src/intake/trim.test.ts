@@ -1,4 +1,5 @@
 import { type Connection, connect } from '@belfry/shared/log';
+import { systemClock } from '@belfry/shared/service';
 import { startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createCheckpoints } from './checkpoints.js';
@@ -88,6 +89,37 @@ describe('the intake stream', () => {
       clock: { now: () => now + 24 * HOUR, after: () => () => undefined, every: () => () => undefined },
     });
     expect(removed).toBe(0);
+  });
+
+  it.each([
+    ['worked off', 2_999, 1_000],
+    ['worked off in part', 1_999, 2_000],
+    ['fewer than may be', 900, 3_000],
+  ])('does not grow without end while its ids are ahead of the clock: %s', async (_, reached, kept) => {
+    const now = Date.now();
+    const pipeline = redis.connect().pipeline();
+    for (let n = 0; n < 3_000; n += 1) pipeline.xadd(keys.stream, `${now + HOUR}-${n + 1}`, 'change', '{}');
+    await pipeline.exec();
+    const checkpoints = createCheckpoints({
+      commands: withIntakeScripts(connection),
+      keys,
+      shares: 1,
+      rewindMs: 5 * MINUTE,
+    });
+    await checkpoints.open(0, ['0123456789ab']);
+    await checkpoints.advance(0, ['0123456789ab'], `${now + HOUR}-${reached + 1}`);
+    await trimIntake({
+      connection,
+      stream: keys.stream,
+      checkpoints,
+      retentionMs: HOUR,
+      rewindMs: 5 * MINUTE,
+      maxEntries: 1_000,
+      clock: systemClock,
+    });
+    const left = await redis.connect().xlen(keys.stream);
+    expect(left).toBeGreaterThanOrEqual(kept);
+    expect(left).toBeLessThanOrEqual(kept + NODE);
   });
 
   it('keeps less when it holds too much, but never less than the rewind', async () => {

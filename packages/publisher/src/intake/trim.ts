@@ -2,7 +2,7 @@
 import { type Connection, LogUnavailable } from '@belfry/shared/log';
 import type { Clock } from '@belfry/shared/service';
 import type { Checkpoints } from './checkpoints.js';
-import { earlierId } from './id.js';
+import { earlierId, FIRST_ID, laterId, millisecondsOf, sequenceOf } from './id.js';
 
 export interface TrimOptions {
   readonly connection: Connection;
@@ -26,6 +26,16 @@ async function redisTime(connection: Connection): Promise<number> {
   return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
 }
 
+/**
+ * Where ids are ahead of the clock, which a failover or somebody's own ids can bring about, they do not say how old an entry
+ * is, and all are of one millisecond until the clock comes there: then it is as many as may be that are kept.
+ */
+function firstKeptAhead(slowest: string, now: number, maxEntries: number): string {
+  const ms = millisecondsOf(slowest);
+  const first = sequenceOf(slowest) - maxEntries;
+  return ms > now && first > 0 ? `${ms}-${first}` : FIRST_ID;
+}
+
 /** Removes what may go; resolves with how many entries did. @throws LogUnavailable */
 export async function trimIntake(options: TrimOptions): Promise<number> {
   const { connection, stream } = options;
@@ -41,7 +51,8 @@ export async function trimIntake(options: TrimOptions): Promise<number> {
     );
     // The ids are of Redis' clock: a publisher whose own is ahead must not take away what a rewind needs.
     const now = Math.min(options.clock.now(), await redisTime(connection));
-    const until = earlierId(slowest, `${Math.max(0, Math.floor(now - kept))}-0`);
+    const old = earlierId(slowest, `${Math.max(0, Math.floor(now - kept))}-0`);
+    const until = laterId(old, firstKeptAhead(slowest, now, options.maxEntries));
     let removed = 0;
     for (let call = 0; call < MAX_CALLS; call += 1) {
       const count = await connection.xtrim(stream, 'MINID', '~', until);

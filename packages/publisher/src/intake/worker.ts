@@ -8,6 +8,7 @@ import type { Checkpoints } from './checkpoints.js';
 import type { DeadLetters } from './dead-letters.js';
 import { createDispatch } from './dispatch.js';
 import type { IntakeEntry } from './entry.js';
+import type { IntakeFloor } from './floor.js';
 import { compareIds, earlierId, FIRST_ID } from './id.js';
 import { createLane, type Lane } from './lane.js';
 import type { IntakeReader } from './reader.js';
@@ -29,6 +30,7 @@ export interface WorkerOptions {
   /** Into how many shares the intake is cut. */
   readonly shareCount: number;
   readonly checkpoints: Checkpoints;
+  readonly floor: Pick<IntakeFloor, 'reached'> & { readonly keep: () => Promise<void> };
   readonly deadLetters: DeadLetters;
   /** The generations of Redis' masters at this moment. */
   readonly readGenerations: () => Promise<readonly string[]>;
@@ -78,7 +80,7 @@ interface OpenLane {
 }
 
 export function startWorker(options: WorkerOptions): IntakeWorker {
-  const { checkpoints, clock, events, logger, reader, shareCount, shares } = options;
+  const { checkpoints, clock, events, floor, logger, reader, shareCount, shares } = options;
   const dispatch = createDispatch({ shares: shareCount, maxItemsPerChannel: options.batchSizePerChannel });
   const lanes = new Map<number, OpenLane>();
   let generations: readonly string[] = [];
@@ -155,7 +157,10 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
       await stopLanes();
       lanes.clear();
     }
-    if (lanes.size === 0) generations = await options.readGenerations();
+    if (lanes.size === 0) {
+      generations = await options.readGenerations();
+      if (shares.held().size > 0) await keepFloor();
+    }
     startOver = false;
     for (const share of [...shares.surplus()]) {
       const open = lanes.get(share);
@@ -164,6 +169,12 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
     }
     for (const [share, open] of [...lanes]) if (!shares.held().has(share)) await end(share, open);
     for (const share of [...shares.held()]) if (!lanes.has(share)) await open(share);
+  }
+
+  /** Before checkpoints are set back: they say how far the intake was, also to who has not seen it. */
+  async function keepFloor(): Promise<void> {
+    for (const position of await checkpoints.all()) if (position !== undefined) floor.reached(position);
+    await floor.keep();
   }
 
   function feed(entries: readonly IntakeEntry[]): void {
@@ -180,6 +191,7 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
     const last = entries.at(-1)?.id;
     if (last === undefined) return;
     cursor = last;
+    floor.reached(last);
     for (const open of lanes.values()) {
       if (compareIds(last, open.readUpTo) <= 0) continue;
       open.readUpTo = last;
