@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { publishBulk } from './bulk.js';
 import type { Fault, World } from './fault.js';
+import { reportUnanswered } from './once.js';
 
 /** What is told to every master; one that does not answer has another fault already. */
 const tell = ({ cluster }: World, command: string, ...args: (string | number)[]): Promise<void> =>
@@ -166,5 +167,11 @@ export const REDIS_FAULTS: readonly Fault[] = [
       await Promise.all([held, publishBulk(world, BULK_EVENTS)]);
       return held;
     },
+  },
+  {
+    kind: 'connections to Redis closed between a command and its answer',
+    weight: 5,
+    lane: 'main',
+    run: reportUnanswered,
   },
 ];

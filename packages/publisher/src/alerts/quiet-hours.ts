@@ -13,7 +13,16 @@ export function quietForMs(hours: QuietHours, nowMs: number): number {
   const quiet = from < to ? now >= from && now < to : now >= from || now < to;
   if (!quiet) return 0;
   const left = (to - now + DAY_MINUTES) % DAY_MINUTES;
-  return left * MINUTE_MS - (nowMs % MINUTE_MS);
+  const leftMs = left * MINUTE_MS - (nowMs % MINUTE_MS);
+  // The clocks may be changed on the way: what they show by then is off by that.
+  const offBy = between(to, minuteOfDay(nowMs + leftMs, hours.time_zone));
+  return Math.max(0, leftMs - offBy * MINUTE_MS);
+}
+
+/** Minutes from `a` to `b` by the shorter way round the clock. */
+function between(a: number, b: number): number {
+  const minutes = (b - a + DAY_MINUTES) % DAY_MINUTES;
+  return minutes > DAY_MINUTES / 2 ? minutes - DAY_MINUTES : minutes;
 }
 
 function minutesOf(time: string): number {
