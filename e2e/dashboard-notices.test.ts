@@ -1,7 +1,7 @@
 /** How the dashboard tells of what happens: toasts, sound, and what people may want of both. */
 import type { Page } from 'playwright-core';
 import { expect, it, vi } from 'vitest';
-import { connected, follows, goTo, recordToasts, toast, toastsOf } from './dashboard-sights.js';
+import { CRITICAL, connected, critical, follows, goTo, recordToasts, toast, toastsOf } from './dashboard-sights.js';
 import { onStage } from './dashboard-stage.js';
 
 const TOAST_MS = 5_000;
@@ -31,6 +31,22 @@ function recordTones(): void {
 
 const tonesOf = (page: Page) => page.evaluate(() => (globalThis as unknown as { tones: Tone[] }).tones);
 
+/** The texts of critical messages of which a corner or the middle is under something else, or off the screen. */
+const coveredOf = (page: Page) =>
+  page.evaluate(
+    (selector) =>
+      [...document.querySelectorAll(selector)]
+        .filter((message) => {
+          const { bottom, left, right, top } = message.getBoundingClientRect();
+          const points = [left + 12, (left + right) / 2, right - 12].flatMap((x) =>
+            [top + 6, (top + bottom) / 2, bottom - 6].map((y) => document.elementFromPoint(x, y)),
+          );
+          return !points.every((hit) => hit && message.contains(hit));
+        })
+        .map(({ textContent }) => textContent),
+    CRITICAL,
+  );
+
 onStage('the dashboard', { gateways: 1 }, (stage) => {
   it('shows a toast at the top right for five seconds, and a critical one in red until it is dismissed', async () => {
     const [first, second] = [stage.newProperty(), stage.newProperty()];
@@ -45,21 +61,21 @@ onStage('the dashboard', { gateways: 1 }, (stage) => {
     await follows(page, first);
     await follows(page, second);
     await stage.report(second, 1, 'critical', 'No heat');
-    const critical = page.locator('[data-sonner-toast].toast-critical', { hasText: 'No heat' });
-    await critical.waitFor();
+    const grave = critical(page, 'No heat');
+    await grave.waitFor();
     await stage.report(first, 1, 'low', 'A small thing');
     const small = toast(page, 'A small thing');
     await small.waitFor();
     await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 1_000);
     // It slides in: what counts is where it comes to rest.
-    for (const each of [small, critical]) {
+    for (const each of [small, grave]) {
       await vi.waitFor(async () => {
         const { width = 0, x = 0, y = 800 } = (await each.boundingBox()) ?? {};
         expect(1280 - (x + width)).toSatisfy((right: number) => right >= 0 && right < 40);
         expect(y).toSatisfy((top: number) => top >= 0 && top < 250);
       });
     }
-    const [red = 0, green = 0, blue = 0] = await critical.evaluate((element) =>
+    const [red = 0, green = 0, blue = 0] = await grave.evaluate((element) =>
       (getComputedStyle(element).borderTopColor.match(/[\d.]+/g) ?? []).map(Number),
     );
     expect(red).toBeGreaterThan(2 * Math.max(green, blue));
@@ -71,11 +87,45 @@ onStage('the dashboard', { gateways: 1 }, (stage) => {
     expect(gone - at).toBeGreaterThanOrEqual(TOAST_MS - STEP_MS);
     expect(gone - at).toBeLessThan(TOAST_MS + FADING_MS);
     await page.clock.runFor('10:00');
-    expect(await critical.count()).toBe(1);
+    expect(await grave.count()).toBe(1);
     await page.clock.resume();
     expect(await page.locator('[role="alert"]', { hasText: 'Critical' }).textContent()).toContain('No heat');
-    await critical.getByRole('button', { name: 'Close toast' }).click();
-    await critical.waitFor({ state: 'detached' });
+    await grave.getByRole('button', { name: 'Dismiss' }).click();
+    await grave.waitFor({ state: 'detached' });
+  });
+
+  it('lets nothing lie over a critical message, and counts those for which there is no room', async () => {
+    const [first = '', ...others] = Array.from({ length: 7 }, stage.newProperty);
+    const page = await stage.open({
+      claims: { properties: [first, ...others] },
+      context: { viewport: { width: 1280, height: 800 } },
+      prepare: (page) => page.clock.install(),
+    });
+    for (const id of [first, ...others]) await follows(page, id);
+    await stage.report(first, 1, 'critical', 'No heat');
+    await critical(page, 'No heat').waitFor();
+    for (const [index, id] of others.slice(0, 3).entries()) await stage.report(id, 1, 'low', `Small ${index}`);
+    for (const index of [0, 1, 2]) await toast(page, `Small ${index}`).waitFor();
+    // While all of them are there.
+    await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 500);
+    await vi.waitFor(async () => expect(await coveredOf(page)).toEqual([]), { timeout: 10_000 });
+    await page.clock.resume();
+    for (const [index, id] of others.entries()) {
+      await stage.report(id, 2, 'critical', `Grave ${index}`);
+      await critical(page, `Grave ${index}`).waitFor();
+    }
+    await page.getByText('4 more critical').waitFor();
+    await vi.waitFor(async () => expect(await coveredOf(page)).toEqual([]), { timeout: 10_000 });
+    // The newest first; where one is dismissed the next comes up.
+    expect(await critical(page, '').allInnerTexts()).toEqual(
+      [5, 4, 3].map((n) => expect.stringContaining(`Grave ${n}`)),
+    );
+    await critical(page, 'Grave 4').getByRole('button', { name: 'Dismiss' }).click();
+    await critical(page, 'Grave 2').waitFor();
+    await page.getByText('3 more critical').waitFor();
+    await page.getByRole('button', { name: 'Dismiss all' }).click();
+    await critical(page, '').first().waitFor({ state: 'detached' });
+    expect(await page.getByText('more critical').count()).toBe(0);
   });
 
   it('folds a burst into one toast, but no critical one', async () => {

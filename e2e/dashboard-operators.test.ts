@@ -2,7 +2,7 @@
 import type { TestGateway } from '@belfry/testkit';
 import type { Page } from 'playwright-core';
 import { expect, it, vi } from 'vitest';
-import { connected, follows, goTo, status, toast } from './dashboard-sights.js';
+import { connected, critical, follows, goTo, status, toast } from './dashboard-sights.js';
 import { ADMIN, onStage } from './dashboard-stage.js';
 
 const HR = { user_id: 'caseworker', role: 'HR' };
@@ -112,7 +112,7 @@ onStage('the operations pages', { gateways: 2 }, (stage) => {
     await send('This is a test');
     await page.getByText(`Sent to property:${id}`).waitFor();
     await other.locator('.activity-critical', { hasText: 'This is a test' }).waitFor();
-    await other.locator('.toast-critical', { hasText: 'This is a test' }).waitFor();
+    await critical(other, 'This is a test').waitFor();
     expect(await third.getByText(/Call us|This is a test/).count()).toBe(0);
     await page.getByLabel('Channel, as property:1012650001').fill('nonsense');
     await send('To nobody');

@@ -53,7 +53,12 @@ export async function listsWhole(page: Page, id: string, count: number): Promise
   expect(all).toEqual(Array.from({ length: count }, (_, index) => (all[0] ?? 0) + index));
 }
 
-export const toast = (page: Page, text: string) => page.locator('[data-sonner-toast]', { hasText: text });
+/** A critical message, which stays until it is dismissed. */
+export const CRITICAL = '.critical-message';
+export const critical = (page: Page, text: string) => page.locator(CRITICAL, { hasText: text });
+/** Any message. */
+const TOAST = `[data-sonner-toast], ${CRITICAL}`;
+export const toast = (page: Page, text: string) => page.locator(TOAST, { hasText: text });
 
 /** A toast as it was shown, in the page's own time. */
 interface ShownToast {
@@ -65,12 +70,12 @@ interface ShownToast {
 
 /** Before the page loads: toasts go by themselves, on a busy machine before a test has looked. */
 export const recordToasts = (page: Page): Promise<unknown> =>
-  page.addInitScript(() => {
+  page.addInitScript((selector) => {
     const shown: ShownToast[] = [];
     const latest = new Map<Element, ShownToast>();
     Object.assign(globalThis, { shown });
     new MutationObserver(() => {
-      for (const toast of document.querySelectorAll('[data-sonner-toast]')) {
+      for (const toast of document.querySelectorAll(selector)) {
         const text = toast.textContent ?? '';
         if (latest.get(toast)?.text === text) continue;
         const entry: ShownToast = { text, at: Date.now() };
@@ -79,7 +84,7 @@ export const recordToasts = (page: Page): Promise<unknown> =>
       }
       for (const [toast, entry] of latest) if (!toast.isConnected) entry.gone ??= Date.now();
     }).observe(document, { childList: true, characterData: true, subtree: true });
-  });
+  }, TOAST);
 
 /** All that were ever shown, a changed one once more. */
 export const toastsOf = (page: Page): Promise<readonly ShownToast[]> =>

@@ -1,7 +1,7 @@
 /** The dashboard on a telephone: not only does it fit, all of it can be done there, with a finger. */
 import type { Locator, Page } from 'playwright-core';
 import { expect, it } from 'vitest';
-import { connected, follows, row, showsOpen } from './dashboard-sights.js';
+import { connected, critical, follows, row, showsOpen } from './dashboard-sights.js';
 import { ADMIN, onStage } from './dashboard-stage.js';
 
 const WIDTH = 360;
@@ -45,11 +45,11 @@ onStage('on 360 pixels, the dashboard', { gateways: 2 }, (stage) => {
     await follows(page, id);
     await stage.report(id, 1, 'critical', 'No heat or hot water in all of the apartments');
     await showsOpen(page, id, 1);
-    const critical = page.locator('.toast-critical', { hasText: 'No heat' });
-    await critical.waitFor();
+    const grave = critical(page, 'No heat');
+    await grave.waitFor();
     await fits(page);
-    await tap(critical.getByRole('button', { name: 'Close toast' }));
-    await critical.waitFor({ state: 'detached' });
+    await tap(grave.getByRole('button', { name: 'Dismiss' }));
+    await grave.waitFor({ state: 'detached' });
 
     await tap(row(page, id).getByRole('link'));
     await page.locator('[data-type="HPD"]', { hasText: '1' }).waitFor();

@@ -8,6 +8,9 @@ import '@fontsource-variable/inter/wght.css';
 import './styles/base.css';
 import './styles/layout.css';
 import './styles/parts.css';
+import './styles/forms.css';
+import './styles/tables.css';
+import './styles/messages.css';
 import './styles/pages.css';
 
 const prefill = takePrefill(location, history);

@@ -1,6 +1,7 @@
 /** What is around every page: navigation, the state of the connection, the pause switch, toasts, announcements. */
 import { useEffect, useRef, useState } from 'react';
 import { Toaster } from 'sonner';
+import { CriticalMessages } from './notify/critical-messages.js';
 import { createTeller, type Teller } from './notify/teller.js';
 import { OperationsPage } from './operations/operations.js';
 import { ActivityPage } from './pages/activity.js';
@@ -10,13 +11,13 @@ import { PortfolioPage } from './pages/portfolio.js';
 import { PropertyPage } from './pages/property.js';
 import { SettingsPage } from './pages/settings.js';
 import { useSigned } from './parts/context.js';
+import { useKeptHeight } from './parts/kept-height.js';
 import { LiveSwitch } from './parts/live-switch.js';
 import { Logo } from './parts/logo.js';
 import { OutageBanner } from './parts/outage-banner.js';
 import { RenewalDialog } from './parts/renewal-dialog.js';
 import { linkTo, useRoute } from './parts/route.js';
 import { StatusChip } from './parts/status-chip.js';
-import { useTopHeight } from './parts/top-height.js';
 import { useStore } from './state/store.js';
 
 const PAGES = [
@@ -26,8 +27,8 @@ const PAGES = [
   ['settings', 'Settings'],
 ] as const;
 
-/** A critical message stays: what the header offers must not be under it. */
-const BELOW_HEADER = 'calc(var(--top-height, 64px) + 10px)';
+/** What the header offers must not be under a message, and no critical one under another. */
+const BELOW = 'calc(var(--top-height, 64px) + 10px + var(--critical-height, 0px))';
 
 export function Shell() {
   const { notices, session, theme } = useSigned();
@@ -38,7 +39,7 @@ export function Shell() {
   const themeNow = useStore(theme);
   const debug = useStore(session.frames.on);
   const header = useRef<HTMLElement>(null);
-  useTopHeight(header);
+  useKeptHeight(header, '--top-height');
 
   useEffect(() => {
     const created = createTeller(notices);
@@ -86,12 +87,13 @@ export function Shell() {
       {debug && <DebugPanel />}
       <RenewalDialog />
       {teller && <Announcer teller={teller} />}
+      {teller && <CriticalMessages messages={teller.critical} />}
       <Toaster
         position="top-right"
         theme={themeNow}
         visibleToasts={5}
-        offset={{ top: BELOW_HEADER, right: 16 }}
-        mobileOffset={{ top: BELOW_HEADER }}
+        offset={{ top: BELOW, right: 16 }}
+        mobileOffset={{ top: BELOW }}
         containerAriaLabel="Notifications"
       />
     </>

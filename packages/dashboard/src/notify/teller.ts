@@ -1,22 +1,21 @@
 /**
- * Tells people of news: toasts for five seconds, critical ones until they are dismissed, many at once as one. What came
- * while the tab was hidden, or while we were away, is summed up.
+ * Tells people of news: toasts for five seconds, many at once as one; critical messages that stay. What came while the
+ * tab was hidden, or while we were away, is summed up.
  */
 import { toast } from 'sonner';
 import { linkTo } from '../parts/route.js';
 import type { Activity } from '../state/activity.js';
-import { placeOf } from '../state/bbl.js';
 import { rank } from '../state/severity.js';
 import { createStore, type Store } from '../state/store.js';
+import { type CriticalMessages, createCriticalMessages } from './critical.js';
 import type { NoticeSettings } from './notices.js';
 import { allowSoundWhenTouched, ringOnce } from './sound.js';
+import { titleOf } from './title.js';
 
 const TOAST_MS = 5_000;
 const BURST_MS = 2_000;
 /** More than these within `BURST_MS` are folded into one. */
 const BURST = 3;
-/** Critical ones that wait to be dismissed; more are counted in one. */
-const CRITICAL_TOASTS = 4;
 /** Screen readers hear a summary this often at most. */
 const ANNOUNCE_MS = 5_000;
 
@@ -27,14 +26,12 @@ export interface Announcement {
 
 export interface Teller {
   readonly announcement: Store<Announcement>;
+  readonly critical: CriticalMessages;
   /** Critical events since the page was last looked at. */
   readonly unseen: Store<number>;
   tell(news: readonly Activity[]): void;
   dispose(): void;
 }
-
-const titleOf = ({ channel, label, property }: Activity): string =>
-  property ? `${placeOf(property).title} · ${label}` : channel.startsWith('user:') ? 'For you' : 'Announcement';
 
 const opening = ({ property }: Activity) =>
   property ? { action: { label: 'Open', onClick: () => location.assign(linkTo('property', property)) } } : {};
@@ -46,8 +43,7 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
   let folded: Activity[] = [];
   let away: Activity[] = [];
   let missed: Activity[] = [];
-  const undismissed = new Set<string>();
-  let moreCritical = 0;
+  const messages = createCriticalMessages();
   let unannounced = 0;
   let announceTimer: ReturnType<typeof setTimeout> | undefined;
   let announcedAt = 0;
@@ -61,33 +57,6 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
       duration: TOAST_MS,
       closeButton: true,
       className: `toast toast-${severity}`,
-      ...opening(entry),
-    });
-  }
-
-  function showCritical(entry: Activity): void {
-    if (undismissed.size >= CRITICAL_TOASTS) {
-      moreCritical += 1;
-      toast.error(`${moreCritical} more critical`, {
-        id: 'more-critical',
-        description: 'See the activity list.',
-        duration: Number.POSITIVE_INFINITY,
-        closeButton: true,
-        className: 'toast toast-critical',
-        onDismiss: () => {
-          moreCritical = 0;
-        },
-      });
-      return;
-    }
-    undismissed.add(entry.key);
-    toast.error(`Critical: ${titleOf(entry)}`, {
-      id: entry.key,
-      description: entry.message,
-      duration: Number.POSITIVE_INFINITY,
-      closeButton: true,
-      className: 'toast toast-critical',
-      onDismiss: () => undismissed.delete(entry.key),
       ...opening(entry),
     });
   }
@@ -157,7 +126,7 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
     unannounced += fresh.length;
     if (fresh.length > 0) announceTimer ??= setTimeout(announce, Math.max(0, announcedAt + ANNOUNCE_MS - Date.now()));
     if (!toasts) return;
-    for (const entry of critical) showCritical(entry);
+    messages.add(critical);
     const others = fresh.filter(({ severity }) => severity !== 'critical');
     if (hidden) {
       away = [...away, ...others].slice(-1_000);
@@ -194,6 +163,7 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
 
   return {
     announcement,
+    critical: messages,
     unseen,
     tell,
     dispose: () => {

@@ -1,5 +1,6 @@
 /** One property: where it is, how many violations of which type, how grave, and since when. */
 import { memo } from 'react';
+import { Cross } from '../parts/cross.js';
 import { linkTo } from '../parts/route.js';
 import { SeverityMark } from '../parts/severity-mark.js';
 import { TimeAgo } from '../parts/time-ago.js';
@@ -50,9 +51,7 @@ export const PropertyRow = memo(function PropertyRow({ onRemove, property }: Pro
         )}
       </span>
       <button type="button" className="icon-button" aria-label={`Remove ${title}`} onClick={() => onRemove(id)}>
-        <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
-          <path d="M4 4l8 8M12 4l-8 8" stroke="currentColor" strokeWidth="1.600" strokeLinecap="round" />
-        </svg>
+        <Cross />
       </button>
     </li>
   );
