@@ -5,7 +5,9 @@ import {
   mintToken,
   openTestLog,
   startGateway,
+  startPublisher,
   startRedis,
+  TEST_SECRET,
   type TestClient,
   type TestGateway,
   type TestRedis,
@@ -78,6 +80,23 @@ describe('requests over HTTP', () => {
     const wider = Array.from({ length: 240 }, () => 'property_id=1').join('&');
     for (let n = 0; n < 2; n += 1) expect((await get('widest', wider)).status).toBe(200);
     expect((await get('widest', wider)).status).toBe(429);
+  });
+
+  it('are counted on publishers, too: what reads a whole portfolio costs ten', async () => {
+    const publisher = await startPublisher({
+      REDIS_URL: redis.url,
+      JWT_SECRET: TEST_SECRET,
+      PUBLISHER_TOKEN: 'for-services',
+      RATE_LIMIT_REQUESTS: '20',
+    });
+    const get = (id: string, path: string) => fetch(`${publisher.url}${path}`, { headers: bearer(user(id)) });
+    for (let n = 0; n < 20; n += 1) expect((await get('reader', '/v1/portfolio')).status).toBe(200);
+    const refused = await get('reader', '/v1/portfolio');
+    expect([refused.status, Number(refused.headers.get('retry-after'))]).toEqual([429, 3]);
+    expect(await refused.json()).toMatchObject({ code: 'rate_limited' });
+    for (let n = 0; n < 2; n += 1) expect((await get('counter', '/v1/kpis')).status).toBe(200);
+    expect((await get('counter', '/v1/kpis')).status).toBe(429);
+    await publisher.stop();
   });
 
   it('are as many as an address may have, tokens or none; an address that it claims counts only from a proxy', async () => {

@@ -8,6 +8,7 @@ import {
   type TestGateway,
   type TestProcess,
   type TestRedis,
+  within,
 } from '@belfry/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { open } from './raw.js';
@@ -65,6 +66,17 @@ it('an operator who broadcasts in a loop is stopped, told when to go on, and cou
   expect(await redis.connect().xlen('belfry:intake')).toBe(before + 32);
   const metrics = await (await fetch(`${gateway.operatorUrl}/metrics`)).text();
   expect(metrics).toContain('belfry_operator_broadcasts_total{result="rate_limited"} 1');
+});
+
+it('half a request is cut within twenty seconds at the operators’ and the publisher’s ports, and so is one that says nothing', {
+  timeout: 40_000,
+}, async () => {
+  const ports = [gateway.operatorUrl, publisher.operatorUrl, publisher.url].map((url) => Number(new URL(url).port));
+  const slow = await Promise.all([...ports, ...ports].map((port) => open(port)));
+  for (const raw of slow.slice(0, ports.length)) raw.write('POST /v1/changes HTTP/1.1\r\nHost: a\r\nX-Half:');
+  await within(Promise.all(slow.map(({ closed }) => closed)), 'end of the slow connections', {
+    deadlineMs: 20_000,
+  });
 });
 
 it('a path that is none is a bad request, and no error in the log', async () => {

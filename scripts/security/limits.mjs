@@ -25,6 +25,16 @@ export const LIMITS = [
     `${ASVS} 2.4.1`,
   ),
   row(
+    'requests-publisher',
+    'HTTP: requests per user at publishers, weighted by what they make them read',
+    BUDGETS,
+    'are counted on publishers',
+    'packages/publisher/dist/users/identify.js',
+    'requests.take(verification.identity.userId, cost)',
+    '0',
+    `${ASVS} 2.4.1`,
+  ),
+  row(
     'address-rate',
     'HTTP and upgrades: requests per address',
     BUDGETS,

@@ -15,6 +15,16 @@ export const WIRE = [
     `${WEBSOCKET} section 4.2`,
   ),
   row(
+    'slow-requests',
+    'Half a request holds a connection for some ten seconds, at operators’ and the publisher’s ports as well',
+    'e2e/hostile/operators-words.test.ts',
+    'half a request',
+    'packages/publisher/dist/intake/http.js',
+    'headersTimeout: HEADERS_TIMEOUT_MS',
+    'headersTimeout: 60_000',
+    'fault list: HTTP slowloris',
+  ),
+  row(
     'size',
     'Frames longer than the limit end the connection, in one piece or in many',
     'e2e/hostile/wire.test.ts',

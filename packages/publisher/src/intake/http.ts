@@ -102,6 +102,10 @@ const REQUEST_TIMEOUT_MS = 32_000;
 /** Longer than a request waits for Redis, by default. */
 const CLOSE_MS = 5_000;
 const SWEEP_MS = 50;
+/** Who drips a request's headers holds a connection for as long. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** How often node:http looks for such. */
+const CHECK_MS = 5_000;
 
 /** Starts listening. Rejects when the port is taken. */
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
@@ -151,7 +155,12 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
   }
 
   const server = createServer(
-    { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_MS,
+    },
     (request, response) => {
       answer(request, response).catch((error: unknown) => refuse(request, response, error));
     },

@@ -3,7 +3,7 @@ import { type AccessPolicy, createVerifier } from '@belfry/shared/auth';
 import type { Connection } from '@belfry/shared/log';
 import { createAccessStore } from '@belfry/shared/preferences';
 import { createPresenceReader } from '@belfry/shared/presence';
-import type { Clock, Logger, Registry, SettingValues } from '@belfry/shared/service';
+import { type Clock, createBudgets, type Logger, type Registry, type SettingValues } from '@belfry/shared/service';
 import type { IntakeDoor } from '../intake/door.js';
 import type { Route } from '../intake/http.js';
 import { createWatchList } from '../sources/watch-list.js';
@@ -72,7 +72,11 @@ export function startPortfolios(options: PortfoliosOptions): Portfolios {
     logger,
   });
   const accessPolicy: AccessPolicy = { properties: settings.ACCESS_POLICY, boardReaders: new Map() };
-  const identify = createIdentify({ verify, isRevoked: createRevocationCheck({ connection, prefix }) });
+  const identify = createIdentify({
+    verify,
+    isRevoked: createRevocationCheck({ connection, prefix }),
+    requests: createBudgets({ burst: settings.RATE_LIMIT_REQUESTS, windowMs: 60_000 }, () => performance.now()),
+  });
   return {
     routes: verifies
       ? portfolioRoutes({

@@ -16,6 +16,8 @@ export interface PortfolioRoutesOptions {
   readonly maxProperties: number;
 }
 
+/** Of what a user may ask: each reads all of a portfolio's properties. */
+const COST_OF_WORK = 10;
 const NO_PORTFOLIO: Portfolio = { properties: [], updated_at: 0 };
 
 export function portfolioRoutes(options: PortfolioRoutesOptions): Route[] {
@@ -64,7 +66,7 @@ export function portfolioRoutes(options: PortfolioRoutesOptions): Route[] {
       path: '/v1/portfolio',
       caller: 'user',
       handle: async (request) => {
-        const identity = await identify(request);
+        const identity = await identify(request, COST_OF_WORK);
         const properties = propertiesIn(await request.json(), identity);
         await access.follow({ ...identity, readable: () => readableProperties(identity, accessPolicy) });
         try {
@@ -80,7 +82,7 @@ export function portfolioRoutes(options: PortfolioRoutesOptions): Route[] {
       path: '/v1/kpis',
       caller: 'user',
       handle: async (request) => {
-        const identity = await identify(request);
+        const identity = await identify(request, COST_OF_WORK);
         const { properties } = (await store.read(identity.userId)) ?? NO_PORTFOLIO;
         // A token that is narrower than the portfolio does not widen by it.
         const allowed = properties.filter((property) => mayRead(identity, property));

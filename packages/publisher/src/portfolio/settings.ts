@@ -14,6 +14,12 @@ export const portfolioSettings = {
     text: 'Whether this publisher counts portfolios for the users who are connected, and sends them `kpi:update`',
     default: 'true',
   }),
+  RATE_LIMIT_REQUESTS: integer({
+    text: 'HTTP requests of a user on a publisher per minute; to write a portfolio, or to have it counted, costs as much as ten',
+    default: '3000',
+    min: 10,
+    max: 1_000_000_000,
+  }),
   PORTFOLIO_MAX_PROPERTIES: integer({
     text: 'Properties that one portfolio may have',
     default: '1000',

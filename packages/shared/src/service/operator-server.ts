@@ -55,6 +55,9 @@ export const sendJson = (response: ServerResponse, status: number, body: unknown
   response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
 };
 
+/** For who drips a request, headers or body. */
+const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 };
+
 /** Starts listening. Rejects when the port is taken. */
 export async function startOperatorServer(options: OperatorServerOptions): Promise<OperatorServer> {
   const { registry, logger, readiness } = options;
@@ -79,7 +82,7 @@ export async function startOperatorServer(options: OperatorServerOptions): Promi
     sendJson(response, 404, { code: 'not_found', message: `there is no ${request.method} ${url.pathname} here` });
   }
 
-  const server = createServer((request, response) => {
+  const server = createServer(TIMEOUTS, (request, response) => {
     answer(request, response).catch((error: unknown) => {
       logger.error({ err: error }, 'operator request failed');
       if (!response.headersSent)
