@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { judge } from '../scripts/audit.mjs';
+import { KNOWN, weakIn } from '../scripts/known-weaknesses.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 
 interface Locked {
@@ -81,6 +82,19 @@ it('a known weakness fails the check if it is grave; where the registry does not
       lines: [expect.stringMatching(/NOT CHECKED/)],
     });
   }
+});
+
+it('nothing is installed that is known to be weak, and an older version of any of it would be noticed', () => {
+  expect(weakIn(packages)).toEqual([]);
+  const older = weakIn({
+    'node_modules/ws': { version: '8.17.0' },
+    'node_modules/a/node_modules/qs': { version: '6.9.9' },
+  });
+  expect(older).toEqual([expect.stringMatching(/^ws 8\.17\.0: CVE-2024-37890/), expect.stringMatching(/^qs 6\.9\.9/)]);
+  expect(weakIn({ 'node_modules/debug': { version: '4.4.2' } })).toHaveLength(1);
+  // A row of a package that is not there any more would say nothing.
+  const names = new Set(installed.map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 13)));
+  expect(KNOWN.filter(([name]) => !names.has(name))).toEqual([]);
 });
 
 it('the list of what runs in production can be printed', { timeout: 60_000 }, () => {

@@ -14,4 +14,14 @@ export const SUPPLY = [
     'sha512-AAAA',
     `${ASVS} 15.1`,
   ),
+  row(
+    'known-weaknesses',
+    'Nothing is installed of which a weakness was known',
+    'e2e/supply-chain.test.ts',
+    'known to be weak',
+    'scripts/known-weaknesses.mjs',
+    '(own[at] ?? 0) < (other[at] ?? 0)',
+    '(own[at] ?? 0) < 0',
+    'issue: supply chain',
+  ),
 ];
