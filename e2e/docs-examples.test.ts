@@ -1,11 +1,12 @@
 /** What the documentation tells people to do, done as written against a real cluster. Only ports and tokens are filled in. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestClient, TestGateway, TestProcess, TestRedis } from '@belfry/testkit';
 import {
   connect,
   mintOperatorToken,
   mintToken,
+  ownFolder,
   startGateway,
   startPublisher,
   startRedis,
@@ -13,7 +14,7 @@ import {
 } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../scripts/setup.mjs';
-import { isThere, type OutsideProgram, pythonWithWebsockets, startOutside } from './outside-tools.js';
+import { isGoThere, isThere, type OutsideProgram, pythonWithWebsockets, startOutside } from './outside-tools.js';
 
 const read = (document: string) => readFileSync(join(ROOT, document), 'utf8');
 
@@ -58,6 +59,7 @@ afterEach(async () => {
   await Promise.all(programs.splice(0).map((program) => program.stop()));
 });
 afterAll(async () => {
+  await goFolder.remove();
   await Promise.all([...(gateways ?? []), publisher].map((process) => process?.stop()));
   await redis?.stop();
 });
@@ -66,6 +68,8 @@ const python = await pythonWithWebsockets();
 const missing = new Map<string, boolean>();
 for (const command of ['curl', 'redis-cli']) missing.set(command, !(await isThere(command)));
 if (python.missing) missing.set('python', true);
+missing.set('go', !(await isGoThere()));
+const goFolder = ownFolder('go-example');
 for (const [program, is] of missing) if (is) console.log(`skipped: examples with ${program}, which is not there`);
 
 /** Runs an example as it stands in the document. */
@@ -79,10 +83,14 @@ function start({ language, code }: Example, variables: Readonly<Record<string, s
     .replaceAll('<token>', token);
   // Node 20 has the browser's WebSocket behind an option.
   const node = [process.execPath, ['--experimental-websocket', '--no-warnings', '--input-type=module']] as const;
-  const [command, args] = { sh: ['sh', [] as string[]], python: ['python3', ['-']], js: node }[language] ?? [
-    'false',
-    [],
-  ];
+  const goFile = join(goFolder.path, 'report.go');
+  if (language === 'go') writeFileSync(goFile, written);
+  const [command, args] = {
+    go: ['go', ['run', goFile]],
+    sh: ['sh', [] as string[]],
+    python: ['python3', ['-']],
+    js: node,
+  }[language] ?? ['false', []];
   const program = startOutside(command as string, args as string[], {
     input: written,
     env: { ...python.env, REDIS_URL: redis.url, ...variables },
@@ -191,6 +199,20 @@ describe('docs/publishing.md', () => {
     expect(await post('/v1/changes', JSON.parse(code))).toBe(202);
     expect(await client.next('VIOLATION_UPDATE')).toMatchObject({ property_id: PROPERTY });
   });
+
+  it.each(examples('docs/publishing.md', 'report'))(
+    'reports a change with $program',
+    async (example) => {
+      if (missing.get(example.program)) return;
+      const client = await watcher();
+      const program = start(example);
+      // The first build of a program in Go takes some seconds.
+      const event = await client.next('VIOLATION_UPDATE', undefined, { deadlineMs: 60_000 });
+      expect(event).toMatchObject({ property_id: PROPERTY, violation_type: 'ECB', count: 17 });
+      expect(await program.ended, program.output()).toBe(0);
+    },
+    70_000,
+  );
 
   it.each(examples('docs/publishing.md', 'event'))('$code is an event', async ({ code }) => {
     const event = JSON.parse(code);

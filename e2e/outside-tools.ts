@@ -12,7 +12,10 @@ const WEBSOCKETS = 'websockets==15.0.1';
 /** Kept from run to run; `npm install` may remove it. */
 const PYTHON_PACKAGES = join(ROOT, 'node_modules', '.cache', 'belfry-python');
 
-export const isThere = async (command: string): Promise<boolean> => (await run(command, ['--version'])).code === 0;
+const answers = async (command: string, question: string): Promise<boolean> =>
+  (await run(command, [question])).code === 0;
+export const isThere = (command: string): Promise<boolean> => answers(command, '--version');
+export const isGoThere = (): Promise<boolean> => answers('go', 'version');
 
 export interface PythonWithWebsockets {
   readonly env: Readonly<Record<string, string>>;
