@@ -131,6 +131,12 @@ describe('a publisher does not start', () => {
     const { output } = await refusal({ INTAKE_RETENTION_SECONDS: '20' });
     expect(output).toMatch(/^INTAKE_RETENTION_SECONDS=20 must not be less/);
   });
+
+  it('that would forget what it applied before it reads it again', async () => {
+    const { exit, output } = await refusal({ LOG_TTL_SECONDS: '7200', INTAKE_RETENTION_SECONDS: '86400' });
+    expect(exit?.code).toBe(78);
+    expect(output).toMatch(/^LOG_TTL_SECONDS=7200 must not be less than INTAKE_RETENTION_SECONDS=86400/);
+  });
 });
 
 it('a publisher that would cut the intake into another number of shares ends and says what to do', async () => {

@@ -65,7 +65,7 @@ export const publisherSettings = {
     unit: 'seconds',
   }),
   INTAKE_RETENTION_SECONDS: integer({
-    text: 'How long intake entries are kept after they were worked off; must reach over the rewind',
+    text: 'How long intake entries are kept after they were worked off; must reach over the rewind, and not beyond LOG_TTL_SECONDS',
     default: '3600',
     min: 0,
     max: 604_800,
@@ -144,6 +144,7 @@ export function checkPublisherSettings(
     readonly JWT_SECRET: string;
     readonly INTAKE_REWIND_SECONDS: number;
     readonly INTAKE_RETENTION_SECONDS: number;
+    readonly LOG_TTL_SECONDS: number;
   },
   nodeEnvironment: string | undefined,
 ): void {
@@ -152,6 +153,12 @@ export function checkPublisherSettings(
   if (values.INTAKE_RETENTION_SECONDS < values.INTAKE_REWIND_SECONDS) {
     throw new ConfigurationError(
       `INTAKE_RETENTION_SECONDS=${values.INTAKE_RETENTION_SECONDS} must not be less than INTAKE_REWIND_SECONDS=${values.INTAKE_REWIND_SECONDS}`,
+    );
+  }
+  // What was applied is known as long as the channel's log is; what is read again after that would be applied twice.
+  if (values.LOG_TTL_SECONDS < values.INTAKE_RETENTION_SECONDS) {
+    throw new ConfigurationError(
+      `LOG_TTL_SECONDS=${values.LOG_TTL_SECONDS} must not be less than INTAKE_RETENTION_SECONDS=${values.INTAKE_RETENTION_SECONDS}`,
     );
   }
 }
