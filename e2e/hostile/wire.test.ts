@@ -3,6 +3,7 @@
  * reserved bits, opcodes, fragments, UTF-8, closes, limits. Each is answered or cut as RFC 6455 wants it; none concerns
  * anybody else.
  */
+import { constants, deflateRawSync } from 'node:zlib';
 import {
   connect,
   mintToken,
@@ -187,6 +188,18 @@ it('a text that turns binary midway is refused as a whole', async () => {
   );
   await raw.until(/"code":"bad_message"/);
   expect(raw.text()).not.toContain('"whole"');
+  await nobodyElseIsConcerned();
+});
+
+it('no compression is agreed on, whatever is offered: a frame that says it is packed ends the connection unread', async () => {
+  const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-webkit-deflate-frame';
+  const raw = await openWebSocket(gateway.port, [offer]);
+  open.push(raw);
+  expect(raw.text()).not.toMatch(/sec-websocket-extensions/i);
+  // A million letters, in a kilobyte.
+  const bomb = deflateRawSync(Buffer.alloc(1_000_000, 'x'), { finishFlush: constants.Z_SYNC_FLUSH });
+  raw.write(frame({ opcode: TEXT, reserved: 4, payload: bomb }));
+  await within(raw.closed, 'end of the connection');
   await nobodyElseIsConcerned();
 });
 

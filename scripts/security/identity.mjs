@@ -1,6 +1,6 @@
 // @ts-check
 /** Who somebody is and what he may do: origins, tokens, the end of both, one rule for every door. */
-import { ASVS, BAD_INPUT, BUDGETS, FORGED, GATEWAY, JWT, OWASP, row, SHARED, UWS } from './row.mjs';
+import { ASVS, BAD_INPUT, BUDGETS, FORGED, GATEWAY, JWT, OWASP, row, SHARED, UWS, WEBSOCKET } from './row.mjs';
 
 /** @type {readonly import('./row.mjs').Control[]} */
 export const IDENTITY = [
@@ -23,6 +23,26 @@ export const IDENTITY = [
     "if (header.alg !== 'HS256') return UNACCEPTED;",
     '',
     `${JWT} section 3.1`,
+  ),
+  row(
+    'jwt-type',
+    'Tokens: access tokens only, not what else an issuer signs',
+    FORGED,
+    'a notice of a logout',
+    'packages/shared/src/auth/verify-secret.ts',
+    'if (!isAccessToken(header.typ)) return OTHER_TYPE;',
+    '',
+    `${JWT} section 3.11`,
+  ),
+  row(
+    'jwt-critical',
+    'Tokens: extensions that have to be understood are not passed over',
+    FORGED,
+    'has to be understood',
+    'packages/shared/src/auth/verify-secret.ts',
+    'header.crit === undefined ? undefined : MALFORMED',
+    'undefined',
+    '[RFC 7515](https://www.rfc-editor.org/rfc/rfc7515) section 4.1.11',
   ),
   row(
     'jwt-key-flood',
@@ -85,6 +105,36 @@ export const IDENTITY = [
     '[CVE-2025-62175](https://exploit-intel.com/vuln/CVE-2025-62175)',
   ),
   row(
+    'ticket',
+    'Tickets open a door once',
+    'e2e/hostile/streams.test.ts',
+    'a ticket opens one',
+    `${GATEWAY}/cluster/tickets.js`,
+    'connection.getdel(',
+    'connection.get(',
+    `${ASVS} 14.2.1`,
+  ),
+  row(
+    'cookie',
+    'Cookies count for pages of named origins only, on event streams as well',
+    'e2e/hostile/streams.test.ts',
+    'hides its origin',
+    `${GATEWAY}/transport/upgrade.js`,
+    "origin === '' ? fetchSite === 'same-origin' : origins.has(origin)",
+    'true',
+    `${WEBSOCKET} section 10.2`,
+  ),
+  row(
+    'stream-end',
+    'Event streams end with their token, as WebSockets do',
+    'e2e/hostile/streams.test.ts',
+    'when its token',
+    `${GATEWAY}/transport/stream.js`,
+    'response.cork(() => response.end());',
+    '',
+    OWASP,
+  ),
+  row(
     'session-end',
     'Connections end with their token',
     'packages/gateway/src/session/session.test.ts',
@@ -123,6 +173,16 @@ export const IDENTITY = [
     "if (authorise(identity, 'read', parsed, session.context.accessPolicy))",
     'if (parsed)',
     '[CVE-2025-62176](https://fixthecve.com/cve/CVE-2025-62176)',
+  ),
+  row(
+    'services',
+    'The publisher’s door: nothing without the services’ token',
+    'e2e/hostile/intake.test.ts',
+    'a report with',
+    'packages/publisher/dist/intake/http.js',
+    'tokens.length === 0 || known.length > 0',
+    'true',
+    `${ASVS} 13.2`,
   ),
   row(
     'operators',

@@ -125,6 +125,16 @@ export const LIMITS = [
     'fault list: subscription bomb',
   ),
   row(
+    'intake-bodies',
+    'The publisher’s door: bodies of at most 8 MB, never packed',
+    'e2e/hostile/intake.test.ts',
+    'eight megabytes',
+    'packages/publisher/dist/intake/http.js',
+    'MAX_BODY_BYTES = 8 * 1024 * 1024',
+    'MAX_BODY_BYTES = 80 * 1024 * 1024',
+    `${ASVS} 4.3`,
+  ),
+  row(
     'bodies',
     'Bodies: at most 1 MB, kept only while their request is undecided',
     BUDGETS,

@@ -35,6 +35,16 @@ export const WIRE = [
     `${OWASP}; ws CVE-2026-48779`,
   ),
   row(
+    'compression',
+    'No compression is agreed on: nothing that is small on the wire is large in memory',
+    'e2e/hostile/wire.test.ts',
+    'no compression is agreed on',
+    `${GATEWAY}/transport/server.js`,
+    'maxPayloadLength: options.maxMessageBytes',
+    'compression: 1, maxPayloadLength: options.maxMessageBytes',
+    'fault list: inflate bomb',
+  ),
+  row(
     'flood',
     'Strangers who flood a connection are cut off before their frames are read, and their address pays for it',
     'packages/gateway/src/session/session.test.ts',

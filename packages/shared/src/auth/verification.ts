@@ -32,6 +32,14 @@ export const CLOCK_TOLERANCE_SECONDS = 5;
 /** What one token may list; more properties than that belong behind `"*"` and a policy. */
 const MAX_PROPERTIES = 10_000;
 
+/**
+ * RFC 8725, section 3.11: an issuer signs other things than access tokens with the same key, as notices of a logout, and says
+ * so in `typ`. Most say JWT, or nothing.
+ */
+export const isAccessToken = (typ: unknown): boolean =>
+  typ === undefined || (typeof typ === 'string' && /^(application\/)?(at\+)?jwt$/i.test(typ));
+export const OTHER_TYPE: Refused = { ok: false, code: 'token_invalid', message: 'the token is not an access token' };
+
 export const refused = (message: string): Refused => ({ ok: false, code: 'token_invalid', message });
 export const TOO_LONG: Refused = refused(`the token is longer than ${MAX_TOKEN_LENGTH} characters`);
 /** Where clients and users show their tokens: an operator's is for the operators' ports alone. */

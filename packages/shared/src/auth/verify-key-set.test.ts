@@ -45,9 +45,15 @@ async function keyPair(algorithm: string, kid: string): Promise<CryptoKey> {
   return privateKey;
 }
 
-const sign = (key: CryptoKey | Uint8Array, alg: string, kid: string, claims: Record<string, unknown> = {}) =>
+const sign = (
+  key: CryptoKey | Uint8Array,
+  alg: string,
+  kid: string,
+  claims: Record<string, unknown> = {},
+  typ?: string,
+) =>
   new SignJWT({ user_id: 'landlord-7', iss: 'issuer', exp: Math.floor(now / 1000) + 600, ...claims })
-    .setProtectedHeader({ alg, kid })
+    .setProtectedHeader({ alg, kid, ...(typ ? { typ } : {}) })
     .sign(key);
 
 describe('a token signed by the issuer', () => {
@@ -117,6 +123,12 @@ describe('a token is refused', () => {
     });
     const { privateKey } = await generateKeyPair('ES256');
     expect(await verify(await sign(privateKey, 'ES256', 'k1'))).toMatchObject({ ok: false, message: /signature/ });
+  });
+
+  it('when it is signed for something else than access, as a notice of a logout', async () => {
+    const key = await keyPair('ES256', 'k1');
+    expect(await verifier()(await sign(key, 'ES256', 'k1', {}, 'at+jwt'))).toMatchObject({ ok: true });
+    expect(await verifier()(await sign(key, 'ES256', 'k1', {}, 'logout+jwt'))).toMatchObject({ code: 'token_invalid' });
   });
 
   it('when no key was ever fetched', async () => {

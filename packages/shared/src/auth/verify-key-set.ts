@@ -1,11 +1,13 @@
 /** Tokens signed with an issuer's private key, verified with its public ones. */
-import { errors, type JWTPayload, jwtVerify } from 'jose';
+import { errors, type JWTVerifyResult, jwtVerify } from 'jose';
 import type { FindKey, KeySet } from './key-set.js';
 import {
   CLOCK_TOLERANCE_SECONDS,
   EXPIRED,
   identityOf,
+  isAccessToken,
   MAX_TOKEN_LENGTH,
+  OTHER_TYPE,
   refused,
   TOO_LONG,
   type Verification,
@@ -28,25 +30,24 @@ export interface KeySetVerifierOptions {
 export function createKeySetVerifier(options: KeySetVerifierOptions): (token: string) => Promise<Verification> {
   const { keySet } = options;
 
-  async function claimsOf(token: string, keys: FindKey): Promise<JWTPayload> {
-    const { payload } = await jwtVerify(token, keys, {
+  function verified(token: string, keys: FindKey): Promise<JWTVerifyResult> {
+    return jwtVerify(token, keys, {
       algorithms: [...options.algorithms],
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
       currentDate: new Date(options.now()),
       ...(options.issuer ? { issuer: options.issuer } : {}),
       ...(options.audience ? { audience: options.audience } : {}),
     });
-    return payload;
   }
 
   return async (token) => {
     if (token.length > MAX_TOKEN_LENGTH) return TOO_LONG;
     try {
-      const claims = await claimsOf(token, await keySet.keys()).catch(async (error: unknown) => {
-        if (error instanceof errors.JWKSNoMatchingKey) return claimsOf(token, await keySet.refreshed());
+      const { payload, protectedHeader } = await verified(token, await keySet.keys()).catch(async (error: unknown) => {
+        if (error instanceof errors.JWKSNoMatchingKey) return verified(token, await keySet.refreshed());
         throw error;
       });
-      return identityOf(claims);
+      return isAccessToken(protectedHeader.typ) ? identityOf(payload) : OTHER_TYPE;
     } catch (error) {
       if (error instanceof errors.JWTExpired) return EXPIRED;
       if (!(error instanceof errors.JOSEError)) options.onFailure(error);

@@ -37,6 +37,10 @@ describe('a good token', () => {
     expect(verifier()(mintToken({ sub: 'x', properties: '*' }))).toMatchObject({ identity: { properties: 'all' } });
   });
 
+  it.each([undefined, 'JWT', 'jwt', 'at+jwt', 'application/at+jwt'])('may say that it is of the type %s', (typ) => {
+    expect(verifier()(handmade({ alg: 'HS256', typ }, GOOD))).toMatchObject({ ok: true });
+  });
+
   it('may come from a clock that is a few seconds off', () => {
     expect(verifier({ now: NOW + 604 })(mintToken(GOOD))).toMatchObject({ ok: true });
     expect(verifier({ now: NOW + 606 })(mintToken(GOOD))).toMatchObject({ ok: false, code: 'token_expired' });
@@ -68,6 +72,9 @@ describe('a token is refused', () => {
     ['that names where to fetch its key (jku)', handmade({ alg: 'HS256', jku: 'https://evil.example' }, GOOD, 'evil')],
     ['that points at a file as its key (kid)', handmade({ alg: 'HS256', kid: '../../dev/null' }, GOOD, ' ')],
     ['signed rightly, as if with another algorithm', handmade({ alg: 'HS512' }, GOOD)],
+    ['that has to be understood in ways nobody knows (crit)', handmade({ alg: 'HS256', crit: ['exp'] }, GOOD)],
+    ['that is a notice of a logout (typ)', handmade({ alg: 'HS256', typ: 'logout+jwt' }, GOOD)],
+    ['whose type is no text', handmade({ alg: 'HS256', typ: ['JWT'] }, GOOD)],
     ['whose payload was changed', mintToken(GOOD).replace(/\.[^.]*\./, `.${base64({ ...GOOD, role: 'ADMIN' })}.`)],
     ['whose header was changed', mintToken(GOOD).replace(/^[^.]*/, base64({ alg: 'HS256', typ: 'jwt' }))],
     ['not valid yet', mintToken({ ...GOOD, nbf: NOW + 60 })],

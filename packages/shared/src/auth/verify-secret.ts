@@ -8,7 +8,9 @@ import {
   CLOCK_TOLERANCE_SECONDS,
   EXPIRED,
   identityOf,
+  isAccessToken,
   MAX_TOKEN_LENGTH,
+  OTHER_TYPE,
   type Refused,
   refused,
   TOO_LONG,
@@ -73,6 +75,7 @@ function refusalOfHeader(text: string): Refused | undefined {
   const header = readJson(text);
   if (!header) return MALFORMED;
   if (header.alg !== 'HS256') return UNACCEPTED;
+  if (!isAccessToken(header.typ)) return OTHER_TYPE;
   // RFC 7515: extensions that must be understood, and that nobody here understands.
   return header.crit === undefined ? undefined : MALFORMED;
 }
