@@ -7,6 +7,7 @@ import {
   connect,
   eventually,
   mintToken,
+  StartFailed,
   startGateway,
   startRedis,
   type TestClient,
@@ -75,6 +76,21 @@ it('follows clients as they come, watch and go, over several gateways', async ()
   expect(await reader.watchersOf('property:1012650001')).toEqual([]);
   expect(await occupancy('property:1012650001')).toEqual(['occupied', 'vacated']);
   expect(await reader.isConnected('manager')).toBe(true);
+});
+
+it('is not touched by a gateway that was started under a name that another has: it does not start', async () => {
+  gateways = [await start('gateway-1')];
+  await watch(gateways[0], 'landlord-7', '1012650001');
+  await eventually('the connection', () => reader.isConnected('landlord-7'));
+  const failure = await start('gateway-1').catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(StartFailed);
+  const { exit, output } = failure as StartFailed;
+  expect(exit?.code).toBe(78);
+  expect(output).toContain('NODE_NAME="gateway-1" is taken');
+  expect(await reader.isConnected('landlord-7')).toBe(true);
+  expect(await occupancy('property:1012650001')).toEqual(['occupied']);
+  const metrics = await fetch(`${gateways[0]?.operatorUrl}/metrics`);
+  expect(await metrics.text()).toContain('belfry_node_name_rivals_total 1');
 });
 
 it('is read and followed as docs/presence.md says', async () => {

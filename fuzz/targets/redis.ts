@@ -108,6 +108,7 @@ function frames(): Target {
   const stage = createStage();
   const commands = createCommands({
     node: 'a',
+    instance: 'this',
     connection: answering([]),
     keys,
     nodes: { list: async () => [] },

@@ -2,6 +2,7 @@
 /** The gateway's composition root: settings in, parts wired, started; stopped in order. */
 // Before everything else: what the others do when they are loaded makes the heap grow.
 import './heap.js';
+import { randomUUID } from 'node:crypto';
 import {
   accessPolicyFrom,
   checkKeys,
@@ -22,6 +23,7 @@ import {
 import { createPreferenceStore, startAccessNotes } from '@belfry/shared/preferences';
 import { createPresenceReader, startPresenceWriter } from '@belfry/shared/presence';
 import {
+  CONFIGURATION_EXIT_CODE,
   createBudgets,
   createLogger,
   createMetrics,
@@ -42,7 +44,9 @@ import { parseBoardIntervals } from './channels/board-settings.js';
 import { createHub } from './channels/hub.js';
 import { createCommands } from './cluster/commands.js';
 import { createCredentialCheck } from './cluster/credentials.js';
+import { claimName } from './cluster/name-claim.js';
 import { createNodes, type NodeInfo } from './cluster/nodes.js';
+import { linkReadiness } from './cluster/readiness.js';
 import { createRevocations } from './cluster/revocations.js';
 import { createTickets } from './cluster/tickets.js';
 import { countedLog } from './counted-log.js';
@@ -50,7 +54,7 @@ import { createGatewayMetrics } from './metrics.js';
 import { followSecrets } from './secrets.js';
 import type { AutomaticJoin } from './session/automatic-channels.js';
 import { networkOf } from './session/client-network.js';
-import { drain } from './session/drain.js';
+import { drainAndFlush } from './session/drain.js';
 import { adviseReconnect, measureAcceptRate } from './session/reconnect-advice.js';
 import { createSessions } from './session/sessions.js';
 import { gatewaySettings } from './settings.js';
@@ -60,22 +64,10 @@ import { checkTransportSettings } from './transport/settings.js';
 import { readTls } from './transport/tls.js';
 
 const VERSION = '0.1.0';
-/** A signature like any other, of nobody: to measure what verifying costs here. */
-const SAMPLE_TOKEN =
-  'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ1c2VyX2lkIjoic2FtcGxlIiwiZXhwIjoxfQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 /** How long a start waits for the revocations. Where Redis is away, nothing can be delivered either. */
 const REVOCATIONS_MS = 2_000;
 /** Of what an address may have, what a connection costs it that was cut off for a flood: a hundred of them cost all. */
 const FLOOD_SHARE = 0.01;
-/** What the last clients get to read their last frames. */
-const FLUSH_MS = 2_000;
-
-/** Resolves once `condition` holds, or after `timeoutMs`. */
-async function until(condition: () => boolean, timeoutMs: number): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!condition() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
 runProcess(async () => {
   const settings = readSettings(gatewaySettings, process.env);
   checkKeys(settings, process.env.NODE_ENV);
@@ -106,6 +98,20 @@ runProcess(async () => {
     onError: (error) => logger.debug({ err: error }, 'redis connection error'),
   });
   shutdown.step('redis', () => redis.disconnect());
+  const clusterNames = clusterKeys(settings.KEY_PREFIX);
+  // Before anything is written under the name.
+  const instance = randomUUID();
+  const claim = await claimName({
+    connection: redis,
+    keys: clusterNames,
+    node,
+    instance,
+    clock,
+    logger,
+    onLost: (reason) => void shutdown.now(reason, CONFIGURATION_EXIT_CODE),
+    onRival: metrics.nameRival,
+  });
+  shutdown.step('name', claim.close);
   const log = countedLog(
     createRedisLog({ connection: redis, prefix: settings.KEY_PREFIX, retention: retentionFrom(settings) }),
     metrics.logRead,
@@ -153,7 +159,6 @@ runProcess(async () => {
     clock,
     logger,
   };
-  const clusterNames = clusterKeys(settings.KEY_PREFIX);
   const revocations = createRevocations({ connection: redis, keys: clusterNames, logger });
   const tickets = createTickets({ connection: redis, keys: clusterNames });
   const accessPolicy = accessPolicyFrom(settings);
@@ -176,10 +181,7 @@ runProcess(async () => {
     onFailure: (error) => logger.warn({ err: error }, 'a ticket cannot be checked'),
     onGood: accessNotes.seen,
   });
-  const acceptsPerSecond = measureAcceptRate(
-    () => void verify(SAMPLE_TOKEN),
-    () => performance.now() / 1000,
-  );
+  const acceptsPerSecond = measureAcceptRate(verify, () => performance.now() / 1000);
 
   const budget = (burst: number) =>
     createBudgets({ burst, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 }, () => performance.now());
@@ -314,6 +316,7 @@ runProcess(async () => {
   const traces = createTraces({ node, connection: redis, keys: clusterNames, sessions: sessions.all, clock, logger });
   const commands = createCommands({
     node,
+    instance,
     connection: redis,
     keys: clusterNames,
     nodes,
@@ -332,21 +335,13 @@ runProcess(async () => {
   });
   hub.link.subscribe(CLUSTER_TOPIC_NAME).then(() => logger.debug('listening to the other gateways'));
 
-  const graceMs = settings.READINESS_GRACE_SECONDS * 1000;
-  let onceWhole = false;
+  const linkReady = linkReadiness(hub.link, settings.READINESS_GRACE_SECONDS * 1000, clock);
   const operators = await startOperatorServer({
     host: settings.OPERATOR_HOST,
     port: settings.OPERATOR_PORT,
     registry,
     logger,
-    readiness: [
-      () => (draining ? 'this gateway is going away' : undefined),
-      () => {
-        onceWhole ||= hub.link.whole;
-        if (hub.link.whole || (onceWhole && clock.now() - hub.link.since < graceMs)) return undefined;
-        return 'the link to Redis is not whole';
-      },
-    ],
+    readiness: [() => (draining ? 'this gateway is going away' : undefined), linkReady],
     handlers: [
       operatorRoutes({
         routes: createOperatorRoutes({
@@ -388,15 +383,15 @@ runProcess(async () => {
   shutdown.step('drain', async () => {
     draining = true;
     transport.stopAccepting();
-    await drain({
+    const options = {
       clock,
       random: Math.random,
       perSecond: settings.DRAIN_PER_SECOND,
       windowMs: settings.SHUTDOWN_SECONDS * 1000,
       reason: 'shutting down',
       remaining: sessions.all,
-    });
-    await until(() => sessions.count === 0, FLUSH_MS);
+    };
+    await drainAndFlush(options, () => sessions.count);
   });
   logger.info({ port, operator_port: operators.port }, 'listening');
 });

@@ -28,6 +28,8 @@ export interface GatewayMetrics {
   connectionOpened(): void;
   connectionClosed(): void;
   connectionRefused(reason: string): void;
+  /** Another gateway was started with this one's name. */
+  nameRival(): void;
   linkDown(): void;
   /** An operator broadcasts, or would. */
   broadcast(result: 'sent' | 'rate_limited'): void;
@@ -127,6 +129,12 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
   const broadcasts = tally(registry, 'belfry_operator_broadcasts_total', 'Broadcasts of operators, by result', [
     'result',
   ]);
+  const rivals = tally(
+    registry,
+    'belfry_node_name_rivals_total',
+    'Times another gateway was started with this one’s NODE_NAME, and refused',
+    [],
+  );
   const handled = createMessageDurations(registry);
 
   watchForeign(registry);
@@ -172,6 +180,7 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
     connectionClosed: () => opened('closed'),
     connectionRefused: (reason) => connections.count({ status: `refused_${reason}` }),
     broadcast: (result) => broadcasts.count({ result }),
+    nameRival: () => rivals.count(NONE),
     linkDown: () => linkDowns.count(NONE),
     logRead: (channel) => logReadsByKind(parseChannel(channel)?.kind ?? 'unknown'),
     watch: (gauges) => watch(registry, gauges),

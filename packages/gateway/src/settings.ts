@@ -16,8 +16,8 @@ export const gatewaySettings = {
   ...redisSettings,
   KEY_PREFIX: text({ text: 'Prefix of every key in Redis', default: DEFAULT_KEY_PREFIX }),
   NODE_NAME: text({
-    text: 'Unique name of this gateway: letters, digits, "_", "-", "."',
-    // Two on one host that shared a name would take each other's words for their own: see cluster/commands.ts.
+    text: 'Name of this gateway: letters, digits, "_", "-", "."; one under whose name another runs does not start',
+    // With the process's id, as two on one host would not get the same: see cluster/name-claim.ts.
     default: `${hostname().slice(0, 50)}-${process.pid}`,
     defaultText: 'the host’s name and the process’s id',
     check: (name) => (/^[\w.-]{1,64}$/.test(name) ? undefined : 'must be 1 to 64 letters, digits, "_", "-" or "."'),

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { createOperatorCheck, createOperatorVerifier } from '@belfry/shared/auth';
 import { connect, createRedisLog, intakeKey, retentionFrom } from '@belfry/shared/log';
 import {
+  CONFIGURATION_EXIT_CODE,
   createLogger,
   createMetrics,
   createShutdown,
@@ -42,8 +43,6 @@ import { tracedLog, traceReports } from './traced.js';
 import { createRevocationCheck } from './users/revocation-check.js';
 
 const VERSION = '0.1.0';
-/** EX_CONFIG of sysexits.h, as for every other wrong setting. */
-const CONFIGURATION_EXIT_CODE = 78;
 
 runProcess(async () => {
   const settings = readSettings(publisherSettings, process.env);

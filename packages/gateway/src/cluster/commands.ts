@@ -30,6 +30,8 @@ export interface Commands {
 
 export interface CommandsOptions {
   readonly node: string;
+  /** Of this process and no other: what it has sent itself it does not answer. */
+  readonly instance: string;
   readonly connection: Connection;
   readonly keys: ClusterKeys;
   readonly nodes: Pick<Nodes, 'list'>;
@@ -44,13 +46,14 @@ const REPLIES_TTL_SECONDS = 30;
 
 interface CommandFrame {
   readonly id: string;
+  /** The instance that sent it. */
   readonly from: string;
   readonly command: string;
   readonly args: CommandArguments;
 }
 
 export function createCommands(options: CommandsOptions): Commands {
-  const { clock, connection, handlers, keys, logger, node } = options;
+  const { clock, connection, handlers, instance, keys, logger, node } = options;
 
   function handle(command: string, args: CommandArguments): unknown {
     return Object.hasOwn(handlers, command) ? handlers[command]?.(args) : undefined;
@@ -76,7 +79,7 @@ export function createCommands(options: CommandsOptions): Commands {
   return {
     async run(command, args = {}) {
       const others = new Set((await options.nodes.list()).map((info) => info.node).filter((name) => name !== node));
-      const frame: CommandFrame = { id: randomUUID(), from: node, command, args };
+      const frame: CommandFrame = { id: randomUUID(), from: instance, command, args };
       // This gateway needs no link to hear itself.
       const own = { node, result: (await handle(command, args)) ?? null };
       if (others.size === 0) return { replies: [own], missing: [] };
@@ -88,7 +91,7 @@ export function createCommands(options: CommandsOptions): Commands {
     receive(bytes) {
       const frame = readFrame(bytes);
       if (!frame) return logger.warn('a foreign frame on the gateways’ topic was ignored');
-      if (frame.from === node) return;
+      if (frame.from === instance) return;
       answer(frame).catch((error: unknown) => logger.error({ err: error, command: frame.command }, 'command failed'));
     },
   };

@@ -19,9 +19,25 @@ export interface DrainOptions {
   readonly remaining: () => Iterable<Session>;
 }
 
+/** What the last clients get to read their last frames. */
+const FLUSH_MS = 2_000;
+const FLUSHED_POLL_MS = 20;
 const SLICE_MS = 100;
 /** Neighbours in a slice come back at different times. */
 const SPREAD_MS = 1_000;
+
+/**
+ * Resolves when every client has been told and closed, and is gone or has had its time.
+ * @param count how many are left
+ */
+export async function drainAndFlush(options: DrainOptions, count: () => number): Promise<void> {
+  const { clock } = options;
+  await drain(options);
+  const deadline = clock.now() + FLUSH_MS;
+  while (count() > 0 && clock.now() < deadline) {
+    await new Promise<void>((resolve) => clock.after(FLUSHED_POLL_MS, resolve));
+  }
+}
 
 /** Resolves when every client has been told and closed. */
 export async function drain(options: DrainOptions): Promise<void> {

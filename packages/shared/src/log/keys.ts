@@ -50,6 +50,10 @@ export interface ClusterKeys {
   readonly nodes: string;
   /** What a gateway says of itself; gone soon after it is. */
   readonly node: (name: string) => string;
+  /** Which process holds a gateway's name. */
+  readonly owner: (name: string) => string;
+  /** Another process that wanted it. */
+  readonly rival: (name: string) => string;
   /** Hash: revoked tokens and users. */
   readonly revoked: string;
   /** Another text after every change of `revoked`. */
@@ -68,6 +72,8 @@ export function clusterKeys(prefix: string): ClusterKeys {
   return {
     nodes: `${base}:nodes`,
     node: (name) => `${base}:node:${name}`,
+    owner: (name) => `${base}:owner:${name}`,
+    rival: (name) => `${base}:rival:${name}`,
     revoked: `${base}:revoked`,
     revokedVersion: `${base}:revoked:version`,
     replies: (command) => `${base}:replies:${command}`,

@@ -2,7 +2,7 @@
 import { ConfigurationError } from './settings.js';
 
 /** EX_CONFIG of sysexits.h. */
-const CONFIGURATION_EXIT_CODE = 78;
+export const CONFIGURATION_EXIT_CODE = 78;
 
 /** Runs a composition root. What it throws ends the process with one line on stderr. */
 export function runProcess(main: () => Promise<void>): void {
