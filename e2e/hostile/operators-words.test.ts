@@ -68,6 +68,26 @@ it('an operator who broadcasts in a loop is stopped, told when to go on, and cou
   expect(metrics).toContain('belfry_operator_broadcasts_total{result="rate_limited"} 1');
 });
 
+it('who hangs up within a body is no failure: nothing of it is an error in the log', async () => {
+  const half = (path: string, headers: string) =>
+    `POST ${path} HTTP/1.1\r\nHost: a\r\n${headers}\r\nContent-Length: 100\r\n\r\n{`;
+  const operator = await open(Number(new URL(gateway.operatorUrl).port));
+  operator.write(half('/ws/broadcast', `Authorization: Bearer ${mintOperatorToken('hangs-up')}`));
+  const service = await open(Number(new URL(publisher.url).port));
+  service.write(half('/v1/events', 'Content-Type: application/json'));
+  const refused = async () => {
+    const metrics = await (await fetch(`${publisher.operatorUrl}/metrics`)).text();
+    return /belfry_intake_refused_total\{code="bad_request"\} \d/.test(metrics);
+  };
+  // Both have been read up to there once the server has answered somebody behind them.
+  await refused();
+  service.destroy();
+  operator.destroy();
+  await eventually('an audit line', () => gateway.output().includes('"operator":"hangs-up"'));
+  await eventually('a refusal', refused);
+  for (const output of [gateway.output(), publisher.output()]) expect(output).not.toMatch(/"level":"error"/);
+});
+
 it('half a request is cut within twenty seconds at the operators’ and the publisher’s ports, and so is one that says nothing', {
   timeout: 40_000,
 }, async () => {

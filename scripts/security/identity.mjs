@@ -175,6 +175,16 @@ export const IDENTITY = [
     '[CVE-2025-62176](https://fixthecve.com/cve/CVE-2025-62176)',
   ),
   row(
+    'board',
+    'The queues’ pages: what acts comes from one of them, also where the port is reached without TLS',
+    'packages/publisher/src/operators/board.test.ts',
+    'removes a failed job',
+    'packages/publisher/dist/operators/board.js',
+    'new URL(origin).host === host',
+    'true',
+    `${ASVS} 3.5`,
+  ),
+  row(
     'services',
     'The publisher’s door: nothing without the services’ token',
     'e2e/hostile/intake.test.ts',

@@ -75,6 +75,16 @@ export const WORDS = [
     'fault list: log flood',
   ),
   row(
+    'hang-ups',
+    'Who hangs up within a body leaves no error in the log, and counts as no failure',
+    'e2e/hostile/operators-words.test.ts',
+    'who hangs up',
+    `${SHARED}/service/operator-server.js`,
+    "=== 'ECONNRESET'",
+    "=== 'none'",
+    'fault list: log flood',
+  ),
+  row(
     'secrets',
     'Secrets are in nothing that is written',
     BUDGETS,

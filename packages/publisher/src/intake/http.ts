@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Logger, urlOf } from '@belfry/shared/service';
+import { hasHungUp, type Logger, urlOf } from '@belfry/shared/service';
 import { createCors } from './cors.js';
 
 /** What is answered when a request fails, with `code` in the body. */
@@ -211,7 +211,10 @@ async function readJson(request: IncomingMessage, memory: Memory, held: Held): P
   if (request.headers['content-encoding']) {
     throw new HttpError('unsupported_media_type', 'Send the body without a Content-Encoding.');
   }
-  const body = await readBody(request, memory, held);
+  const body = await readBody(request, memory, held).catch((error: unknown) => {
+    // Who hangs up is no failure of ours: nobody shall fill the log with them.
+    throw hasHungUp(error) ? new HttpError('bad_request', 'The request ended before its body did.') : error;
+  });
   try {
     return JSON.parse(body);
   } catch (error) {

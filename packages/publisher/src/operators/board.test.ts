@@ -55,9 +55,15 @@ it('shows every queue, and removes a failed job', async () => {
     expect(queues.map(({ name }) => name).sort()).toEqual(['deliveries', 'digests', 'sources']);
     expect(queues.find(({ name }) => name === 'deliveries')?.counts).toMatchObject({ delayed: 1 });
     const path = `/api/queues/deliveries/${job.id}/clean`;
-    const foreign = { method: 'PUT', headers: { 'sec-fetch-site': 'cross-site' } };
-    expect((await ask(path, auth, foreign)).status).toBe(403);
-    expect((await ask(path, auth, { method: 'PUT' })).status).toBeLessThan(300);
+    const foreign: Record<string, string>[] = [
+      { 'sec-fetch-site': 'cross-site' },
+      { origin: 'http://elsewhere.example' },
+      { origin: 'null' },
+      { origin: publisher.operatorUrl, 'sec-fetch-site': 'same-site' },
+    ];
+    for (const headers of foreign) expect((await ask(path, auth, { method: 'PUT', headers })).status).toBe(403);
+    const headers = { origin: publisher.operatorUrl };
+    expect((await ask(path, auth, { method: 'PUT', headers })).status).toBeLessThan(300);
     expect(await queue.getJob('one')).toBeUndefined();
     await publisher.logged(({ audit, call }) => audit === true && String(call).endsWith('/one/clean'));
   } finally {

@@ -23,8 +23,7 @@ export function createBoard({ check, logger, queues }: BoardOptions): OperatorHa
     if (url.pathname !== BOARD_PATH && !url.pathname.startsWith(`${BOARD_PATH}/`)) return false;
     response.setHeader('x-frame-options', 'DENY');
     // Browsers send the password also with what other sites' pages make them ask.
-    const site = request.headers['sec-fetch-site'] ?? 'same-origin';
-    if (request.method !== 'GET' && site !== 'same-origin') {
+    if (request.method !== 'GET' && !isOwnPage(request)) {
       sendJson(response, 403, { code: 'forbidden', message: 'only pages of the board itself may act' });
       return true;
     }
@@ -49,6 +48,13 @@ export function createBoard({ check, logger, queues }: BoardOptions): OperatorHa
     }
     return true;
   };
+}
+
+/** Browsers say where a page is from by Sec-Fetch-Site, but not where the board is reached without TLS: then by Origin alone. */
+function isOwnPage({ headers }: IncomingMessage): boolean {
+  const { host, origin, 'sec-fetch-site': site = 'same-origin' } = headers;
+  if (site !== 'same-origin') return false;
+  return origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
 }
 
 /** `Basic <name:token>` is read as `Bearer <token>`. */

@@ -1,7 +1,7 @@
 /** The operators' calls as a table: method, path, what it does. Every one needs a token, every change leaves an audit line. */
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from './logger.js';
-import { type OperatorHandler, sendJson } from './operator-server.js';
+import { hasHungUp, type OperatorHandler, sendJson } from './operator-server.js';
 
 /** Who calls, or why not. */
 export type OperatorCheck = (
@@ -74,7 +74,7 @@ export function operatorRoutes(options: {
       logger.info({ audit: true, operator, call, id, body: asked, ...outcome }, 'operator acted');
     };
     try {
-      if (route.method === 'POST') body = await readBody(request);
+      if (route.method === 'POST') body = await readBody(request).catch(refuseHangUp);
       const result = await route.run({ operator, query: url.searchParams, id, body });
       // What goes on for a while is noted when it begins.
       audit(isIterable(result) ? {} : { result });
@@ -103,6 +103,11 @@ function match(pattern: string, path: string): string | undefined {
   if (!path.startsWith(before as string) || !path.endsWith(after)) return undefined;
   const id = path.slice((before as string).length, path.length - after.length);
   return /^[\w.-]{1,128}$/.test(id) ? id : undefined;
+}
+
+/** Who hangs up is no failure of ours. */
+function refuseHangUp(error: unknown): never {
+  throw hasHungUp(error) ? new OperatorError(400, 'bad_request', 'the request ended before its body did') : error;
 }
 
 async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {

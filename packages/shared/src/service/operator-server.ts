@@ -51,6 +51,9 @@ export const urlOf = (request: IncomingMessage): URL | undefined => {
 };
 const ANY_HOST = 'http://localhost';
 
+/** Whether reading a body failed because its sender is gone. */
+export const hasHungUp = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'ECONNRESET';
+
 export const sendJson = (response: ServerResponse, status: number, body: unknown): void => {
   response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
 };
