@@ -4,6 +4,7 @@ import {
   connect,
   deferred,
   eventually,
+  type Frame,
   mintToken,
   openTestLog,
   startGateway,
@@ -13,7 +14,7 @@ import {
   type TestRedis,
   within,
 } from '@belfry/testkit';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openWire } from './chaos/clients/wire.js';
 
 let redis: TestRedis;
@@ -22,7 +23,7 @@ let log: TestLog;
 const token = mintToken({ user_id: 'manager', role: 'ADMIN' });
 
 beforeAll(async () => {
-  redis = await startRedis();
+  redis = await startRedis({ args: ['--enable-debug-command', 'yes'] });
   log = openTestLog(redis.url, { maxEvents: 2_000 });
   gateway = await startGateway({
     REDIS_URL: redis.url,
@@ -137,6 +138,87 @@ it('replays a history far longer than what may wait for a client to one that rea
   expect(client.pending('VIOLATION_UPDATE')).toEqual([]);
   await client.close();
 }, 60_000);
+
+describe('while a client that reads slowly is replayed to', () => {
+  async function slowReplay(property: string) {
+    const channel = `property:${property}`;
+    const text = 'x'.repeat(14_000);
+    const ids: string[] = [];
+    for (let batch = 0; batch < 10; batch += 1) {
+      ids.push(
+        ...(await log.append(
+          channel,
+          Array.from({ length: 100 }, (_, n) => ({ n, text })),
+          'HPD',
+        )),
+      );
+    }
+    const client = await connect(gateway.wsUrl, { token });
+    await client.next('AUTHENTICATED');
+    client.socket.pause();
+    client.send({ type: 'SUBSCRIBE', property_id: property, after: ids[0] });
+    await eventually('a replay that has begun', async () =>
+      /"buffered_bytes":[1-9]/.test(await (await gateway.operate('/ws/connections?user=manager')).text()),
+    );
+    return { channel, client, ids };
+  }
+  const own = (property: string) => (frame: Frame) => frame.channel === `property:${property}`;
+
+  it('an epoch begins: it goes on over it, and is told of nothing', async () => {
+    const { channel, client, ids } = await slowReplay('epoch');
+    await redis.connect().call('DEBUG', 'CHANGE-REPL-ID');
+    ids.push(...(await log.append(channel, [{ n: 1 }, { n: 2 }])));
+    expect(ids.at(-1)?.split('-')[0]).not.toBe(ids[0]?.split('-')[0]);
+    client.socket.resume();
+    const got = await client.take(ids.length - 1, 'VIOLATION_UPDATE', { deadlineMs: 20_000 });
+    expect(got.map(({ id }) => id)).toEqual(ids.slice(1));
+    expect(client.pending('RESYNC')).toEqual([]);
+    await client.close();
+  }, 60_000);
+
+  it('what it has yet to get is trimmed: it gets a beginning without a hole, is told, and goes on behind the state', async () => {
+    const { channel, client, ids } = await slowReplay('trimmed');
+    for (let batch = 0; batch < 21; batch += 1) {
+      ids.push(
+        ...(await log.append(
+          channel,
+          Array.from({ length: 100 }, (_, n) => ({ n })),
+          'HPD',
+        )),
+      );
+    }
+    client.socket.resume();
+    const { id: resynced } = await client.next('RESYNC', own('trimmed'), { deadlineMs: 20_000 });
+    const state = await client.next('STATE', own('trimmed'));
+    expect([resynced, state.id]).toEqual([ids.at(-1), ids.at(-1)]);
+    const before = client.received.slice(
+      0,
+      client.received.findIndex(({ type }) => type === 'RESYNC'),
+    );
+    const got = before.filter(({ type }) => type === 'VIOLATION_UPDATE').map(({ id }) => id);
+    expect(got.length).toBeGreaterThan(100);
+    expect(got).toEqual(ids.slice(1, 1 + got.length));
+    const [after] = await log.append(channel, [{ n: 'after' }]);
+    expect((await client.next('VIOLATION_UPDATE', ({ n }) => n === 'after')).id).toBe(after);
+    await client.close();
+  }, 60_000);
+
+  it('a narrower token comes: nothing more of it is sent', async () => {
+    const { channel, client, ids } = await slowReplay('narrowed');
+    client.send({ type: 'AUTHENTICATE', token: mintToken({ user_id: 'manager', role: 'LANDLORD', properties: [] }) });
+    await log.append(channel, [{ n: 'secret' }]);
+    client.socket.resume();
+    await client.next('UNSUBSCRIBED', own('narrowed'), { deadlineMs: 20_000 });
+    const at = client.received.findIndex(({ type }) => type === 'UNSUBSCRIBED');
+    await log.append(channel, [{ n: 'secret' }]);
+    await client.settled();
+    const events = client.received.filter(own('narrowed')).filter(({ type }) => type === 'VIOLATION_UPDATE');
+    expect(events.length).toBeLessThan(ids.length - 1);
+    expect(events.every((event) => client.received.indexOf(event) < at)).toBe(true);
+    expect(events.some(({ n }) => n === 'secret')).toBe(false);
+    await client.close();
+  }, 60_000);
+});
 
 it('an event stream that was slow for a moment goes on as soon as it is read, not with the next event', async () => {
   const socket = openSocket(gateway.port, '127.0.0.1');
