@@ -1,4 +1,6 @@
 /** The Redis of a run, in whichever topology: what can be done to it, and what it then may have lost. */
+import { cp, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startCluster, startRedis, startSentinel, type TestRedis } from '@belfry/testkit';
 import type { Redis } from 'ioredis';
@@ -20,6 +22,8 @@ export interface RedisUnderTest {
   crash(downMs: number): Promise<void>;
   /** Everything is lost. */
   lose(downMs: number): Promise<void>;
+  /** Where there is one Redis: it comes back with the data of `agoMs` before, as from a backup. */
+  readonly setBack?: (agoMs: number) => Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -67,6 +71,18 @@ async function standalone(): Promise<RedisUnderTest> {
     },
     async lose() {
       await redis.restart({ keepData: false });
+    },
+    async setBack(agoMs) {
+      const [, folder] = (await redis.connect().config('GET', 'dir')) as [string, string];
+      const data = join(folder, 'appendonlydir');
+      const copy = join(folder, 'copy');
+      // Of a file that is only ever appended to, and whose last entry may be torn.
+      await cp(data, copy, { recursive: true });
+      await sleep(agoMs);
+      await redis.kill();
+      await rm(data, { recursive: true });
+      await rename(copy, data);
+      await redis.start();
     },
     stop: () => redis.stop(),
   };

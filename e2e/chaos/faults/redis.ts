@@ -67,6 +67,22 @@ export const REDIS_FAULTS: readonly Fault[] = [
     },
   },
   {
+    kind: 'Redis back with an older copy of its data',
+    weight: 3,
+    lane: 'main',
+    redis: ['standalone'],
+    async run({ cluster, lossy, random }) {
+      const over = lossy('older copy', false);
+      const ms = random.integer(500, 6_000);
+      try {
+        await cluster.redis.setBack?.(ms);
+      } finally {
+        over();
+      }
+      return `of ${ms} ms before`;
+    },
+  },
+  {
     kind: 'Redis emptied (FLUSHALL)',
     weight: 1,
     lane: 'main',
