@@ -1,9 +1,8 @@
 /** What must not happen twice: sent to a Cluster, whose answer is lost on the way. */
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectSocket, createServer, type Server } from 'node:net';
-import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
+import { eventually, freePort, startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freePort } from '../../../../scripts/free-port.mjs';
 import { type Connection, connect } from './connection.js';
 
 const nodes: TestRedis[] = [];
