@@ -142,8 +142,7 @@ export class Subscriptions implements Subscriber {
     present: HubChannel | undefined,
     options: JoinOptions,
   ): void {
-    // What is followed lives in the hub: with thousands of joins a second, comparing objects is cheaper than names.
-    if (present && (this.#waiting.length > 0 || this.#followed.includes(present))) this.leave(name);
+    if (present && this.#wants(present)) this.leave(name);
     const joining = new Joining(present?.name ?? name, this, after, options, parts);
     const channel = present ?? parts.hub.open(name);
     if (channel.join(joining)) return;
@@ -156,10 +155,16 @@ export class Subscriptions implements Subscriber {
    * False when it takes more; then nothing has happened.
    */
   joinFresh(present: HubChannel, announced: boolean): boolean {
-    if (this.#waiting.length > 0 || this.#followed.includes(present)) return false;
+    if (this.#wants(present)) return false;
     if (!present.joinFresh(this, announced)) return false;
     this.#add(present);
     return true;
+  }
+
+  /** What is wanted lives in the hub: with thousands of joins a second, comparing objects is cheaper than names. */
+  #wants(channel: HubChannel): boolean {
+    for (const joining of this.#waiting) if (joining.channel === channel) return true;
+    return this.#followed.includes(channel);
   }
 
   /** Runs a block of joins: the list of channels is made anew once, and not for each. */
@@ -177,7 +182,7 @@ export class Subscriptions implements Subscriber {
   /** A join has come to its end; `followed` where it joined. */
   settled(joining: Joining, followed: HubChannel | undefined): void {
     if (followed) this.#add(followed);
-    if (this.#waiting.length > 0) this.#waiting = without(this.#waiting, joining);
+    if (this.#waiting.includes(joining)) this.#waiting = without(this.#waiting, joining);
   }
 
   #add(followed: HubChannel): void {
@@ -235,7 +240,8 @@ class Joining implements JoinRequest {
   readonly #options: JoinOptions;
   readonly #parts: JoinParts;
   #settled = false;
-  #channel: HubChannel | undefined;
+  /** Where it waits. */
+  channel: HubChannel | undefined;
   #cancelTimer: (() => void) | undefined;
 
   constructor(
@@ -269,7 +275,7 @@ class Joining implements JoinRequest {
 
   /** It was not joined at once. No timer for who was not asked for: when many come at once, timers cost more than waiting. */
   waitIn(channel: HubChannel): void {
-    this.#channel = channel;
+    this.channel = channel;
     const { clock, waitMs } = this.#parts;
     if (this.announced) this.#cancelTimer = clock.after(waitMs, () => this.giveUp('unavailable'));
   }
@@ -283,7 +289,7 @@ class Joining implements JoinRequest {
   }
 
   giveUp(outcome: JoinOutcome): void {
-    if (this.#channel?.withdraw(this)) this.#settle(outcome, undefined);
+    if (this.channel?.withdraw(this)) this.#settle(outcome, undefined);
   }
 
   #settle(outcome: JoinOutcome, followed: HubChannel | undefined): void {
