@@ -189,7 +189,8 @@ export function createLine(options: LineOptions): Line {
         attempt?.pending.add(channel);
       }
       const current = attempt;
-      if (current) pump(current).catch((error: Error) => lost(current, `cannot subscribe: ${error.message}`));
+      if (current?.connected && !current.pumping)
+        pump(current).catch((error: Error) => lost(current, `cannot subscribe: ${error.message}`));
     },
     remove(channels) {
       const current = attempt;

@@ -142,7 +142,11 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
       const probeTopic = (): string | undefined => topicInSlots(`${prefix}:{probe:${options.node}`, served);
       lines.set(
         name,
-        openLine(name, () => new Redis({ ...subscriberOptions(address, options.node), ...master }), probeTopic),
+        openLine(
+          name,
+          () => forgetful(new Redis({ ...subscriberOptions(address, options.node), ...master })),
+          probeTopic,
+        ),
       );
     }
     const moves = new Map<string, string[]>();
@@ -192,7 +196,7 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
   if (address.kind === 'cluster') {
     topology = followClusterTopology({ commands: commands as unknown as Cluster, clock, logger, onChange: arrange });
   } else {
-    const open = options.subscriber ?? (() => new Redis(subscriberOptions(address, options.node)));
+    const open = options.subscriber ?? (() => forgetful(new Redis(subscriberOptions(address, options.node))));
     lines.set(
       SINGLE,
       openLine(SINGLE, open, () => `${prefix}:{probe:${options.node}}`),
@@ -253,6 +257,20 @@ function subscriberOptions(address: RedisAddress, node: string): RedisOptions {
     keepAlive: 10_000,
   };
 }
+
+/**
+ * ioredis keeps a list of what is subscribed, to subscribe it again by itself. Ours does not, so nobody ever reads the
+ * list; and where every client has a channel of its own, it is a hundred bytes for each.
+ */
+function forgetful(redis: Redis): Redis {
+  redis.once('ready', () => {
+    const { condition } = redis as unknown as { condition?: { protocol: number; subscriber: object | false } };
+    if (condition?.protocol === 3) condition.subscriber = NO_LIST;
+  });
+  return redis;
+}
+
+const NO_LIST = { add: () => undefined, del: () => undefined, channels: () => [], isEmpty: () => true };
 
 function bySlot(topics: readonly string[]): string[][] {
   const groups = new Map<number, string[]>();

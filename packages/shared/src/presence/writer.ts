@@ -124,6 +124,13 @@ export function startPresenceWriter(options: PresenceWriterOptions): PresenceWri
     if (part.length > 0) yield part;
   }
 
+  /** One for all who came in one write with as many connections: in a rush of clients there are thousands of them. */
+  let latest: Known = { count: 0, since: 0 };
+  function knownAs(count: number, since: number): Known {
+    if (latest.count !== count || latest.since !== since) latest = { count, since };
+    return latest;
+  }
+
   /** False when Redis does not have what was written last. */
   async function write(userPart: readonly Change[], channelPart: readonly Change[]): Promise<boolean> {
     const now = clock.now();
@@ -138,7 +145,7 @@ export function startPresenceWriter(options: PresenceWriterOptions): PresenceWri
     version = written;
     for (const [user, count] of userPart) {
       if (count === 0) users.delete(user);
-      else users.set(user, { count, since: since(user) });
+      else users.set(user, knownAs(count, since(user)));
     }
     for (const [channel, count] of channelPart) {
       if (count === 0) channels.delete(channel);
