@@ -165,6 +165,16 @@ export const IDENTITY = [
     '[GHSA-f44p-c7w9-7xr7](https://osv.dev/vulnerability/GHSA-f44p-c7w9-7xr7)',
   ),
   row(
+    'strangers',
+    'Upgrades without a token of which nothing comes: a budget over all addresses; beyond it they wait, and nobody else does',
+    'e2e/hostile/strangers.test.ts',
+    'one more waits',
+    `${GATEWAY}/transport/server.js`,
+    'if (waitingRoom.open)',
+    'if (true)',
+    'fault list: WebSocket auth slowloris, from many addresses',
+  ),
+  row(
     'authorisation',
     'One rule for live events, replays, snapshots, HTTP and streams; it denies by default',
     'e2e/access.test.ts',

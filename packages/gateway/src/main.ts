@@ -62,6 +62,7 @@ import { tracedPublish } from './traced-publish.js';
 import { createTransport } from './transport/server.js';
 import { checkTransportSettings } from './transport/settings.js';
 import { readTls } from './transport/tls.js';
+import { createWaitingRoom } from './transport/waiting-room.js';
 
 const VERSION = '0.1.0';
 /** How long a start waits for the revocations. Where Redis is away, nothing can be delivered either. */
@@ -189,6 +190,11 @@ runProcess(async () => {
   const floodCost = Math.ceil(settings.RATE_LIMIT_PER_IP * FLOOD_SHARE);
   const replays = budget(settings.RATE_LIMIT_REPLAYED_EVENTS);
   const openings = budget(settings.RATE_LIMIT_OPENED_CHANNELS);
+  const waitingRoom = createWaitingRoom({
+    clock,
+    steadyMs: () => performance.now(),
+    placesPerSecond: settings.UNAUTHENTICATED_PER_SECOND,
+  });
   const sessions = createSessions({
     node,
     startedAt: clock.now().toString(36),
@@ -216,7 +222,11 @@ runProcess(async () => {
     reconnectAdvice: () => adviseReconnect(sessions.count, acceptsPerSecond),
     retryAfterMs: () => 1_000 + Math.round(Math.random() * 4_000),
     afterThisTurn: (run) => setImmediate(run),
-    onFlood: (address) => requestsOfAddress.charge(networkOf(address), floodCost),
+    strangers: waitingRoom,
+    onFlood(address) {
+      requestsOfAddress.charge(networkOf(address), floodCost);
+      waitingRoom.left('cut');
+    },
   });
   shutdown.step('sessions', () => sessions.close());
   const presence = startPresenceWriter({
@@ -242,8 +252,10 @@ runProcess(async () => {
     maxConnectionsPerAddress: settings.MAX_CONNECTIONS_PER_IP,
     admitUnauthenticated: (address) => {
       if (sessions.unauthenticatedOf(address) >= settings.MAX_UNAUTHENTICATED_PER_IP) return 'address';
-      return sessions.count - sessions.authenticatedCount >= settings.MAX_UNAUTHENTICATED ? 'full' : 'yes';
+      const strangers = sessions.count - sessions.authenticatedCount + waitingRoom.waiting;
+      return strangers >= settings.MAX_UNAUTHENTICATED ? 'full' : 'yes';
     },
+    waitingRoom,
     requestsOfAddress,
     requestsOfUser: budget(settings.RATE_LIMIT_REQUESTS),
     replays,
@@ -282,6 +294,7 @@ runProcess(async () => {
     linkWhole: () => hub.link.whole,
     presenceAgeMs: () => (presence.currentAt === 0 ? 0 : clock.now() - presence.currentAt),
     draining: () => draining,
+    waiting: () => waitingRoom.waiting,
   });
 
   const started = clock.now() / 1000;

@@ -19,6 +19,7 @@ export interface GatewayGauges {
   readonly linkWhole: () => boolean;
   readonly presenceAgeMs: () => number;
   readonly draining: () => boolean;
+  readonly waiting: () => number;
 }
 
 export interface GatewayMetrics {
@@ -209,6 +210,7 @@ function watch(registry: Registry, gauges: GatewayGauges): void {
     'Since Redis last knew who is connected here',
     () => gauges.presenceAgeMs() / 1000,
   );
+  gauge('belfry_upgrades_waiting', 'Upgrades without a token that wait for a place', gauges.waiting);
   gauge('belfry_draining', '1 once this gateway is going away', () => Number(gauges.draining()));
   new Gauge({
     name: 'websocket_subscriptions',

@@ -39,7 +39,8 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
   const redis = { away: false };
   const reachable = () => !redis.away;
   const bus = createMemoryBus({ clock, reachable });
-  const counts = { reads: 0, positions: 0 };
+  /** `known` and `left`: what became of those who came without a token. */
+  const counts = { reads: 0, positions: 0, known: 0, left: 0 };
   const store = createMemoryStore({
     now: clock.now,
     random,
@@ -142,6 +143,14 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
     retryAfterMs: () => 700,
     afterThisTurn: (run) => clock.after(0, run),
     onFlood: (address) => void floods.push(address),
+    strangers: {
+      known() {
+        counts.known += 1;
+      },
+      left() {
+        counts.left += 1;
+      },
+    },
     ...overrides,
   });
   let serial = 0;

@@ -236,6 +236,21 @@ describe('limits', () => {
     expect([stranger.destroyed, stage.floods]).toEqual([true, ['10.0.0.1']]);
   });
 
+  it('of strangers it is told whether they said who they are, were too late, or left', async () => {
+    const stage = createStage();
+    stage.identities.set('good', {});
+    const known = stage.connect();
+    for (let n = 0; n < 2; n += 1) known.send({ type: 'AUTHENTICATE', token: 'good' });
+    stage.connect('good');
+    stage.sessions.closed(known.session);
+    expect(stage.counts).toMatchObject({ known: 1, left: 0 });
+    stage.sessions.closed(stage.connect().session);
+    expect(stage.counts).toMatchObject({ known: 1, left: 1 });
+    stage.connect();
+    await stage.clock.advance(12_000);
+    expect(stage.counts).toMatchObject({ known: 1, left: 2 });
+  });
+
   it('who has said who it is may send as many odd frames as any others', () => {
     const stage = createStage();
     stage.identities.set('good', {});

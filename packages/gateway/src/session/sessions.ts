@@ -15,6 +15,8 @@ export interface SessionsOptions extends Omit<SessionContext, 'admit' | 'authent
   readonly slowConsumerMs: number;
   /** Milliseconds of a clock that nobody sets; tells when `clock` was. Default: it never is. */
   readonly steadyMs?: () => number;
+  /** Told what became of those who came without a token. */
+  readonly strangers: { known(): void; left(how: 'gone'): void };
 }
 
 export interface Sessions {
@@ -42,8 +44,8 @@ export function createSessions(options: SessionsOptions): Sessions {
     { length: Math.max(1, Math.round(options.heartbeatMs / TICK_MS)) },
     () => new Set<Session>(),
   );
-  /** In the order in which they connected, which is the order of their deadlines. */
-  const anonymous = new Set<Session>();
+  /** In the order in which they connected, which is the order of their deadlines; and whether they came without a token. */
+  const anonymous = new Map<Session, boolean>();
   const perUser = new Map<string, number>();
   const anonymousPerAddress = new Map<string, number>();
   let count = 0;
@@ -60,11 +62,14 @@ export function createSessions(options: SessionsOptions): Sessions {
       perUser.set(userId, held + 1);
       return true;
     },
-    authenticated: (session) => forgetAnonymous(session as Session),
+    authenticated: (session) => forgetAnonymous(session as Session, true),
   };
 
-  function forgetAnonymous(session: Session): void {
+  function forgetAnonymous(session: Session, known: boolean): void {
+    const stranger = anonymous.get(session);
     if (!anonymous.delete(session)) return;
+    if (stranger && known) options.strangers.known();
+    else if (stranger) options.strangers.left('gone');
     const network = networkOf(session.address);
     const left = (anonymousPerAddress.get(network) ?? 1) - 1;
     if (left > 0) anonymousPerAddress.set(network, left);
@@ -90,9 +95,9 @@ export function createSessions(options: SessionsOptions): Sessions {
   function tick(): void {
     const now = clock.now();
     mindClock(now);
-    for (const session of anonymous) {
+    for (const session of anonymous.keys()) {
       if (now - session.connectedAtMs < options.authenticationDeadlineMs) break;
-      forgetAnonymous(session);
+      forgetAnonymous(session, false);
       session.authenticationOverdue();
     }
     turn = (turn + 1) % spokes.length;
@@ -109,7 +114,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       const session = new Session(context, socket, serial, spoke, address);
       count += 1;
       spokes[spoke]?.add(session);
-      anonymous.add(session);
+      anonymous.set(session, token === undefined);
       const network = networkOf(address);
       anonymousPerAddress.set(network, (anonymousPerAddress.get(network) ?? 0) + 1);
       session.open(token);
@@ -118,7 +123,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     closed(session) {
       if (!spokes[session.spoke]?.delete(session)) return;
       count -= 1;
-      forgetAnonymous(session);
+      forgetAnonymous(session, false);
       const userId = session.identity?.userId;
       if (userId !== undefined) {
         const held = (perUser.get(userId) ?? 1) - 1;

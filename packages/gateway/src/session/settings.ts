@@ -58,6 +58,12 @@ export const sessionSettings = {
     min: 1,
     max: 1_000_000,
   }),
+  UNAUTHENTICATED_PER_SECOND: integer({
+    text: 'Connections without a token per second that may end without having authenticated, or five times as many at once; beyond that, upgrades without a token wait their turn for up to two seconds, then get 503',
+    default: '200',
+    min: 1,
+    max: 1_000_000,
+  }),
   AUTO_JOIN: list({
     text: 'Channels that a client joins without asking: its own `user`, those of its `role`, the `properties` of its token, `global` where it may',
     default: 'user,role',

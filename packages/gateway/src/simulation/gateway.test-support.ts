@@ -134,6 +134,7 @@ export function createSimulatedGateway(options: GatewayOptions): SimulatedGatewa
     retryAfterMs: () => 200 + random() * 1_000,
     afterThisTurn: (run) => clock.after(0, run),
     onFlood: () => undefined,
+    strangers: { known: () => undefined, left: () => undefined },
   });
 
   /** Names the channel of what a session sends by itself, where it tells something of one. */

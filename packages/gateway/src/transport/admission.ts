@@ -48,6 +48,8 @@ export interface Admission {
 const IN_DEBT_MS = 1_000;
 const UNAVAILABLE = '503 Service Unavailable';
 const TOO_MANY = '429 Too Many Requests';
+/** Of who waited in vain for a place among those without a token. */
+export const NO_PLACE: Refusal = { reason: 'unauthenticated', status: UNAVAILABLE };
 
 export function createAdmission(options: AdmissionOptions): Admission {
   const perAddress = new Map<string, number>();

@@ -21,14 +21,16 @@ import { CLOSE_CODES } from '@belfry/shared/protocol';
 import type { Budgets, Logger } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
 import type { Frame } from '../channels/subscriber.js';
+import { networkOf } from '../session/client-network.js';
 import type { Session } from '../session/session.js';
 import type { Socket } from '../session/socket.js';
 import { createAddressReader, createForwardedForReader } from './address.js';
-import { type AdmissionOptions, createAdmission } from './admission.js';
+import { type AdmissionOptions, createAdmission, NO_PLACE } from './admission.js';
 import { createChokedSockets } from './choked-sockets.js';
 import { registerHttp } from './http.js';
 import { createStreams } from './streams.js';
 import { createCookieReader, createOriginCheck, credentialOf } from './upgrade.js';
+import type { WaitingRoom } from './waiting-room.js';
 import { type UserData, WebSocketSocket, type Ws } from './websocket-socket.js';
 
 export interface TransportOptions extends Omit<AdmissionOptions, 'originAllowed'> {
@@ -38,6 +40,8 @@ export interface TransportOptions extends Omit<AdmissionOptions, 'originAllowed'
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   /** Requests of a user. */
   readonly requestsOfUser: Budgets;
+  /** Where upgrades without a token wait for a place. */
+  readonly waitingRoom: WaitingRoom;
   readonly replays: Budgets;
   readonly openings: Budgets;
   readonly allowedOrigins: readonly string[];
@@ -81,7 +85,7 @@ const IDLE_TIMEOUT_SECONDS = 900;
 const PATHS = ['/', '/ws', '/ws/dashboard'];
 
 export function createTransport(options: TransportOptions): Transport {
-  const { logger } = options;
+  const { logger, waitingRoom } = options;
   const { tls } = options;
   const app = tls ? SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile }) : App();
   const originAllowed = createOriginCheck(options.allowedOrigins);
@@ -119,16 +123,23 @@ export function createTransport(options: TransportOptions): Transport {
       },
       cookie,
     );
-    const uninvited = credential.token === undefined ? admission.unauthenticatedRefusal(address) : undefined;
-    if (uninvited) return admission.refuse(response, uninvited);
     const userData: UserData = { address, credential, session: undefined, gone: false, choked: false };
-    response.upgrade(
-      userData,
-      request.getHeader('sec-websocket-key'),
-      credential.protocol ?? '',
-      request.getHeader('sec-websocket-extensions'),
-      context,
-    );
+    const key = request.getHeader('sec-websocket-key');
+    const extensions = request.getHeader('sec-websocket-extensions');
+    const enter = (): void => {
+      response.upgrade(userData, key, credential.protocol ?? '', extensions, context);
+    };
+    if (credential.token !== undefined) return enter();
+    const uninvited = admission.unauthenticatedRefusal(address);
+    if (uninvited) return admission.refuse(response, uninvited);
+    if (waitingRoom.open) return enter();
+    waitingRoom.wait(response, networkOf(address), {
+      enter: () => {
+        const refusedSince = admission.refusal(origin, address) ?? admission.unauthenticatedRefusal(address);
+        response.cork(() => (refusedSince ? admission.refuse(response, refusedSince) : enter()));
+      },
+      giveUp: () => response.cork(() => admission.refuse(response, NO_PLACE)),
+    });
   }
 
   function opened(ws: Ws): void {
@@ -238,6 +249,7 @@ export function createTransport(options: TransportOptions): Transport {
       listening = undefined;
     },
     close() {
+      waitingRoom.close();
       app.close();
       listening = undefined;
     },
