@@ -9,7 +9,7 @@ import {
   within,
 } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { open, openWebSocket, type Raw, upgradeRequest } from './raw.js';
+import { KEY, open, openWebSocket, type Raw, upgradeRequest } from './raw.js';
 
 let redis: TestRedis;
 let gateway: TestGateway;
@@ -42,6 +42,8 @@ describe('is no WebSocket afterwards', () => {
   const without = (name: string) => upgradeRequest().replace(new RegExp(`${name}: .*\r\n`), '');
   it.each([
     ['an upgrade without a key', without('Sec-WebSocket-Key')],
+    ['an upgrade with a key that is too short', upgradeRequest().replace(KEY, 'c2hvcnQ=')],
+    ['an upgrade with a key that is too long', upgradeRequest().replace(KEY, `${KEY}${KEY}`)],
     ['an upgrade to another protocol', upgradeRequest().replace('Upgrade: websocket', 'Upgrade: h2c')],
     ['an upgrade on a path that does not exist', upgradeRequest([], '/wss')],
     ['an upgrade on the path of a call', upgradeRequest([], '/v1/state')],

@@ -1,6 +1,15 @@
 /** What is sent to the publisher's door by somebody who wants to break it, or to get past its token. */
 import { gzipSync } from 'node:zlib';
-import { startPublisher, startRedis, type TestProcess, type TestRedis, within } from '@belfry/testkit';
+import {
+  mintOperatorToken,
+  mintToken,
+  startPublisher,
+  startRedis,
+  TEST_SECRET,
+  type TestProcess,
+  type TestRedis,
+  within,
+} from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { open } from './raw.js';
 
@@ -10,7 +19,12 @@ let publisher: TestProcess;
 
 beforeAll(async () => {
   redis = await startRedis();
-  publisher = await startPublisher({ REDIS_URL: redis.url, PUBLISHER_TOKEN: TOKEN });
+  publisher = await startPublisher({
+    REDIS_URL: redis.url,
+    PUBLISHER_TOKEN: TOKEN,
+    JWT_SECRET: TEST_SECRET,
+    LOG_LEVEL: 'debug',
+  });
 });
 afterAll(async () => {
   await publisher?.stop();
@@ -83,6 +97,24 @@ describe('is one request and no more', () => {
     expect(raw.text()).not.toContain(' 202 ');
     expect(await accepted()).toBe(before);
   });
+});
+
+it('secrets are in nothing that the publisher writes: the services’, its own, users’ and operators’ tokens, good and bad', async () => {
+  const good = mintToken({ user_id: 'landlord-7' });
+  const bad = mintToken({ user_id: 'landlord-7' }, { secret: 'somebody-elses-secret-0123456789abcdef' });
+  const operator = mintOperatorToken();
+  for (const token of [good, bad, operator]) {
+    const headers = { authorization: `Bearer ${token}` };
+    for (const path of ['/v1/portfolio', '/v1/kpis', `/v1/nothing?token=${token}`, `//${token}`]) {
+      await (await fetch(`${publisher.url}${path}`, { headers })).text();
+    }
+    await (await fetch(`${publisher.operatorUrl}/jobs`, { headers })).text();
+  }
+  const metrics = await (await fetch(`${publisher.operatorUrl}/metrics`)).text();
+  for (const secret of [TOKEN, TEST_SECRET, 'guessed', ...[good, bad, operator].map((token) => token.split('.')[2])]) {
+    expect(publisher.output()).not.toContain(secret);
+    expect(metrics).not.toContain(secret);
+  }
 });
 
 it('and after all of it the publisher is still there, and has logged no failure of its own', async () => {

@@ -99,12 +99,22 @@ it('half a request is cut within twenty seconds at the operators’ and the publ
   });
 });
 
-it('a path that is none is a bad request, and no error in the log', async () => {
-  const raw = await open(Number(new URL(gateway.operatorUrl).port));
-  raw.write('GET // HTTP/1.1\r\nHost: a\r\n\r\n');
-  await raw.until(/^HTTP\/1.1 400/);
-  raw.destroy();
-  expect(gateway.output()).not.toContain('operator request failed');
+it('a path is what it says: one that begins with two slashes is nobody’s, one that cannot be read a bad request', async () => {
+  const answer = async (url: string, target: string) => {
+    const raw = await open(Number(new URL(url).port));
+    raw.write(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const status = await raw.until(/^HTTP\/1.1 \d+/);
+    raw.destroy();
+    return status.slice('HTTP/1.1 '.length);
+  };
+  expect(await answer(gateway.operatorUrl, '/livez')).toBe('200');
+  for (const url of [gateway.operatorUrl, publisher.operatorUrl]) {
+    expect(await answer(url, '//a/livez')).toBe('404');
+    expect(await answer(url, '//')).toBe('404');
+  }
+  expect(await answer(publisher.url, '//a/v1/changes')).toBe('404');
+  expect(await answer(gateway.operatorUrl, 'http://a:b/livez')).toBe('400');
+  for (const output of [gateway.output(), publisher.output()]) expect(output).not.toMatch(/"level":"error"/);
 });
 
 it('line breaks and control characters forge no line of a log', async () => {

@@ -1,7 +1,8 @@
 /** What clients send: frames to a session, names, positions, the headers of an upgrade, preferences. */
-
+import { isIP } from 'node:net';
 import { positionInFrame } from '../../packages/gateway/src/channels/event-position.js';
 import { readClientFrame } from '../../packages/gateway/src/session/client-frame.js';
+import { networkOf } from '../../packages/gateway/src/session/client-network.js';
 import { createStage } from '../../packages/gateway/src/session/session.test-support.js';
 import { createAddressReader } from '../../packages/gateway/src/transport/address.js';
 import { readLastEventId, subscribeFrame } from '../../packages/gateway/src/transport/stream.js';
@@ -118,6 +119,7 @@ const headers: Target = {
   name: 'upgrade-headers',
   seeds: [
     'Bearer a.b.c\nbelfry.v1, bearer.a.b.c\nsession=abc; other=1\n203.0.113.7, 10.0.0.1\nproperty:1@5-2 global@7-1',
+    'bearer   x\nbearer.\nsession=a\n[2001:db8::1]:4711, ::ffff:198.51.100.1, 198.51.100.1:80\nuser:a@1-1',
     'bearer   x\nbearer.\n=;=;session=\n0000:0000:0000:0000:0000:ffff:7f00:0001, ::1\nuser:a@1-1',
   ],
   words: ['Bearer ', 'bearer.', 'belfry.v1', 'session=', ', ', '; ', '@', '0000:0000:0000:0000:0000:ffff:', ' '],
@@ -129,7 +131,9 @@ const headers: Target = {
     const { protocol } = credentialOf({ origin, authorization, protocols, cookies, tokenInQuery: undefined }, COOKIE);
     must(protocol === undefined || protocol === 'belfry.v1', 'a subprotocol was echoed');
     must(ADDRESS('198.51.100.9', forwarded) === '198.51.100.9', 'a stranger chose its own address');
-    must(typeof ADDRESS('10.0.0.1', forwarded) === 'string', 'no address');
+    const address = ADDRESS('10.0.0.1', forwarded);
+    must(isIP(address) !== 0, 'no address');
+    must(isIP(networkOf(address).replace('/64', '')) === isIP(address), 'no network');
     const after = readLastEventId(last);
     const frame = readClientFrame(subscribeFrame([], after));
     must(after.size === 0 || after.size > 1_000 || !('error' in frame) || frame.error === 'bad_message', 'bad frame');

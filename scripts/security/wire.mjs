@@ -21,7 +21,7 @@ export const WIRE = [
     'half a request',
     'packages/publisher/dist/intake/http.js',
     'headersTimeout: HEADERS_TIMEOUT_MS',
-    'headersTimeout: 60_000',
+    'headersTimeout: 31_000',
     'fault list: HTTP slowloris',
   ),
   row(

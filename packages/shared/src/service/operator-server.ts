@@ -44,10 +44,13 @@ export interface OperatorServer {
   close(): Promise<void>;
 }
 
-/** What was asked for; undefined where that is no path, as `//` is none. */
-export const urlOf = (request: IncomingMessage): URL | undefined => {
-  const path = request.url ?? '/';
-  return URL.canParse(path, ANY_HOST) ? new URL(path, ANY_HOST) : undefined;
+/**
+ * What was asked for; undefined where it cannot be read. `//a/b` is a path like any other: read as a URL it were the path
+ * `/b` of a host `a`, and would get past a proxy that looks at paths.
+ */
+export const urlOf = ({ url: target = '/' }: IncomingMessage): URL | undefined => {
+  const url = target.startsWith('/') ? `${ANY_HOST}${target}` : target;
+  return URL.canParse(url, ANY_HOST) ? new URL(url, ANY_HOST) : undefined;
 };
 const ANY_HOST = 'http://localhost';
 
