@@ -373,6 +373,36 @@ describe('a gateway that is gone', () => {
   });
 });
 
+describe('while Redis takes no writes', () => {
+  it('no call says that all gateways acted when they could not say what they did', async () => {
+    const client = await signedIn(b, 'landlord-full');
+    const admin = redis.connect();
+    await admin.config('SET', 'maxmemory', '1');
+    try {
+      const act = () => a.operate('/ws/disconnect-user', { body: { user_id: 'landlord-full' } });
+      // As long as the other one is remembered it is named as one that did not answer; then nobody knows who there is.
+      const answers: { status: number; missing: unknown }[] = [];
+      await vi.waitFor(
+        async () => {
+          const response = await act();
+          const { missing } = (await response.json()) as { missing?: unknown };
+          answers.push({ status: response.status, missing });
+          expect(await admin.exists('belfry:{cluster}:node:b')).toBe(0);
+        },
+        { timeout: 20_000, interval: 500 },
+      );
+      const after = await act();
+      answers.push({ status: after.status, missing: ((await after.json()) as { missing?: unknown }).missing });
+      expect(answers.filter(({ missing, status }) => status === 200 && String(missing) !== 'b')).toEqual([]);
+      expect(answers.at(-1)?.status).toBe(503);
+    } finally {
+      await admin.config('SET', 'maxmemory', '0');
+    }
+    await vi.waitFor(async () => expect((await json(a, '/ws/nodes')).nodes).toHaveLength(2), { timeout: 10_000 });
+    await client.closed;
+  }, 60_000);
+});
+
 describe('a ticket', () => {
   it('stands for a token in a URL, once, on any gateway', async () => {
     const authorization = `Bearer ${mintToken({ user_id: 'landlord-7' })}`;

@@ -111,7 +111,7 @@ function frames(): Target {
     instance: 'this',
     connection: answering([]),
     keys,
-    nodes: { list: async () => [] },
+    nodes: { list: async () => [], announce: async () => undefined },
     handlers: { stats: () => 1 },
     clock: systemClock,
     logger,

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { ClusterKeys, Connection } from '@belfry/shared/log';
-import type { Clock, Logger } from '@belfry/shared/service';
+import { type Clock, type Logger, OperatorError } from '@belfry/shared/service';
 import type { Nodes } from './nodes.js';
 
 export type CommandArguments = Readonly<Record<string, unknown>>;
@@ -34,7 +34,7 @@ export interface CommandsOptions {
   readonly instance: string;
   readonly connection: Connection;
   readonly keys: ClusterKeys;
-  readonly nodes: Pick<Nodes, 'list'>;
+  readonly nodes: Pick<Nodes, 'list' | 'announce'>;
   readonly handlers: Readonly<Record<string, CommandHandler>>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -65,6 +65,16 @@ export function createCommands(options: CommandsOptions): Commands {
     await connection.pipeline().rpush(list, reply).expire(list, REPLIES_TTL_SECONDS).exec();
   }
 
+  /** Where this gateway has been forgotten, so have the others: nobody is to be told that there are none. */
+  async function announce(): Promise<void> {
+    try {
+      await options.nodes.announce();
+    } catch (cause) {
+      logger.warn({ err: cause }, 'Redis does not take which gateways there are');
+      throw new OperatorError(503, 'unavailable', 'Redis does not take which gateways there are at the moment', 1);
+    }
+  }
+
   /** Waits for an answer of each of `expected`. */
   async function collect(id: string, expected: ReadonlySet<string>): Promise<CommandReply[]> {
     const deadline = clock.now() + DEADLINE_MS;
@@ -78,7 +88,9 @@ export function createCommands(options: CommandsOptions): Commands {
 
   return {
     async run(command, args = {}) {
-      const others = new Set((await options.nodes.list()).map((info) => info.node).filter((name) => name !== node));
+      const alive = (await options.nodes.list()).map((info) => info.node);
+      if (!alive.includes(node)) await announce();
+      const others = new Set(alive.filter((name) => name !== node));
       const frame: CommandFrame = { id: randomUUID(), from: instance, command, args };
       // This gateway needs no link to hear itself.
       const own = { node, result: (await handle(command, args)) ?? null };

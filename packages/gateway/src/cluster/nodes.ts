@@ -21,6 +21,8 @@ export interface NodeInfo {
 export interface Nodes {
   /** The gateways that are alive, this one included. */
   list(): Promise<NodeInfo[]>;
+  /** Says now what this gateway is. Rejects where Redis does not take it: then `list` knows nothing of the others either. */
+  announce(): Promise<void>;
   /** Says goodbye, so that nobody waits for this gateway. */
   close(): Promise<void>;
 }
@@ -58,6 +60,7 @@ export function createNodes(options: NodesOptions): Nodes {
   beatAndLog();
 
   return {
+    announce: beat,
     async list() {
       const names = await connection.zrange(keys.nodes, '0', '-1');
       if (names.length === 0) return [];
