@@ -16,10 +16,29 @@ const masked = (/** @type {number} */ opcode, /** @type {string} */ text) => {
 };
 const many = (/** @type {Buffer} */ bytes, count = 200) => Buffer.concat(Array(count).fill(bytes));
 
+/** An attacker has other things to do than to wait: who is kept waiting gives up, and comes back twice. */
+const PATIENCE_MS = 50;
+const MOST_LANES = 1_000;
+let lanes = 0;
+/** @param {import('node:net').Socket} socket @param {() => void} again */
+function impatient(socket, again) {
+  const giveUp = () => {
+    socket.destroy();
+    if (lanes >= MOST_LANES) return;
+    lanes += 1;
+    again();
+  };
+  const timer = setTimeout(giveUp, PATIENCE_MS);
+  const goOn = () => timer.refresh();
+  socket.on('data', goOn).on('drain', goOn);
+  socket.once('close', () => clearTimeout(timer));
+}
+
 /** @param {string} first @param {Buffer} [again] written whenever there is room @param {boolean} [reads] */
 function hold(first, again, reads = true) {
   const socket = connect({ host: '127.0.0.1', port, localAddress: address() });
   socket.on('error', () => undefined);
+  if (again) impatient(socket, () => hold(first, again, reads));
   socket.once('connect', () => {
     socket.write(first);
     const pump = () => {
@@ -31,16 +50,17 @@ function hold(first, again, reads = true) {
   if (reads) socket.resume();
   socket.once('close', () => setTimeout(() => hold(first, again, reads), 10));
 }
-/** Comes and goes. @param {string} text @param {number} lanes */
-function churn(text, lanes) {
+/** Comes and goes. @param {string} text @param {number} count */
+function churn(text, count) {
   const once = () => {
     const socket = connect({ host: '127.0.0.1', port, localAddress: address() });
     socket.on('error', () => undefined);
+    impatient(socket, once);
     socket.once('connect', () => socket.write(text));
     socket.once('data', () => socket.destroy());
     socket.once('close', () => setImmediate(once));
   };
-  for (let n = 0; n < lanes; n += 1) once();
+  for (let n = 0; n < count; n += 1) once();
 }
 
 /** @type {Record<string, () => void>} */

@@ -133,13 +133,14 @@ export function createTransport(options: TransportOptions): Transport {
     const uninvited = admission.unauthenticatedRefusal(address);
     if (uninvited) return admission.refuse(response, uninvited);
     if (waitingRoom.open) return enter();
-    waitingRoom.wait(response, networkOf(address), {
+    const waits = waitingRoom.wait(response, networkOf(address), {
       enter: () => {
         const refusedSince = admission.refusal(origin, address) ?? admission.unauthenticatedRefusal(address);
         response.cork(() => (refusedSince ? admission.refuse(response, refusedSince) : enter()));
       },
       giveUp: () => response.cork(() => admission.refuse(response, NO_PLACE)),
     });
+    if (!waits) admission.refuse(response, NO_PLACE);
   }
 
   function opened(ws: Ws): void {

@@ -22,10 +22,11 @@ function createStage() {
         pause: () => log.push(`${name} paused`),
         resume: () => log.push(`${name} resumed`),
       };
-      room.wait(response, network, {
+      const waits = room.wait(response, network, {
         enter: () => log.push(`${name} in`),
         giveUp: () => log.push(`${name} refused`),
       });
+      if (!waits) log.push(`${name} sent away`);
       return () => aborted();
     },
     /** A flood that has used up all places. */
@@ -102,12 +103,21 @@ describe('who waits', () => {
   it('is refused after two seconds', async () => {
     const { clock, room, take, wait, useUp } = createStage();
     useUp();
-    for (let n = 0; n < 30; n += 1) wait(`${n}`);
+    for (let n = 0; n < 20; n += 1) wait(`${n}`);
     await clock.advance(2_000);
     const lines = take();
     expect(lines.filter((line) => line.endsWith('in'))).toHaveLength(19);
-    expect(lines.slice(-2)).toEqual(['29 resumed', '29 refused']);
+    expect(lines.slice(-2)).toEqual(['19 resumed', '19 refused']);
     expect(room.waiting).toBe(0);
+  });
+
+  it('is no more than could have their turn in two seconds: others are sent away at once', () => {
+    const { room, take, wait, useUp } = createStage();
+    useUp();
+    for (let n = 0; n < 20; n += 1) wait(`${n}`);
+    take();
+    wait('one more');
+    expect([take(), room.waiting]).toEqual([['one more sent away'], 20]);
   });
 
   it('is forgotten when the connection is gone', async () => {

@@ -34,8 +34,11 @@ export interface WaitingRoom {
   readonly waiting: number;
   /** Whether a request need not wait: there are places, and nobody waits already. */
   readonly open: boolean;
-  /** Waits for a place. Networks take turns, so that one with many requests keeps nobody else waiting. */
-  wait(response: WaitingResponse, network: string, outcomes: Outcomes): void;
+  /**
+   * Waits for a place. Networks take turns, so that one with many requests keeps nobody else waiting. False where so many
+   * wait that its turn would not come in time: nothing is called then.
+   */
+  wait(response: WaitingResponse, network: string, outcomes: Outcomes): boolean;
   /** A stranger has left; or was cut off, which uses up ten places: a flood is noticed by its first hundred. */
   left(how: 'gone' | 'cut'): void;
   /** A stranger has said who he is: what he waited for was not for nothing. */
@@ -59,6 +62,7 @@ const USED_UP = { gone: 1, cut: 10 } as const;
 export function createWaitingRoom({ clock, steadyMs, placesPerSecond }: WaitingRoomOptions): WaitingRoom {
   const places: RateLimit = { burst: placesPerSecond * SECONDS_OF_PLACES, windowMs: SECONDS_OF_PLACES * 1_000 };
   const placeMs = places.windowMs / places.burst;
+  const maxWaiting = Math.ceil(MAX_WAIT_MS / placeMs);
   /** In the order in which they came. */
   const everybody = new Set<Waiting>();
   /** Those of each network in their order; the network whose turn is next comes first. */
@@ -125,6 +129,7 @@ export function createWaitingRoom({ clock, steadyMs, placesPerSecond }: WaitingR
       return everybody.size === 0 && isFree();
     },
     wait(response, network, outcomes) {
+      if (everybody.size >= maxWaiting) return false;
       const entry = { response, network, since: steadyMs(), ...outcomes };
       response.onAborted(() => forget(entry));
       // What else is sent meanwhile is not even received: a flood waits in its sender.
@@ -134,6 +139,7 @@ export function createWaitingRoom({ clock, steadyMs, placesPerSecond }: WaitingR
       if (others) others.add(entry);
       else byNetwork.set(network, new Set([entry]));
       mind();
+      return true;
     },
     left: (how) => use(USED_UP[how]),
     known() {
