@@ -79,9 +79,10 @@ export function createCommands(options: CommandsOptions): Commands {
   async function collect(id: string, expected: ReadonlySet<string>): Promise<CommandReply[]> {
     const deadline = clock.now() + DEADLINE_MS;
     for (;;) {
-      const replies = (await connection.lrange(keys.replies(id), 0, -1)).flatMap((text) => readReply(text) ?? []);
-      const answered = new Set(replies.map((reply) => reply.node));
-      if ([...expected].every((name) => answered.has(name)) || clock.now() > deadline) return replies;
+      const given = (await connection.lrange(keys.replies(id), 0, -1)).flatMap((text) => readReply(text) ?? []);
+      // One each: a connection may write an answer again whose own was lost, and it must not count twice.
+      const replies = new Map(given.map((reply) => [reply.node, reply]));
+      if ([...expected].every((name) => replies.has(name)) || clock.now() > deadline) return [...replies.values()];
       await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
     }
   }
