@@ -1,7 +1,7 @@
 /** The dashboard's many small promises: pause, debug, alert rules, deep links, figures, keyboard. */
 import type { Page } from 'playwright-core';
 import { expect, it, vi } from 'vitest';
-import { addProperty, connected, goTo, openAt, row, showsOpen } from './dashboard-sights.js';
+import { addProperty, connected, goTo, openAt, row, showsOpen, status } from './dashboard-sights.js';
 import { ADMIN, onStage } from './dashboard-stage.js';
 
 onStage('the dashboard', { gateways: 2 }, (stage) => {
@@ -24,11 +24,17 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     const id = stage.newProperty();
     const context = await stage.browser.newContext();
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-    const page = await stage.open({ claims: { properties: [id] }, path: '/settings', context });
+    const user_id = 'landlord-11';
+    const page = await stage.open({ claims: { user_id, properties: [id] }, path: '/settings', context });
     const lines: string[] = [];
     page.on('console', (message) => lines.push(message.text()));
     await page.getByLabel('Debug mode').check();
     await connected(page);
+    // The token is among the first frames of a connection: of another one, which debug mode sees from its beginning on.
+    await stage.gateways[0].operate('/ws/disconnect-user', { body: { user_id } });
+    await status(page).getByRole('button', { name: 'Connect' }).click();
+    await connected(page);
+    await page.locator('.frame-out', { hasText: 'AUTHENTICATE' }).waitFor();
     await stage.report(id, 1);
     await page.locator('.frame-in', { hasText: 'VIOLATION_UPDATE' }).waitFor();
     expect(lines.some((line) => line.includes('VIOLATION_UPDATE'))).toBe(true);
@@ -36,7 +42,8 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     await page.getByText('Copied').waitFor();
     const copied = JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
     expect(copied.frames.length).toBeGreaterThan(0);
-    expect(JSON.stringify(copied)).not.toMatch(/eyJ[\w-]+\.eyJ/);
+    expect(JSON.stringify(copied)).toContain('AUTHENTICATE');
+    expect(JSON.stringify([copied, lines])).not.toMatch(/eyJ[\w-]+\.eyJ/);
     expect(await page.locator('[data-fact="monitored"]').textContent()).toBe('1');
     expect(await page.getByLabel('Gateway').inputValue()).toBe(stage.gateways[0].wsUrl);
   });

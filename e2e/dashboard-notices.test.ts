@@ -122,6 +122,11 @@ onStage('the dashboard', { gateways: 1 }, (stage) => {
     );
     await critical(page, 'Grave 4').getByRole('button', { name: 'Dismiss' }).click();
     await critical(page, 'Grave 2').waitFor();
+    expect(
+      await critical(page, 'Grave 3')
+        .getByRole('button')
+        .evaluate((button) => button.matches(':focus')),
+    ).toBe(true);
     await page.getByText('3 more critical').waitFor();
     await page.getByRole('button', { name: 'Dismiss all' }).click();
     await critical(page, '').first().waitFor({ state: 'detached' });

@@ -12,6 +12,7 @@ import {
   recordToasts,
   row,
   showsOpen,
+  statesFromNowOn,
   status,
 } from './dashboard-sights.js';
 import { onStage, tokenFor } from './dashboard-stage.js';
@@ -64,6 +65,8 @@ onStage('while things break, the dashboard', { gateways: 3 }, (stage) => {
     const page = await stage.open({ claims: { properties: [id] } });
     await stage.report(id, 1);
     await showsOpen(page, id, 1);
+    await connected(page);
+    const states = await statesFromNowOn(page);
     await stage.redis.restart({ keepData: true });
     await vi.waitFor(() => stage.report(id, 2), { timeout: 20_000, interval: 300 });
     await showsOpen(page, id, 2, 30_000);
@@ -74,6 +77,7 @@ onStage('while things break, the dashboard', { gateways: 3 }, (stage) => {
       return found;
     });
     expect(new Set(all).size).toBe(all.length);
+    expect(await states.jsonValue()).toEqual([]);
   });
 
   it('asks for a new token before the old one ends, says when it has, and goes on where it was', async () => {
@@ -104,6 +108,8 @@ onStage('while things break, the dashboard', { gateways: 3 }, (stage) => {
       claims: { properties: [id] },
       prepare: (page) =>
         page.addInitScript(() => {
+          // The first poll is due in half a second then, and the fourth attempt in two.
+          Math.random = () => 0.5;
           const Real = WebSocket;
           const gate = { blocked: true, tried: 0, triedAtFirstPoll: undefined as number | undefined };
           const ask = globalThis.fetch;

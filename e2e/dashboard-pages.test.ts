@@ -94,8 +94,15 @@ onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
       await screenshot(page, `${name}-${width}-${colorScheme}`);
       found.push(...(await findingsOf(page, `${name}, ${colorScheme}`, colorScheme === 'dark')));
     }
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    return wide > width ? [...found, `${name}: ${wide} px wide`] : found;
+    const { empty, wide } = await page.evaluate(() => {
+      const { clientHeight, scrollHeight, scrollTop, scrollWidth } = document.documentElement;
+      const end = (document.getElementById('root')?.getBoundingClientRect().bottom ?? 0) + scrollTop;
+      return { wide: scrollWidth, empty: Math.floor(scrollHeight - Math.max(clientHeight, end)) };
+    });
+    if (wide > width) found.push(`${name}: ${wide} px wide`);
+    // Heights are rounded.
+    if (empty > 1) found.push(`${name}: ${empty} px of nothing below`);
+    return found;
   }
 
   it.each([

@@ -11,6 +11,15 @@ const ARTEFACTS = join(ROOT, '.belfry', 'dashboard');
 export const status = (page: Page) => page.locator('.status');
 export const connected = (page: Page) => page.locator('.status[data-status="connected"]').waitFor();
 
+/** The states that the connection goes through from now on; empty while it stays in the one it is in. */
+export const statesFromNowOn = (page: Page) =>
+  status(page).evaluateHandle((chip) => {
+    const states: (string | null)[] = [];
+    const note = (): void => void states.push(chip.getAttribute('data-status'));
+    new MutationObserver(note).observe(chip, { attributeFilter: ['data-status'] });
+    return states;
+  });
+
 /** To another page, by the navigation. */
 export const goTo = (page: Page, name: string) =>
   page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }).click();

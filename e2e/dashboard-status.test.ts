@@ -1,3 +1,4 @@
+/** The status indicator: what it says while a connection is missing is so, and its button does what it is called. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type Cable, layCable } from './cable.js';
@@ -10,6 +11,7 @@ import {
   openAt,
   row,
   showsOpen,
+  statesFromNowOn,
   status,
   toast,
 } from './dashboard-sights.js';
@@ -149,12 +151,7 @@ onStage('the status indicator', { gateways: 1, settings: { SUBSCRIBE_WAIT_SECOND
     await showsOpen(page, id, 1);
     await showsOpen(page, other, 7);
     await connected(page);
-    const states = await page.evaluateHandle(() => {
-      const seen: (string | undefined)[] = [];
-      const chip = document.querySelector('.status') as HTMLElement;
-      new MutationObserver(() => seen.push(chip.dataset.status)).observe(chip, { attributeFilter: ['data-status'] });
-      return seen;
-    });
+    const states = await statesFromNowOn(page);
 
     stage.redis.freeze();
     let published: Promise<unknown>;

@@ -31,6 +31,9 @@ interface Kept {
   live: boolean;
   numbers: number[];
   states: number[];
+  /** WebSockets that were opened, and how many of them before the first poll. */
+  tried: number;
+  triedBefore?: number;
   gaps: string[];
 }
 
@@ -65,13 +68,22 @@ async function open(
         // As where a proxy lets no WebSocket through.
         window.WebSocket = class extends WebSocket {
           constructor() {
+            kept.tried++;
             super('ws://127.0.0.1:1');
           }
         };
+        const ask = window.fetch;
+        window.fetch = (...given) => {
+          kept.triedBefore ??= kept.tried;
+          return ask(...given);
+        };
       }
+      kept.tried = 0;
+      // Where nothing is left to chance the first poll is due before the fourth attempt.
+      const random = (): number => (blocked ? 1 : Math.random()) / 20;
       kept.numbers = [];
       kept.states = [];
-      kept.client = kept.createClient({ url, getToken: () => token, random: () => Math.random() / 20, ...options });
+      kept.client = kept.createClient({ url, getToken: () => token, random, ...options });
       kept.client.subscribe(property, {
         onLive: () => {
           kept.live = true;
@@ -146,6 +158,7 @@ describe.runIf(chromiumPath())('in a page of another origin', () => {
       if (response.url().includes('/v1/state')) answers.push(response.status());
     });
     await until(async () => expect(await state()).toMatchObject({ status: 'connecting', mode: 'polling' }));
+    expect(await page?.evaluate(() => (window as unknown as Kept).triedBefore)).toBe(3);
     const states = () => page?.evaluate(() => (window as unknown as Kept).states);
     expect(await states()).toEqual([1]);
     await until(async () => expect(answers).toContain(304));

@@ -94,6 +94,7 @@ export function Shell() {
         visibleToasts={5}
         offset={{ top: BELOW, right: 16 }}
         mobileOffset={{ top: BELOW }}
+        toastOptions={{ className: 'toast' }}
         containerAriaLabel="Notifications"
       />
     </>

@@ -31,6 +31,12 @@ describe.each(MODES)('%s', (_mode, strict) => {
       await login(rig);
       const before = drawn;
       await frame(rig, { type: 'PING' });
+      // Silent for so long that it is asked for a sign of life, and gives one: the machine moves, the state does not.
+      const asked = () => rig.network.socket.sent.some(({ type }) => type === 'PING');
+      await act(async () => {
+        while (!asked()) await rig.clock.advance(1_000);
+      });
+      await frame(rig, { type: 'PONG' });
       expect(drawn).toBe(before);
     });
   });

@@ -9,7 +9,6 @@ const BUCKETS = 30;
 const BUCKET_MS = 120_000;
 const WIDTH = 300;
 const HEIGHT = 88;
-const AXIS = 14;
 const GAP = 2;
 
 export function OverTime() {
@@ -27,7 +26,8 @@ export function OverTime() {
   return (
     <figure className="over-time" data-chart="time" data-added={added} data-resolved={resolved}>
       <svg
-        viewBox={`0 0 ${WIDTH} ${HEIGHT + AXIS}`}
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
         role="img"
         aria-label={`${added} new and ${resolved} resolved violations in the last hour`}
       >
@@ -50,13 +50,11 @@ export function OverTime() {
             />
           </g>
         ))}
-        <text x="0" y={HEIGHT + 11}>
-          {clockTime(buckets[0]?.at ?? 0)}
-        </text>
-        <text x={WIDTH} y={HEIGHT + 11} textAnchor="end">
-          now
-        </text>
       </svg>
+      <p className="span">
+        <span>{clockTime(buckets[0]?.at ?? 0)}</span>
+        <span>now</span>
+      </p>
       <figcaption>
         <span className="key key-added">{added} new</span>
         <span className="key key-resolved">{resolved} resolved</span>

@@ -1,5 +1,5 @@
 /** The critical messages at the top right: above all that comes and goes, and no more of them than leave room for the page. */
-import { useRef } from 'react';
+import { type MouseEvent, useRef } from 'react';
 import { Cross } from '../parts/cross.js';
 import { useKeptHeight } from '../parts/kept-height.js';
 import { linkTo } from '../parts/route.js';
@@ -10,6 +10,13 @@ import { titleOf } from './title.js';
 
 /** More of them would fill a telephone. */
 const SHOWN = 3;
+
+/** Whoever works by keyboard goes on with the next message, not from the top of the page. */
+function focusNext({ currentTarget }: MouseEvent): void {
+  const item = currentTarget.closest('li');
+  const next = (item?.nextElementSibling ?? item?.previousElementSibling)?.querySelector('button');
+  (next ?? document.getElementById('main'))?.focus({ preventScroll: true });
+}
 
 export function CriticalMessages({ messages }: { readonly messages: Messages }) {
   const waiting = useStore(messages.waiting);
@@ -23,19 +30,20 @@ export function CriticalMessages({ messages }: { readonly messages: Messages }) 
           <li key={entry.key} className="critical-message">
             <SeverityMark severity="critical" />
             <div>
-              <p className="critical-title">Critical: {titleOf(entry)}</p>
+              <p className="critical-title">
+                Critical:{' '}
+                {entry.property ? <a href={linkTo('property', entry.property)}>{titleOf(entry)}</a> : titleOf(entry)}
+              </p>
               <p>{entry.message}</p>
             </div>
-            {entry.property && (
-              <a className="button" href={linkTo('property', entry.property)}>
-                Open
-              </a>
-            )}
             <button
               type="button"
               className="icon-button"
               aria-label="Dismiss"
-              onClick={() => messages.dismiss(entry.key)}
+              onClick={(event) => {
+                focusNext(event);
+                messages.dismiss(entry.key);
+              }}
             >
               <Cross />
             </button>

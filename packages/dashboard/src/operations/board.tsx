@@ -17,7 +17,7 @@ const fieldsOf = (event: EventMessage): Field[] =>
     .map(([name, value]) => [name.replaceAll('_', ' '), shownAs(name, value)]);
 
 function shownAs(name: string, value: unknown): string {
-  if (typeof value === 'number' && /_(at|as_of)$/.test(name)) return fullTime(value);
+  if (typeof value === 'number' && /(^since|_(at|as_of))$/.test(name)) return fullTime(value);
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 

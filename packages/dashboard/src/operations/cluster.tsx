@@ -6,7 +6,7 @@ import { Rebalance } from './rebalance.js';
 
 export function ClusterPage() {
   const { error, value } = useWatched<{ nodes: readonly NodeInfo[] }>('/ws/nodes');
-  const nodes = value?.nodes ?? [];
+  const nodes = (value?.nodes ?? []).toSorted((a, b) => (a.node < b.node ? -1 : 1));
   const sum = (field: 'active_connections' | 'authenticated_connections' | 'total_subscriptions'): number =>
     nodes.reduce((total, node) => total + node[field], 0);
   const sums = [

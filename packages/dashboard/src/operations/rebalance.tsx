@@ -20,6 +20,10 @@ export function Rebalance() {
   return (
     <section className="card form" aria-labelledby="rebalance-title">
       <h2 id="rebalance-title">Rebalance</h2>
+      <p className="quiet">
+        After gateways have been added: so many clients of each are told to come back, wherever a balancer then leads
+        them.
+      </p>
       <label htmlFor="share">Share of the connections to let go, in per cent</label>
       <div className="inline">
         <input

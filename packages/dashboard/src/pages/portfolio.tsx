@@ -22,7 +22,10 @@ export function PortfolioPage() {
       </div>
       <Kpis />
       <div className="columns">
-        <PropertyList />
+        <div className="side">
+          <PropertyList />
+          <Charts />
+        </div>
         <section className="card" aria-labelledby="feed-title">
           <div className="card-head">
             <h2 id="feed-title">Latest activity</h2>
@@ -31,7 +34,6 @@ export function PortfolioPage() {
           <ActivityList entries={activity.slice(0, FEED_LENGTH)} />
         </section>
       </div>
-      <Charts />
     </>
   );
 }
