@@ -115,6 +115,16 @@ describe('requests over HTTP', () => {
     proxy.destroy();
   });
 
+  it.each([
+    ['paths that do not exist', 'GET /nothing', '127.0.0.11'],
+    ['preflights', 'OPTIONS /v1/state', '127.0.0.12'],
+  ])('are requests of their address also where they are for %s', async (_, line, address) => {
+    const flood = await open(gateway.port, address);
+    for (let n = 0; n < 310; n += 1) flood.write(`${line} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    expect(await flood.until(/429 Too Many Requests\r\n[^{]*/)).toMatch(/retry-after: \d/i);
+    flood.destroy();
+  });
+
   it('do not come from where a PROXY header says', async () => {
     const signature = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
     const forged = Buffer.concat([

@@ -45,6 +45,16 @@ export const LIMITS = [
     OWASP,
   ),
   row(
+    'address-rate-paths',
+    'HTTP: what does not exist and preflights count for their address, too',
+    BUDGETS,
+    'also where they are for',
+    `${GATEWAY}/transport/http.js`,
+    'if (waitMs === 0)\n                answer(response, request);',
+    'if (true)\n                answer(response, request);',
+    OWASP,
+  ),
+  row(
     'client-address',
     'The client’s address comes from trusted proxies only',
     BUDGETS,

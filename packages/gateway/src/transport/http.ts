@@ -217,8 +217,17 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   }
 
   function withinBudget(waitMs: number): void {
-    if (waitMs === 0) return;
-    throw new Refusal('429 Too Many Requests', 'rate_limited', 'Rate limit exceeded', Math.ceil(waitMs / 1000));
+    if (waitMs > 0) throw rateLimited(waitMs);
+  }
+
+  /** What costs an address a request though nobody has to sign it, or there is nothing. */
+  function counted(answer: (response: HttpResponse, request: HttpRequest) => void) {
+    return (response: HttpResponse, request: HttpRequest): void => {
+      const address = options.addressOf(response, options.forwardedFor(request));
+      const waitMs = options.requestsOfAddress.take(networkOf(address));
+      if (waitMs === 0) answer(response, request);
+      else refuse(response, rateLimited(waitMs), '');
+    };
   }
 
   function asked(request: HttpRequest, body: Body = NO_BODY): Asked {
@@ -305,7 +314,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   app.put('/v1/preferences', answering(writePreferences, sendWithOrigin));
   app.post('/v1/tickets', answering(ticket, sendWithOrigin));
   app.get('/v1/stream', answering(stream, options.openStream));
-  app.options('/v1/*', (response, request) => {
+  const preflight = (response: HttpResponse, request: HttpRequest): void => {
     const origin = request.getHeader('origin');
     const headers: [string, string][] = options.originAllowed(origin)
       ? [
@@ -316,12 +325,14 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
         ]
       : [];
     send(response, { status: '204 No Content', headers, body: '' });
-  });
-  app.any('/*', (response) => {
+  };
+  app.options('/v1/*', counted(preflight));
+  const nothingThere = (response: HttpResponse): void => {
     const body =
       '{"code":"not_found","message":"connect by WebSocket to /ws, or ask /v1/state, /v1/events, /v1/stream"}\n';
     send(response, { status: '404 Not Found', headers: [JSON_TYPE], body });
-  });
+  };
+  app.any('/*', counted(nothingThere));
 }
 
 /** Changes whenever one of the channels does; undefined where a channel has no log yet. */
@@ -333,6 +344,9 @@ function tagOf(channels: readonly string[], positions: readonly (Position | unde
   });
   return `"${hash.digest('base64url').slice(0, 22)}"`;
 }
+
+const rateLimited = (waitMs: number): Refusal =>
+  new Refusal('429 Too Many Requests', 'rate_limited', 'Rate limit exceeded', Math.ceil(waitMs / 1000));
 
 const BODY_REFUSALS = {
   too_large: () => new Refusal('413 Payload Too Large', 'bad_message', 'a body may have 1 MB'),
