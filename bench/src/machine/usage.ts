@@ -16,8 +16,13 @@ export const cpuSecondsOf = (pids: readonly number[]): number =>
   pids.reduce((seconds, pid) => seconds + cpuSeconds(pid), 0);
 
 /** Bytes of memory that a process has resident. */
-export function residentBytes(pid: number): number {
-  const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+export const residentBytes = (pid: number): number => memoryOf(pid, 'VmRSS');
+
+/** The most that it has had resident so far. */
+export const peakResidentBytes = (pid: number): number => memoryOf(pid, 'VmHWM');
+
+function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   if (kilobytes === undefined) throw new Error(`the memory of process ${pid} cannot be read`);
   return Number(kilobytes) * 1024;
 }
