@@ -20,7 +20,9 @@ describe('connecting', () => {
     await settled();
     expect(network.socket.take()).toEqual([]);
     network.socket.welcome();
-    expect(network.socket.take()).toEqual([{ type: 'AUTHENTICATE', token: 'token', ref: 'auth' }]);
+    expect(network.socket.take()).toEqual([
+      { type: 'AUTHENTICATE', token: 'token', join: ['user', 'role'], ref: 'auth' },
+    ]);
     expect(client.state).toMatchObject({ status: 'connecting', mode: 'stale' });
     network.socket.authenticated();
     expect(client.state).toMatchObject({ status: 'connected', mode: 'live', attempt: 0, reason: undefined });
@@ -340,7 +342,12 @@ describe('the token', () => {
       network.socket.frame({ type: 'PING' });
     }
     await clock.advance(30_000);
-    expect(network.socket.take()).toContainEqual({ type: 'AUTHENTICATE', token: 'token-2', ref: 'auth' });
+    expect(network.socket.take()).toContainEqual({
+      type: 'AUTHENTICATE',
+      token: 'token-2',
+      join: ['user', 'role'],
+      ref: 'auth',
+    });
     network.socket.authenticated({ expires_at: ahead + 600 });
     expect(client.state.status).toBe('connected');
     expect(network.sockets).toHaveLength(1);
@@ -354,7 +361,9 @@ describe('the token', () => {
     network.socket.take();
     network.socket.frame({ type: 'TOKEN_EXPIRING', expires_at: 0 });
     await clock.advance(0);
-    expect(network.socket.take()).toEqual([{ type: 'AUTHENTICATE', token: 'token-2', ref: 'auth' }]);
+    expect(network.socket.take()).toEqual([
+      { type: 'AUTHENTICATE', token: 'token-2', join: ['user', 'role'], ref: 'auth' },
+    ]);
   });
 
   it('that lives shorter than the notice of its end is not renewed in a circle', async () => {
@@ -404,7 +413,9 @@ describe('the token', () => {
     network.socket.frame({ type: 'ERROR', code: 'token_invalid', message: 'no', ref: 'auth' });
     expect(client.state.status).toBe('connected');
     await clock.advance(5_000);
-    expect(network.socket.take()).toEqual([{ type: 'AUTHENTICATE', token: 'token-3', ref: 'auth' }]);
+    expect(network.socket.take()).toEqual([
+      { type: 'AUTHENTICATE', token: 'token-3', join: ['user', 'role'], ref: 'auth' },
+    ]);
   });
 
   it('of another user makes another connection', async () => {

@@ -27,6 +27,9 @@ export interface Login {
   end(): void;
 }
 
+/** What is for the user comes by itself. What else a token may read is asked for where it is shown: nothing comes unused, or twice. */
+const JOINED = ['user', 'role'] as const;
+
 export function createLogin(parts: {
   readonly clock: Clock;
   readonly tokens: Tokens;
@@ -47,7 +50,7 @@ export function createLogin(parts: {
   let user: User | undefined;
 
   function authenticate(): void {
-    if (token) send({ type: 'AUTHENTICATE', token, ref: AUTHENTICATION });
+    if (token) send({ type: 'AUTHENTICATE', token, join: JOINED, ref: AUTHENTICATION });
   }
 
   function authenticated({ user_id: id, role, channels, expires_at }: AuthenticatedMessage, own: boolean): void {

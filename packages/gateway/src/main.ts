@@ -52,7 +52,7 @@ import { createTickets } from './cluster/tickets.js';
 import { countedLog } from './counted-log.js';
 import { createGatewayMetrics } from './metrics.js';
 import { followSecrets } from './secrets.js';
-import type { AutomaticJoin } from './session/automatic-channels.js';
+import { parseJoinRules } from './session/automatic-channels.js';
 import { networkOf } from './session/client-network.js';
 import { drainAndFlush } from './session/drain.js';
 import { adviseReconnect, measureAcceptRate } from './session/reconnect-advice.js';
@@ -208,7 +208,7 @@ runProcess(async () => {
     rateLimit: { burst: settings.RATE_LIMIT_MESSAGES, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 },
     replays,
     openings,
-    automaticJoins: settings.AUTO_JOIN as readonly AutomaticJoin[],
+    automaticJoins: { rules: parseJoinRules(settings.AUTO_JOIN), maxProperties: settings.AUTO_JOIN_PROPERTIES },
     maxSubscriptions: settings.MAX_SUBSCRIPTIONS,
     maxAgeMs: () =>
       settings.MAX_CONNECTION_AGE_SECONDS * 1000 * (0.8 + 0.4 * Math.random()) || Number.POSITIVE_INFINITY,

@@ -3,9 +3,10 @@
  * A newer token may be shown at any time; a narrower one takes effect at once.
  */
 import { authorise, type Identity, type Verification } from '@belfry/shared/auth';
-import { CLOSE_CODES, type CloseCode, type ParsedChannel, parseChannel, type Ref } from '@belfry/shared/protocol';
+import { CLOSE_CODES, type CloseCode, type ParsedChannel, parseChannel } from '@belfry/shared/protocol';
 import { unsubscribedFrame } from '../channels/frames.js';
-import { automaticChannels } from './automatic-channels.js';
+import { type AutomaticChannels, automaticChannels } from './automatic-channels.js';
+import type { ClientFrame } from './client-frame.js';
 import { type CommandSession, withRef } from './commands.js';
 import { EXPIRY_NOTICE_MS, watchExpiry } from './expiry.js';
 import type { JoinOptions } from './subscriptions.js';
@@ -21,6 +22,8 @@ const UNASKED: JoinOptions = {
   onOutcome: () => undefined,
 };
 
+type AuthenticateFrame = Extract<ClientFrame, { type: 'AUTHENTICATE' }>;
+
 /** What a token changes of a session. */
 export interface TokenSession extends CommandSession {
   readonly isOpen: boolean;
@@ -34,20 +37,21 @@ export interface TokenSession extends CommandSession {
 }
 
 /** Checks a token and answers it; `done` once that has happened. */
-export function authenticate(session: TokenSession, token: string, ref: Ref | undefined, done: () => void): void {
-  const verification = session.context.verify(token);
+export function authenticate(session: TokenSession, frame: AuthenticateFrame, done: () => void): void {
+  const verification = session.context.verify(frame.token);
   if (!(verification instanceof Promise)) {
-    verified(session, verification, ref);
+    verified(session, verification, frame);
     return done();
   }
   verification.then((result) => {
-    if (session.isOpen) verified(session, result, ref);
+    if (session.isOpen) verified(session, result, frame);
     done();
   });
 }
 
-function verified(session: TokenSession, verification: Verification, ref: Ref | undefined): void {
+function verified(session: TokenSession, verification: Verification, frame: AuthenticateFrame): void {
   const { context } = session;
+  const { ref } = frame;
   if (!verification.ok) {
     context.metrics.authenticated(verification.code);
     session.error(verification.code, verification.message, { ref });
@@ -74,40 +78,52 @@ function verified(session: TokenSession, verification: Verification, ref: Ref | 
   }
   context.authenticated(session);
   context.metrics.authenticated('ok');
-  accept(session, identity, before, ref);
+  accept(session, identity, before, frame);
 }
 
 /** @param before whom the session acted for until now */
-function accept(session: TokenSession, identity: Identity, before: Identity | undefined, ref: Ref | undefined): void {
+function accept(
+  session: TokenSession,
+  identity: Identity,
+  before: Identity | undefined,
+  { join, ref }: AuthenticateFrame,
+): void {
   const { accessPolicy, automaticJoins, clock, maxSubscriptions } = session.context;
-  const automatic = (who: Identity): readonly ParsedChannel[] =>
-    automaticChannels(who, automaticJoins, accessPolicy, maxSubscriptions);
+  const automatic = (who: Identity): AutomaticChannels =>
+    automaticChannels(who, automaticJoins, join, accessPolicy, maxSubscriptions);
   session.actFor(identity);
   session.wrongTokens = 0;
-  const channels = automatic(identity);
+  const { channels, notJoined } = automatic(identity);
   session.send({
     type: 'AUTHENTICATED',
     user_id: identity.userId,
     ...(identity.role ? { role: identity.role } : {}),
     expires_at: identity.expiresAt,
     channels: channels.map(({ channel }) => channel),
+    ...(notJoined > 0 ? { not_joined: notJoined } : {}),
     ...withRef(ref),
   });
   session.cancelExpiry?.();
   session.cancelExpiry = undefined;
   mindExpiry(session, clock.now());
-  if (!before) {
-    for (const parsed of channels) joinUnasked(session, parsed);
-    return;
-  }
+  if (!before) return joinAllUnasked(session, channels);
   leaveForbidden(session, identity);
   // What the client follows already it must not join anew: it would miss what comes in between, and not be told.
-  const already = automatic(before);
-  for (const parsed of channels) {
-    if (already.some(({ channel }) => channel === parsed.channel) || session.subscriptions.has(parsed.channel))
-      continue;
-    joinUnasked(session, parsed);
-  }
+  const already = automatic(before).channels;
+  const followed = new Set([...already.map(({ channel }) => channel), ...session.subscriptions.wanted()]);
+  const fresh = channels.filter(({ channel }) => !followed.has(channel));
+  joinAllUnasked(session, fresh);
+}
+
+/** Most clients have two or three, for which lists that grow by one are cheaper. */
+const MANY = 8;
+
+function joinAllUnasked(session: TokenSession, channels: readonly ParsedChannel[]): void {
+  const joins = (): void => {
+    for (const parsed of channels) joinUnasked(session, parsed);
+  };
+  if (channels.length < MANY) joins();
+  else session.subscriptions.joinMany(joins);
 }
 
 /** Called once per heartbeat. Timers are set only once the end is near: ten thousand tokens that last for hours need none. */

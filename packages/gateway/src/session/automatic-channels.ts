@@ -3,6 +3,8 @@ import { type AccessPolicy, authorise, type Identity } from '@belfry/shared/auth
 import {
   EVERYONE_CHANNEL,
   GLOBAL_CHANNEL,
+  JOIN_KINDS,
+  type JoinKind,
   type ParsedChannel,
   parseChannel,
   propertyChannel,
@@ -10,29 +12,65 @@ import {
   userChannel,
 } from '@belfry/shared/protocol';
 
-/** `user`: one’s own; `role`: of one’s role and of everybody; `properties`: those in the token; `global`: for who may. */
-export const AUTOMATIC_JOINS = ['user', 'role', 'properties', 'global'] as const;
-export type AutomaticJoin = (typeof AUTOMATIC_JOINS)[number];
-
-export function automaticChannels(
-  identity: Identity,
-  joins: readonly AutomaticJoin[],
-  policy: AccessPolicy,
-  most: number,
-): readonly ParsedChannel[] {
-  const channels: ParsedChannel[] = [];
-  for (const join of joins) {
-    for (const name of channelsOf(join, identity)) {
-      const channel = parseChannel(name);
-      if (channels.length < most && channel && authorise(identity, 'subscribe', channel, policy))
-        channels.push(channel);
-    }
-  }
-  return channels;
+/** One kind of channel, for everybody who may read it or for the holders of one role. */
+export interface JoinRule {
+  readonly kind: JoinKind;
+  /** In capitals; undefined for any. */
+  readonly role: string | undefined;
 }
 
-function channelsOf(join: AutomaticJoin, identity: Identity): readonly string[] {
-  switch (join) {
+export interface AutomaticJoins {
+  readonly rules: readonly JoinRule[];
+  /** Properties of a token that are joined at most: each is a channel that Redis is asked for as the client comes. */
+  readonly maxProperties: number;
+}
+
+export interface AutomaticChannels {
+  readonly channels: readonly ParsedChannel[];
+  /** How many more there would be, were there no limits. */
+  readonly notJoined: number;
+}
+
+/** `kind` or `kind:ROLE`; undefined for anything else. */
+export function parseJoinRule(text: string): JoinRule | undefined {
+  const [kind = '', role, ...more] = text.split(':');
+  if (!isJoinKind(kind) || more.length > 0 || role === '') return undefined;
+  return { kind, role: role?.toUpperCase() };
+}
+
+export const parseJoinRules = (texts: readonly string[]): readonly JoinRule[] =>
+  texts.flatMap((text) => parseJoinRule(text) ?? []);
+
+export const isJoinKind = (kind: unknown): kind is JoinKind => (JOIN_KINDS as readonly unknown[]).includes(kind);
+
+/**
+ * @param kinds those that the client wants, of all that are set; undefined for all
+ * @param most how many channels a connection may hold
+ */
+export function automaticChannels(
+  identity: Identity,
+  { maxProperties, rules }: AutomaticJoins,
+  kinds: readonly JoinKind[] | undefined,
+  policy: AccessPolicy,
+  most: number,
+): AutomaticChannels {
+  const channels: ParsedChannel[] = [];
+  let notJoined = 0;
+  for (const { kind, role } of rules) {
+    if ((role !== undefined && role !== identity.role) || (kinds && !kinds.includes(kind))) continue;
+    const until = Math.min(most, kind === 'properties' ? channels.length + maxProperties : most);
+    for (const name of channelsOf(kind, identity)) {
+      const channel = parseChannel(name);
+      if (!channel || !authorise(identity, 'subscribe', channel, policy)) continue;
+      if (channels.length < until) channels.push(channel);
+      else notJoined += 1;
+    }
+  }
+  return { channels, notJoined };
+}
+
+function channelsOf(kind: JoinKind, identity: Identity): readonly string[] {
+  switch (kind) {
     case 'user':
       return [userChannel(identity.userId)];
     case 'role':

@@ -7,6 +7,7 @@ import {
   type ClientMessage,
   type ClientMessageType,
   type ErrorCode,
+  type JoinKind,
   type ParsedChannel,
   type Position,
   parseChannel,
@@ -14,6 +15,10 @@ import {
   parseProperty,
   type Ref,
 } from '@belfry/shared/protocol';
+import { isJoinKind } from './automatic-channels.js';
+
+/** More than there are kinds. */
+const MAX_JOIN_KINDS = 16;
 
 export interface BadFrame {
   readonly error: ErrorCode;
@@ -29,7 +34,13 @@ export interface NamedChannel {
 }
 
 export type ClientFrame =
-  | { readonly type: 'AUTHENTICATE'; readonly token: string; readonly ref: Ref | undefined }
+  | {
+      readonly type: 'AUTHENTICATE';
+      readonly token: string;
+      /** Undefined for all that are set. */
+      readonly join: readonly JoinKind[] | undefined;
+      readonly ref: Ref | undefined;
+    }
   | {
       readonly type: 'SUBSCRIBE';
       readonly channels: readonly NamedChannel[];
@@ -80,7 +91,7 @@ const isRef = (ref: unknown): ref is Ref =>
 function readFields(type: ClientMessage['type'], fields: Fields, ref: Ref | undefined): ClientFrame | BadFrame {
   switch (type) {
     case 'AUTHENTICATE':
-      return typeof fields.token === 'string' ? { type, token: fields.token, ref } : bad('token must be text', ref);
+      return readAuthenticate(fields, ref);
     case 'SUBSCRIBE':
       return readSubscribe(fields, ref);
     case 'UNSUBSCRIBE':
@@ -93,6 +104,14 @@ function readFields(type: ClientMessage['type'], fields: Fields, ref: Ref | unde
     case 'PONG':
       return { type, ref };
   }
+}
+
+function readAuthenticate({ join, token }: Fields, ref: Ref | undefined): ClientFrame | BadFrame {
+  if (typeof token !== 'string') return bad('token must be text', ref);
+  if (join === undefined) return { type: 'AUTHENTICATE', token, join, ref };
+  // What a later version may join is not known here, and so not joined.
+  if (!Array.isArray(join) || join.length > MAX_JOIN_KINDS) return bad('join must be a short list', ref);
+  return { type: 'AUTHENTICATE', token, join: join.filter(isJoinKind), ref };
 }
 
 function readSubscribe(fields: Fields, ref: Ref | undefined): ClientFrame | BadFrame {

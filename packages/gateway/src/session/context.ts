@@ -3,7 +3,7 @@ import type { AccessPolicy, Identity, Verify } from '@belfry/shared/auth';
 import type { ErrorCode, ReconnectAdvice } from '@belfry/shared/protocol';
 import type { Budgets, Clock, RateLimit } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
-import type { AutomaticJoin } from './automatic-channels.js';
+import type { AutomaticJoins } from './automatic-channels.js';
 
 /** What sessions tell the metrics. */
 export interface SessionMetrics {
@@ -34,7 +34,7 @@ export interface SessionContext {
   readonly replays: Budgets;
   /** Channels that a user may have opened which nobody here follows: each costs a subscription and keys in Redis. */
   readonly openings: Budgets;
-  readonly automaticJoins: readonly AutomaticJoin[];
+  readonly automaticJoins: AutomaticJoins;
   readonly maxSubscriptions: number;
   /** How old a new connection may become, in milliseconds; each gets another answer, so that they do not end together. */
   readonly maxAgeMs: () => number;

@@ -12,6 +12,7 @@ import {
 import { createBudgets, createLogger } from '@belfry/shared/service';
 import { createHub } from '../channels/hub.js';
 import type { Frame } from '../channels/subscriber.js';
+import { parseJoinRules } from './automatic-channels.js';
 import type { Session } from './session.js';
 import { createSessions, type SessionsOptions } from './sessions.js';
 import type { Socket } from './socket.js';
@@ -118,7 +119,7 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
     },
     isRevoked: ({ userId }) => revoked.has(userId),
     accessPolicy: { properties: 'roles', boardReaders: new Map() },
-    automaticJoins: ['user', 'role'],
+    automaticJoins: { rules: parseJoinRules(['user', 'role']), maxProperties: 100 },
     rateLimit: { burst: 100, windowMs: 10_000 },
     replays: createBudgets({ burst: 1e6, windowMs: 10_000 }, clock.now),
     openings: createBudgets({ burst: 1e6, windowMs: 10_000 }, clock.now),

@@ -1,5 +1,6 @@
 import { createVirtualClock } from '@belfry/shared/log/memory';
 import { describe, expect, it } from 'vitest';
+import { parseJoinRules } from './automatic-channels.js';
 import type { Session } from './session.js';
 import { createStage } from './session.test-support.js';
 
@@ -40,7 +41,9 @@ describe('first frames', () => {
 });
 
 describe('where all automatic joins are on', () => {
-  const everything = { automaticJoins: ['user', 'role', 'properties', 'global'] as const };
+  const everything = {
+    automaticJoins: { rules: parseJoinRules(['user', 'role', 'properties', 'global']), maxProperties: 100 },
+  };
   const own = ['user:landlord-7', 'role:manager', 'role:everyone', 'property:1', 'property:2'];
 
   it('a manager follows the token’s properties unasked, is told so, and moves on with the next token', async () => {
@@ -62,6 +65,63 @@ describe('where all automatic joins are on', () => {
     for (const property of ['1', '2', '3']) stage.append(`property:${property}`);
     await stage.clock.advance(10);
     expect(client.types()).toEqual(['EVENT', 'EVENT']);
+  });
+
+  it('a token may name more properties than are joined, and its bearer is told how many', async () => {
+    const stage = createStage({
+      automaticJoins: { ...everything.automaticJoins, maxProperties: 12 },
+      maxSubscriptions: 100,
+    });
+    const properties = new Set(Array.from({ length: 30 }, (_, n) => String(n)));
+    stage.identities.set('good', { role: 'MANAGER', properties });
+    const client = stage.connect('good');
+    const [, authenticated] = client.take();
+    const joined = [...own.slice(0, 3), ...[...properties].slice(0, 12).map((id) => `property:${id}`)];
+    expect(authenticated).toMatchObject({ channels: joined, not_joined: 18 });
+    await stage.clock.advance(100);
+    client.send({ type: 'SUBSCRIBE', property_id: '29' });
+    client.send({ type: 'GET_STATUS' });
+    await stage.clock.advance(100);
+    const status = client.take().find(({ type }) => type === 'STATUS');
+    for (const id of ['0', '12', '29']) stage.append(`property:${id}`);
+    await stage.clock.advance(10);
+    expect(client.take().map(({ channel }) => channel)).toEqual(['property:0', 'property:29']);
+    expect(new Set(status?.subscriptions as string[])).toEqual(new Set([...joined, 'property:29']));
+    // However many may be joined, no more than a connection may hold.
+    const full = createStage({ ...everything, maxSubscriptions: 10 });
+    full.identities.set('good', { role: 'MANAGER', properties });
+    expect(full.connect('good').take()[1]).toMatchObject({ not_joined: 23 });
+  });
+
+  it('a client gets those kinds only that it wants, and each event once where it asks for a channel, too', async () => {
+    const stage = createStage(everything);
+    stage.identities.set('good', { role: 'MANAGER' });
+    const choosy = stage.connect();
+    choosy.send({ type: 'AUTHENTICATE', token: 'good', join: ['user', 'role', 'something later'] });
+    expect(choosy.take()[1]?.channels).toEqual(own.slice(0, 3));
+    const asking = stage.connect();
+    asking.send({ type: 'AUTHENTICATE', token: 'good' });
+    asking.send({ type: 'SUBSCRIBE', property_id: '1' });
+    await stage.clock.advance(100);
+    asking.take();
+    stage.append('property:1');
+    await stage.clock.advance(10);
+    expect([choosy.types(), asking.types()]).toEqual([[], ['EVENT']]);
+  });
+
+  it('who resumes a channel that was joined meanwhile gets what was missed and what is new, each once', async () => {
+    const stage = createStage(everything);
+    const witness = await stage.client({ role: 'MANAGER' });
+    const [first] = stage.append('property:1', 3) as [string];
+    await stage.clock.advance(100);
+    witness.take();
+    const client = stage.connect();
+    client.send({ type: 'AUTHENTICATE', token: 'good' });
+    client.send({ type: 'SUBSCRIBE', property_id: '1', after: first });
+    expect(client.types()).toEqual(['WELCOME', 'AUTHENTICATED', 'SUBSCRIBED true', 'EVENT', 'EVENT']);
+    stage.append('property:1');
+    await stage.clock.advance(100);
+    expect(client.types()).toEqual(['EVENT']);
   });
 
   it.each([

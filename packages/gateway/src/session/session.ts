@@ -80,7 +80,7 @@ export class Session extends Connection implements TokenSession {
     if (token === undefined) return;
     // Who brings a wrong token along gets no second try on this connection.
     this.wrongTokens = MAX_WRONG_TOKENS - 1;
-    this.#run({ type: 'AUTHENTICATE', token, ref: undefined });
+    this.#run({ type: 'AUTHENTICATE', token, join: this.socket.joins, ref: undefined });
   }
 
   /** A text frame came in. */
@@ -176,7 +176,7 @@ export class Session extends Connection implements TokenSession {
         getStatus(this, frame.ref);
         return done();
       case 'AUTHENTICATE':
-        return authenticate(this, frame.token, frame.ref, done);
+        return authenticate(this, frame, done);
       case 'SUBSCRIBE':
       case 'UNSUBSCRIBE':
       case 'GET_STATE':

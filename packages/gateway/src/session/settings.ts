@@ -1,6 +1,8 @@
 /** What one client may do, and how long it may take. */
+
+import { JOIN_KINDS } from '@belfry/shared/protocol';
 import { integer, list } from '@belfry/shared/service';
-import { AUTOMATIC_JOINS } from './automatic-channels.js';
+import { parseJoinRule } from './automatic-channels.js';
 
 export const sessionSettings = {
   RATE_LIMIT_MESSAGES: integer({
@@ -65,12 +67,16 @@ export const sessionSettings = {
     max: 1_000_000,
   }),
   AUTO_JOIN: list({
-    text: 'Channels that a client joins without asking: its own `user`, those of its `role`, the `properties` of its token, `global` where it may',
-    default: 'user,role',
-    check: (names) => {
-      const known: readonly string[] = AUTOMATIC_JOINS;
-      return names.every((name) => known.includes(name)) ? undefined : `must be of ${known.join(', ')}`;
-    },
+    text: 'Channels that a client joins without asking: its own `user`, those of its `role`, the `properties` of its token, `global` where it may; with `:ROLE` only for who holds that role',
+    default: 'user,role,properties:MANAGER,global:HR',
+    check: (names) =>
+      names.every(parseJoinRule) ? undefined : `must be of ${JOIN_KINDS.join(', ')}, each with a :ROLE or without`,
+  }),
+  AUTO_JOIN_PROPERTIES: integer({
+    text: 'Properties of its token that a client joins without asking, at most; how many more there are it is told in AUTHENTICATED',
+    default: '100',
+    min: 0,
+    max: 100_000,
   }),
   MAX_CONNECTION_AGE_SECONDS: integer({
     text: 'Age at which a connection is asked to come back on another gateway, up to a fifth sooner or later; 0 for none',

@@ -1,8 +1,10 @@
 /** What a session needs of its connection. The transport makes these; sessions know no other kind of socket. */
-import type { CloseCode } from '@belfry/shared/protocol';
+import type { CloseCode, JoinKind } from '@belfry/shared/protocol';
 import type { Frame } from '../channels/subscriber.js';
 
 export interface Socket {
+  /** Which kinds of channels may be joined on it without having been asked for; undefined for all that are set. */
+  readonly joins?: readonly JoinKind[];
   /** Sends after everything sent before. False when the frame was dropped: the client is too slow. */
   send(frame: Frame): boolean;
   /** Runs `sends` so that everything sent in it leaves in one piece. */

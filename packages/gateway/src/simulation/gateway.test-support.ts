@@ -7,6 +7,7 @@ import { createBudgets, createLogger } from '@belfry/shared/service';
 import type { ChannelObserver } from '../channels/channel-options.js';
 import { createHub, type Hub } from '../channels/hub.js';
 import type { Frame } from '../channels/subscriber.js';
+import { parseJoinRules } from '../session/automatic-channels.js';
 import type { Session } from '../session/session.js';
 import { createSessions, type Sessions } from '../session/sessions.js';
 import type { Socket } from '../session/socket.js';
@@ -111,7 +112,7 @@ export function createSimulatedGateway(options: GatewayOptions): SimulatedGatewa
     },
     isRevoked: () => false,
     accessPolicy: ACCESS_POLICY,
-    automaticJoins: ['user', 'role'],
+    automaticJoins: { rules: parseJoinRules(['user', 'role']), maxProperties: 100 },
     maxAgeMs: options.maxAgeMs,
     rateLimit: { burst: 1_000, windowMs: 10_000 },
     maxSubscriptions: 100,

@@ -19,6 +19,10 @@ type MessageField = FieldsOf<typeof CLIENT_MESSAGES> | FieldsOf<typeof GATEWAY_M
 /** Fields of what clients and gateways send each other, events aside. */
 export const MESSAGE_FIELDS = {
   token: { type: 'text', text: 'A JWT.' },
+  join: {
+    type: 'list of text',
+    text: 'Which kinds of channels to join unasked, of `user`, `role`, `properties`, `global`: of those in `AUTO_JOIN`, which all are without it.',
+  },
   ref: {
     type: 'text of up to 128 characters, or number',
     text: 'Chosen by the client; comes back in every answer to this message, errors included.',
@@ -27,6 +31,10 @@ export const MESSAGE_FIELDS = {
   property_ids: { type: 'list of text', text: 'Several properties at once.' },
   channel: { type: 'text', text: 'A channel’s name.' },
   channels: { type: 'list of text', text: 'Several channels.' },
+  not_joined: {
+    type: 'number, optional',
+    text: 'How many more channels would be joined automatically, were there no limit: subscribe to those that are wanted.',
+  },
   after: {
     type: 'position, or object of positions by channel',
     text: 'The last position the client has handled: what follows it is sent first.',

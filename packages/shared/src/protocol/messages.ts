@@ -23,7 +23,7 @@ export interface MessageDescription {
 export const CLIENT_MESSAGES = {
   AUTHENTICATE: {
     fields: ['token'],
-    more: ['ref'],
+    more: ['join', 'ref'],
     text: 'Answered by AUTHENTICATED; again at any time with a newer token of the same user.',
   },
   SUBSCRIBE: {
@@ -56,8 +56,8 @@ export const GATEWAY_MESSAGES = {
   },
   AUTHENTICATED: {
     fields: ['user_id'],
-    more: ['role', 'expires_at', 'channels', 'ref'],
-    text: '`channels` are those joined automatically.',
+    more: ['role', 'expires_at', 'channels', 'not_joined', 'ref'],
+    text: '`channels` are those joined automatically; a token may name more properties than that: `not_joined`.',
   },
   SUBSCRIBED: {
     fields: ['property_id'],
@@ -98,9 +98,15 @@ export type GatewayMessageType = keyof typeof GATEWAY_MESSAGES;
 
 export type Ref = string | number;
 
+/** What may be joined automatically: one’s own channel, those of one’s role, the token’s properties, `global`. */
+export const JOIN_KINDS = ['user', 'role', 'properties', 'global'] as const;
+export type JoinKind = (typeof JOIN_KINDS)[number];
+
 export interface AuthenticateMessage {
   readonly type: 'AUTHENTICATE';
   readonly token: string;
+  /** Undefined for all that the gateway is set to join. */
+  readonly join?: readonly JoinKind[];
   readonly ref?: Ref;
 }
 export interface SubscribeMessage {
@@ -169,6 +175,7 @@ export interface AuthenticatedMessage {
   readonly role?: string;
   readonly expires_at: number;
   readonly channels: readonly string[];
+  readonly not_joined?: number;
   readonly ref?: Ref;
 }
 export interface SubscribedMessage {
