@@ -150,3 +150,27 @@ describe('a channel one of whose keys is not ours', () => {
     ]);
   });
 });
+
+describe('a new epoch on a master whose clock is an hour behind', () => {
+  const ahead = Date.now() + 3_600_000;
+  const KEYS = { log: 'belfry:{property:1}:log', meta: 'belfry:{property:1}:meta' };
+  const state = { log: true, meta: true };
+
+  it.each([
+    ['log and meta', state],
+    ['the log alone', { ...state, meta: false }],
+    ['the meta alone', { ...state, log: false }],
+  ])('is later than any that clients may know, where it has %s', async (_, { log: hasLog, meta: hasMeta }) => {
+    const connection = redis.connect();
+    if (hasLog) await connection.xadd(KEYS.log, `${ahead}-7`, 'd', '{"n":1}', 'i', `${ahead}-1`);
+    // Of the master that was there before.
+    if (hasMeta) await connection.hset(KEYS.meta, { e: String(ahead), g: '0123456789ab', v0: `${ahead}-1` });
+    const entry = { intakeId: `${ahead}-2`, events: [{ key: undefined, body: '{"n":2}' }] };
+    const outcome = await log.append({ channel: 'property:1', lane: 0, entries: [entry] });
+    expect(outcome).toMatchObject({ status: 'ok', results: [[`${ahead + 1}-0`]] });
+    // Who knows what the other master had, and this one has not, is told so.
+    const lost = { epoch: ahead, offset: 8 };
+    const reading = await log.read('property:1', { from: lost, last: 10, snapshot: 'broken' });
+    expect(reading).toMatchObject({ continuous: false, position: { epoch: ahead + 1, offset: 0 } });
+  });
+});
