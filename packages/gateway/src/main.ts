@@ -47,6 +47,7 @@ import { createCredentialCheck } from './cluster/credentials.js';
 import { claimName } from './cluster/name-claim.js';
 import { createNodes, type NodeInfo } from './cluster/nodes.js';
 import { linkReadiness } from './cluster/readiness.js';
+import { createRevocationReading } from './cluster/revocation-reading.js';
 import { createRevocations } from './cluster/revocations.js';
 import { createTickets } from './cluster/tickets.js';
 import { countedLog } from './counted-log.js';
@@ -65,8 +66,6 @@ import { readTls } from './transport/tls.js';
 import { createWaitingRoom } from './transport/waiting-room.js';
 
 const VERSION = '0.1.0';
-/** How long a start waits for the revocations. Where Redis is away, nothing can be delivered either. */
-const REVOCATIONS_MS = 2_000;
 /** Of what an address may have, what a connection costs it that was cut off for a flood: a hundred of them cost all. */
 const FLOOD_SHARE = 0.01;
 runProcess(async () => {
@@ -310,21 +309,10 @@ runProcess(async () => {
     draining,
     running: !draining,
   });
-  /** What this gateway did not hear over its link it learns here. */
-  const catchUpWithRevocations = (): void => {
-    revocations.refresh().then(
-      (isNew) => isNew && endRevoked({ revocations, sessions }),
-      (error: unknown) => logger.debug({ err: error }, 'revocations cannot be read'),
-    );
-  };
-  const nodes = createNodes({
-    connection: redis,
-    keys: clusterNames,
-    describe,
-    clock,
-    logger,
-    onBeat: catchUpWithRevocations,
-  });
+  const onNew = (): void => void endRevoked({ revocations, sessions });
+  const revocationReading = createRevocationReading({ revocations, onNew, clock, logger });
+  const onBeat = revocationReading.catchUp;
+  const nodes = createNodes({ connection: redis, keys: clusterNames, describe, clock, logger, onBeat });
   shutdown.step('nodes', nodes.close);
   const traces = createTraces({ node, connection: redis, keys: clusterNames, sessions: sessions.all, clock, logger });
   const commands = createCommands({
@@ -348,13 +336,15 @@ runProcess(async () => {
   });
   hub.link.subscribe(CLUSTER_TOPIC_NAME).then(() => logger.debug('listening to the other gateways'));
 
-  const linkReady = linkReadiness(hub.link, settings.READINESS_GRACE_SECONDS * 1000, clock);
   const operators = await startOperatorServer({
     host: settings.OPERATOR_HOST,
     port: settings.OPERATOR_PORT,
     registry,
     logger,
-    readiness: [() => (draining ? 'this gateway is going away' : undefined), linkReady],
+    readiness: [
+      () => (draining ? 'this gateway is going away' : undefined),
+      linkReadiness(hub.link, settings.READINESS_GRACE_SECONDS * 1000, clock),
+    ],
     handlers: [
       operatorRoutes({
         routes: createOperatorRoutes({
@@ -386,11 +376,7 @@ runProcess(async () => {
   shutdown.step('operators', () => operators.close());
 
   // What was revoked before this gateway came is refused from its first client on, where Redis can be asked.
-  const revocationsKnown = revocations.reload().then(
-    () => undefined,
-    (error: unknown) => logger.debug({ err: error }, 'revocations cannot be read'),
-  );
-  await Promise.race([revocationsKnown, new Promise<void>((resolve) => clock.after(REVOCATIONS_MS, resolve))]);
+  await revocationReading.known();
   const port = await transport.listen();
   shutdown.step('transport', () => transport.close());
   shutdown.step('drain', async () => {
