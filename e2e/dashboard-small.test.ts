@@ -13,11 +13,17 @@ onStage('on 360 pixels, the dashboard', { gateways: 2 }, (stage) => {
   /** A finger needs something to hit, within the screen. */
   async function tap(target: Locator): Promise<void> {
     await target.scrollIntoViewIfNeeded();
-    const { height = 0, width = 0, x = -1 } = (await target.boundingBox()) ?? {};
+    const { height = 0, width = 0 } = (await target.boundingBox()) ?? {};
     expect(Math.min(width, height)).toBeGreaterThanOrEqual(LEAST_TARGET);
+    await liesWithin(target);
+    await target.tap();
+  }
+
+  /** Nothing of it is beyond an edge, where nobody can scroll to. */
+  async function liesWithin(target: Locator): Promise<void> {
+    const { width = 0, x = -1 } = (await target.boundingBox()) ?? {};
     expect(x).toBeGreaterThanOrEqual(0);
     expect(x + width).toBeLessThanOrEqual(WIDTH);
-    await target.tap();
   }
 
   async function fits(page: Page): Promise<void> {
@@ -47,6 +53,7 @@ onStage('on 360 pixels, the dashboard', { gateways: 2 }, (stage) => {
     await showsOpen(page, id, 1);
     const grave = critical(page, 'No heat');
     await grave.waitFor();
+    await liesWithin(grave);
     await fits(page);
     await tap(grave.getByRole('button', { name: 'Dismiss' }));
     await grave.waitFor({ state: 'detached' });
