@@ -16,15 +16,23 @@ const masked = (/** @type {number} */ opcode, /** @type {string} */ text) => {
 };
 const many = (/** @type {Buffer} */ bytes, count = 200) => Buffer.concat(Array(count).fill(bytes));
 
-/** An attacker has other things to do than to wait: who is kept waiting gives up, and comes back twice. */
+/** An attacker has other things to do than to wait: who is kept waiting gives up, and comes back twice while that keeps busier. */
 const PATIENCE_MS = 50;
 const MOST_LANES = 1_000;
+const BUSY = 0.9;
 let lanes = 0;
+let busy = 0;
+let before = performance.eventLoopUtilization();
+setInterval(() => {
+  const now = performance.eventLoopUtilization();
+  busy = performance.eventLoopUtilization(now, before).utilization;
+  before = now;
+}, 100).unref();
 /** @param {import('node:net').Socket} socket @param {() => void} again */
 function impatient(socket, again) {
   const giveUp = () => {
     socket.destroy();
-    if (lanes >= MOST_LANES) return;
+    if (lanes >= MOST_LANES || busy > BUSY) return;
     lanes += 1;
     again();
   };
