@@ -37,7 +37,9 @@ describe('the audit fails a run into which was planted', () => {
   ])(
     '%s',
     (_, plant, violation) => {
-      const { code, report } = chaos({ seconds: '8', seed: '3', clients: '60', rate: '60', gateways: '2', plant });
+      // A client that misses an event never catches up: there is no use in waiting for it.
+      const size = { seconds: '8', seed: '3', clients: '60', rate: '60', gateways: '2', settle: '10' };
+      const { code, report } = chaos({ ...size, plant });
       expect(report).toMatch(/^FAILED, seed 3: /m);
       expect(figure(report, violation)).toBeGreaterThan(0);
       expect(code).toBe(1);

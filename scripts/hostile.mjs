@@ -7,6 +7,9 @@
  * would be measured with it; so in quiet, too, a process does the same, to a server of its own. `--alone` leaves it out.
  * Quiet and attack take turns, and the middle one of the rounds counts: what else the machine does meanwhile is then not
  * taken for an attack.
+ *
+ * `--server bare` puts the least server in the gateway's place that passes events on at all, uWebSockets.js and forty lines:
+ * what its clients notice is the machine's and the kernel's share.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +24,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '3' },
     attacks: { type: 'string' },
     alone: { type: 'boolean', default: false },
+    server: { type: 'string', default: 'gateway' },
   },
 });
 const EVERY_MS = 100;
@@ -32,7 +36,9 @@ const CALM_PROBES = 20;
 const CHANNELS = 100;
 
 await build();
-const { connect, mintToken, openTestLog, startGateway, startRedis } = await import(join(ROOT, 'testkit/dist/index.js'));
+const { connect, mintToken, openTestLog, startGateway, startProcess, startRedis, TEST_SECRET } = await import(
+  join(ROOT, 'testkit/dist/index.js')
+);
 const { ATTACKS } = await import('./hostile-attack.mjs');
 const known = Object.keys(ATTACKS);
 const chosen = values.attacks?.split(',').map((name) => name.trim()) ?? known;
@@ -41,13 +47,12 @@ if (unknown.length > 0) {
   console.error(`no such attack: ${unknown.join(', ')}; there are ${known.join(', ')}`);
   process.exit(2);
 }
+if (values.server !== 'gateway' && values.server !== 'bare') {
+  console.error(`no such server: ${values.server}; there are gateway, bare`);
+  process.exit(2);
+}
 const redis = await startRedis();
-const gateway = await startGateway({
-  REDIS_URL: redis.url,
-  ACCESS_POLICY: 'authenticated',
-  MAX_CONNECTIONS_PER_USER: '50',
-});
-const log = openTestLog(redis.url);
+const server = values.server === 'gateway' ? await serveGateway() : await serveBare();
 const count = Number(values.clients);
 /** @type {number[]} */
 let latencies = [];
@@ -56,9 +61,9 @@ let closed = 0;
 /** @type {{ socket: import('ws').WebSocket, next: (type: string) => Promise<unknown>, send: (frame: object) => void }[]} */
 const clients = [];
 for (let n = 0; n < count; n += 1) {
-  const client = await connect(gateway.wsUrl, { token: mintToken({ user_id: `honest-${n}` }) });
+  const client = await server.enter(mintToken({ user_id: `honest-${n}` }));
   await client.next('AUTHENTICATED');
-  client.send({ type: 'SUBSCRIBE', property_id: String(n % CHANNELS) });
+  client.send({ type: 'SUBSCRIBE', property_ids: [String(n % CHANNELS)] });
   await client.next('SUBSCRIBED');
   client.socket.removeAllListeners('message');
   client.socket.on('message', (/** @type {Buffer} */ data) => {
@@ -87,7 +92,7 @@ async function until(condition, timeoutMs) {
 const perChannel = count / CHANNELS;
 let published = 0;
 const publish = async () => {
-  await log.append(`property:${published % CHANNELS}`, [{ sent: performance.now() }]);
+  await server.publish(`property:${published % CHANNELS}`, performance.now());
   published += 1;
 };
 
@@ -146,7 +151,7 @@ for (const attack of chosen) {
   let calmAfter = 0;
   for (let n = 0; n < Number(values.rounds); n += 1) {
     const quiet = await beside(values.alone ? undefined : attackOn(attack, 'sink'));
-    const under = await beside(attackOn(attack, String(gateway.port)));
+    const under = await beside(attackOn(attack, String(server.port)));
     rounds.push({ quiet, under });
     calmAfter = Math.max(calmAfter, await calm(quiet.p99));
   }
@@ -166,7 +171,48 @@ for (const attack of chosen) {
   ]);
 }
 for (const client of clients) client.socket.terminate();
-log.close();
-await gateway.stop();
+await server.stop();
 await redis.stop();
 process.exitCode = failed ? 1 : 0;
+
+/** A gateway as it is shipped, with events in its log. */
+async function serveGateway() {
+  const gateway = await startGateway({
+    REDIS_URL: redis.url,
+    ACCESS_POLICY: 'authenticated',
+    MAX_CONNECTIONS_PER_USER: '50',
+  });
+  const log = openTestLog(redis.url);
+  return {
+    port: gateway.port,
+    enter: (/** @type {string} */ token) => connect(gateway.wsUrl, { token }),
+    publish: (/** @type {string} */ channel, /** @type {number} */ sent) => log.append(channel, [{ sent }]),
+    async stop() {
+      log.close();
+      await gateway.stop();
+    },
+  };
+}
+
+/** The bare server of the bench, which keeps nothing and refuses nobody. */
+async function serveBare() {
+  const bare = await startProcess(join(ROOT, 'bench/dist/peers/bare.js'), {
+    REDIS_URL: redis.url,
+    JWT_SECRET: TEST_SECRET,
+  });
+  const publisher = redis.connect();
+  return {
+    port: bare.port,
+    async enter(/** @type {string} */ token) {
+      const client = await connect(`ws://127.0.0.1:${bare.port}/ws`);
+      client.send({ type: 'AUTHENTICATE', token });
+      return client;
+    },
+    publish: (/** @type {string} */ channel, /** @type {number} */ sent) =>
+      publisher.publish(channel, JSON.stringify({ type: 'VIOLATION_UPDATE', channel, sent })),
+    async stop() {
+      publisher.disconnect();
+      await bare.stop();
+    },
+  };
+}

@@ -20,6 +20,8 @@ const { values } = parseArgs({
     properties: { type: 'string', default: '150' },
     channels: { type: 'string', default: '10' },
     rate: { type: 'string', default: '80' },
+    /** How long clients have to catch up when all is healed. */
+    settle: { type: 'string', default: '60' },
     plant: { type: 'string' },
     report: { type: 'string', default: 'chaos-report.txt' },
     quiet: { type: 'boolean', default: false },
@@ -47,6 +49,7 @@ const result = await run({
   properties: whole('properties', values.properties),
   channelsPerClient: whole('channels', values.channels),
   perSecond: whole('rate', values.rate),
+  settleMs: whole('settle', values.settle) * 1_000,
   plant: values.plant === undefined ? undefined : oneOf<Plant>('plant', values.plant, ['drop', 'double', 'reorder']),
   onProgress: (line) => {
     if (!values.quiet) console.log(line);

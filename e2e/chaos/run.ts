@@ -18,6 +18,8 @@ export interface RunOptions {
   /** Changes reported per second. */
   readonly perSecond: number;
   readonly plant: Plant | undefined;
+  /** Milliseconds that clients have to catch up when all is healed. */
+  readonly settleMs: number;
   readonly onProgress: (line: string) => void;
 }
 

@@ -36,6 +36,8 @@ export interface StageOptions {
   /** Every how manyth client connects through the proxy; 0: none. */
   readonly proxiedEvery: number;
   readonly plant: Plant | undefined;
+  /** Milliseconds that clients have to catch up when all is healed; default: 60,000. */
+  readonly settleMs?: number;
   readonly gatewayEnv?: Readonly<Record<string, string>>;
   /** Which gateways clients may connect to at first; default: all. */
   readonly openTo?: readonly boolean[];
@@ -182,7 +184,16 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       },
       async finish() {
         await load.finish();
-        const caughtUpAfter = await settle({ load, lossyFaults, truth, swarms: started, redis, stream, onProgress });
+        const caughtUpAfter = await settle({
+          settleMs: SETTLE_MS,
+          ...options,
+          load,
+          lossyFaults,
+          truth,
+          swarms: started,
+          redis,
+          stream,
+        });
         const clientCounts = await started.finish();
         await truth.stop();
         const { chains } = truth;
@@ -222,13 +233,14 @@ async function settle(parts: {
   readonly swarms: Swarms;
   readonly redis: Connection;
   readonly stream: string;
+  readonly settleMs: number;
   readonly onProgress: (line: string) => void;
 }): Promise<number | undefined> {
-  const { load, lossyFaults, onProgress, redis, stream, swarms, truth } = parts;
+  const { load, lossyFaults, onProgress, redis, settleMs, stream, swarms, truth } = parts;
   const started = performance.now();
   let missing = Number.NaN;
   let behind: { count: number; examples: readonly string[] } = { count: Number.NaN, examples: [] };
-  while (performance.now() - started < SETTLE_MS) {
+  while (performance.now() - started < settleMs) {
     let intake: ReadonlySet<number>;
     try {
       await truth.read();
