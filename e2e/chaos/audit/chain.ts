@@ -24,6 +24,8 @@ export interface Chain {
   replace(reading: readonly ChainEntry[]): void;
   /** The entry directly before this one; null at the beginning of a log, undefined where it is not known. */
   before(position: LogPosition): LogPosition | null | undefined;
+  /** Whether Redis lost this entry again with the end of its log, also where it was never read. */
+  lost(position: LogPosition): boolean;
   /** Entries that Redis lost again after they had been read. */
   readonly retracted: number;
   /** How often the log was lost altogether. */
@@ -35,6 +37,8 @@ export interface Chain {
 export function createChain(): Chain {
   let entries: ChainEntry[] = [];
   const beforeEpoch = new Map<number, LogPosition | null>();
+  /** By epoch whose end was lost: the last offset that was left. What has lost its end goes on in another epoch. */
+  const leftOf = new Map<number, number>();
   let retracted = 0;
   let lostWhole = 0;
   let holes = 0;
@@ -78,6 +82,10 @@ export function createChain(): Chain {
         const index = known.get(`${entry.epoch}-${entry.offset}`);
         if (index === undefined) continue;
         retracted += entries.length - 1 - n;
+        if (n < entries.length - 1 && reading[index + 1]?.epoch !== entry.epoch) {
+          for (const { epoch } of entries.slice(n + 1)) leftOf.set(epoch, -1);
+          leftOf.set(entry.epoch, entry.offset);
+        }
         entries = entries.slice(0, n + 1);
         for (const later of reading.slice(index + 1)) push(later);
         return;
@@ -96,6 +104,9 @@ export function createChain(): Chain {
       // An epoch begins with offset 0, or where it was first read.
       if (offset > 0 && !(before === undefined && !beforeEpoch.has(epoch))) return { epoch, offset: offset - 1 };
       return before;
+    },
+    lost({ epoch, offset }) {
+      return offset > (leftOf.get(epoch) ?? Number.POSITIVE_INFINITY);
     },
     get retracted() {
       return retracted;

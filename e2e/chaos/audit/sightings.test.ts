@@ -1,5 +1,5 @@
 /** The auditor of epochs that came and went between two readings of the log: what was passed over is found. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { changeNumber, GLOBAL } from '../names.js';
 import { createChain } from './chain.js';
 import { createFindings } from './findings.js';
@@ -13,13 +13,18 @@ const PROPERTY = 4;
 const change = (n: number) => changeNumber(PROPERTY, n);
 
 /** @param seen epoch, offset, n of what somebody received @param to whether the position crossed to is an event's */
-function crossing(seen: readonly (readonly [number, number, number])[], channel = PROPERTY, eventAtEnd = true) {
+function crossing(
+  seen: readonly (readonly [number, number, number])[],
+  channel = PROPERTY,
+  eventAtEnd = true,
+  chain = createChain(),
+) {
   const findings = createFindings();
   const sightings = createSightings(findings, STARTED_AT);
   for (const [epoch, offset, n] of seen) sightings.sighted(channel, epoch, offset, change(n));
   sightings.crossed(channel, { epoch: FIRST, offset: 0 }, { epoch: SECOND, offset: 0 }, eventAtEnd);
   const next = Array.from({ length: PROPERTY + 1 }, () => 1_000);
-  sightings.check(new Map([[channel, createChain()]]), next);
+  sightings.check(new Map([[channel, chain]]), next);
   return findings.total;
 }
 
@@ -96,4 +101,36 @@ it('so is the event at the end itself, where the client was told that it is ther
       false,
     ),
   ).toBe(1);
+});
+
+describe('of the epoch that was left, what Redis lost with the end of its log', () => {
+  const seen = [
+    [FIRST, 0, 3],
+    [FIRST, 1, 4],
+    [FIRST, 2, 5],
+    [SECOND, 0, 6],
+  ] as const;
+  const entry = (offset: number) => ({ epoch: STARTED_AT + 1_000, offset, change: change(3 + offset) });
+
+  it('was passed over by Redis, not by who follows', () => {
+    const chain = createChain();
+    chain.replace([entry(0), entry(1)]);
+    // An older copy; the entry at 2 came and went between two readings.
+    chain.replace([entry(0)]);
+    expect(crossing(seen, PROPERTY, true, chain)).toBe(0);
+  });
+
+  it('is told from what it still has', () => {
+    const chain = createChain();
+    chain.replace([entry(0), entry(1)]);
+    chain.replace([entry(0), entry(1)]);
+    expect(crossing(seen, PROPERTY, true, chain)).toBe(1);
+  });
+
+  it('ends where something is left', () => {
+    const chain = createChain();
+    chain.replace([entry(0), entry(1), entry(2)]);
+    chain.replace([entry(0), entry(1)]);
+    expect(crossing(seen, PROPERTY, true, chain)).toBe(1);
+  });
 });

@@ -96,7 +96,7 @@ export function createSightings(findings: Findings, startedAt: number): Sighting
     for (let step = 0; at && step < MAX_MARKS; step += 1) {
       const before: LogPosition | null | undefined = chain?.before(at);
       if (before === undefined) {
-        checkByContent({ channel, count, eventAtEnd, from, to });
+        checkByContent({ channel, count, eventAtEnd, from, to }, chain);
         return;
       }
       if (before && before.epoch === target.epoch && before.offset === target.offset) {
@@ -110,19 +110,20 @@ export function createSightings(findings: Findings, startedAt: number): Sighting
   }
 
   /** The epoch came and went between two readings of the log: what anybody saw in between tells. */
-  function checkByContent(crossing: Crossing): void {
+  function checkByContent(crossing: Crossing, chain: Chain | undefined): void {
     const { channel, count, from, to } = crossing;
-    if (passedOver(crossing).length === 0) findings.count('epochs crossed without a gap, by what was seen', count);
+    if (passedOver(crossing, chain).length === 0)
+      findings.count('epochs crossed without a gap, by what was seen', count);
     // So many large events come at once that its log is trimmed before it can be read.
     else if (channel === BULK) findings.count('epochs crossed on the channel of large events, not checked', count);
     else findings.violation('unchecked', () => `${nameOf(channel, to)} directly after ${nameOf(channel, from)}`, count);
   }
 
   /**
-   * Changes that were seen between the two ends. Not those with a number that does not belong there: Redis lost them
-   * with the end of its log, and they were appended again behind.
+   * Changes that were seen between the two ends. Not those that Redis lost with the end of its log, nor those with a number
+   * that does not belong there: they were lost likewise, and appended again behind.
    */
-  function passedOver({ channel, eventAtEnd, from, to }: Crossing): number[] {
+  function passedOver({ channel, eventAtEnd, from, to }: Crossing, chain: Chain | undefined): number[] {
     const known = (at: LogPosition) => (seen.get(`${channel} ${at.epoch}`)?.[at.offset] ?? Number.NaN) - 1;
     const [before, after] = [known(from), eventAtEnd ? known(to) : Number.NaN];
     const passed: number[] = [];
@@ -131,7 +132,9 @@ export function createSightings(findings: Findings, startedAt: number): Sighting
       if (of !== channel || epoch < from.epoch || epoch > to.epoch) continue;
       const first = epoch === from.epoch ? from.offset + 1 : 0;
       const end = epoch < to.epoch ? list.length : to.offset + (eventAtEnd ? 0 : 1);
-      for (const entry of list.slice(first, end)) {
+      const plainEpoch = unpackEpoch(epoch, startedAt);
+      for (const [index, entry] of list.slice(first, end).entries()) {
+        if (chain?.lost({ epoch: plainEpoch, offset: first + index })) continue;
         const outside = channel !== GLOBAL && entry !== undefined && (entry - 1 <= before || entry - 1 >= after);
         if (entry !== undefined && !outside) passed.push(entry - 1);
       }
