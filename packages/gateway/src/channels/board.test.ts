@@ -160,9 +160,9 @@ function createRig(seed: number, intervalMs = INTERVAL_MS) {
       const event = { key: `event:${key}`, body: JSON.stringify(body), ...(document ? {} : { removes: true }) };
       store.append({ channel: CHANNEL, lane: 0, entries: [{ intakeId: `1-${serial}`, events: [event] }] });
     },
-    join() {
+    join(after?: Position) {
       const follower = createFollower(clock.now, () => board);
-      board.join(follower.request);
+      board.join({ ...follower.request, after });
       return follower;
     },
     /** What the log says is true now. */
@@ -197,6 +197,37 @@ describe('a board', () => {
     expect(follower.received.map(({ event }) => event.type)).toEqual(['SUBSCRIBED', 'STATE']);
     expect(follower.received[0]?.event).toMatchObject({ recovered: false, replay: 0 });
     expect(follower.documents()).toEqual({ b: { n: 2 } });
+  });
+
+  it('shows nobody a state older than the one that another gateway showed before', async () => {
+    const rig = createRig(6);
+    await rig.clock.advance(100);
+    const first = rig.join();
+    rig.loseMessages(1);
+    for (let n = 0; n < 20; n += 1) {
+      rig.set('a', { n });
+      const without = rig.join();
+      const follower = rig.join(rig.store.position(CHANNEL));
+      // In the middle of a reading for the one before, too.
+      await rig.clock.advance(n);
+      if (n === 0) expect(without.documents()).toEqual({});
+      const { event } = follower.received[1] ?? {};
+      if (event) expect(event.events?.[0]?.document).toEqual({ n });
+    }
+    await rig.clock.advance(INTERVAL_MS + TICK_MS);
+    expect(first.documents()).toEqual({ a: { n: 19 } });
+    expect(first.received.map(({ event }) => event.type)).not.toContain('RESYNC');
+  });
+
+  it('shows who names a position that Redis has lost what Redis has', async () => {
+    const rig = createRig(7);
+    rig.set('a', { n: 1 });
+    await rig.clock.advance(100);
+    const follower = rig.join({ epoch: 2 ** 50, offset: 1 });
+    expect(follower.received).toEqual([]);
+    await rig.clock.advance(100);
+    expect(follower.received.map(({ event }) => event.type)).toEqual(['SUBSCRIBED', 'STATE']);
+    expect(follower.documents()).toEqual({ a: { n: 1 } });
   });
 
   it('sends the first change after a quiet time at once, and then the newest at the interval’s end', async () => {

@@ -103,14 +103,22 @@ export class Board implements HubChannel {
     else if (this.#state === 'live') this.#sureTo = position;
   }
 
-  /** `after` and `rewind` do not count: a board is joined with its state. */
+  /**
+   * A board is joined with its state, so `rewind` does not count, and `after` only where it is ahead of what is known
+   * here: who saw more at another gateway, whose link was quicker, is not shown an older state.
+   */
   join(request: JoinRequest): boolean {
-    if (this.#state === 'live') {
+    if (this.#state === 'live' && !this.#isAhead(request)) {
       this.#admit(request);
       return true;
     }
     this.#waiting.push(request);
+    if (this.#state === 'live') this.#doubt('check');
     return false;
+  }
+
+  #isAhead({ after }: JoinRequest): boolean {
+    return after !== undefined && comparePositions(after, this.#position) > 0;
   }
 
   /** Who comes to a board is always sent what it shows. */
@@ -187,6 +195,7 @@ export class Board implements HubChannel {
       this.#again = false;
       this.#removedMeanwhile.clear();
       const asOf = this.#position;
+      const readFor = new Set(this.#waiting);
       let reading: ChannelReading;
       try {
         reading = await log.read(this.name, { from: undefined, last: 0, snapshot: 'always' });
@@ -199,7 +208,7 @@ export class Board implements HubChannel {
         continue;
       }
       if (this.#isClosed()) return;
-      this.#settle(reading, asOf);
+      this.#settle(reading, asOf, readFor);
       // In the turn in which nothing is in doubt any more: what comes a moment later has to be read for anew.
       if (!this.#again) this.#reading = false;
     } while (this.#again && !this.#isClosed());
@@ -209,8 +218,11 @@ export class Board implements HubChannel {
     return this.#state === 'closed';
   }
 
-  /** @param asOf the board's position when the reading was asked for */
-  #settle(reading: ChannelReading, asOf: Position): void {
+  /**
+   * @param asOf the board's position when the reading was asked for
+   * @param readFor who waited by then; what anybody else saw may be later than the reading
+   */
+  #settle(reading: ChannelReading, asOf: Position, readFor: ReadonlySet<JoinRequest>): void {
     const values = (reading.snapshot ?? []).flatMap((frame) => this.#valueIn(positionOf(frame), frame) ?? []);
     const opening = this.#state === 'opening';
     // Between the snapshot and the first event heard there may be others that were not heard.
@@ -223,8 +235,10 @@ export class Board implements HubChannel {
     this.#sureTo = this.#again ? reading.position : this.#position;
     if (this.#again) return;
     const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const request of waiting) this.#admit(request);
+    this.#waiting = waiting.filter((request) => !readFor.has(request) && this.#isAhead(request));
+    if (this.#waiting.length > 0) this.#doubt('check');
+    const later = new Set(this.#waiting);
+    for (const request of waiting) if (!later.has(request)) this.#admit(request);
   }
 
   /** Whether Redis has less than was sent from here. */
