@@ -1,8 +1,15 @@
 /**
- * Tests run against real Redis, sockets and processes on as few as two cores: at most two files at a time, and the tests
- * of the whole cluster one after another when the rest is through, so that nothing disturbs what they time.
+ * Tests run against real Redis, sockets and processes on as few as two cores: at most two files at a time. Tests of the
+ * whole cluster come when its parts are through, and those last, one after another, that take all of a machine or time
+ * what they see: browsers, load, faults.
  */
 import { configDefaults, defineConfig } from 'vitest/config';
+
+const ALONE = [
+  'e2e/{boards,chaos,cluster,loadtest,presence,sdk-browser,sdk-portfolio,slow-consumer}.test.ts',
+  'e2e/dashboard*.test.ts',
+  'e2e/hostile/{budgets,exhaustion}.test.ts',
+];
 
 const common = {
   pool: 'forks' as const,
@@ -34,9 +41,19 @@ export default defineConfig({
           ...common,
           name: 'cluster',
           include: ['e2e/**/*.test.ts'],
+          exclude: [...common.exclude, ...ALONE],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'alone',
+          include: ALONE,
           maxWorkers: 1,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

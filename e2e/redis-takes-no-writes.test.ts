@@ -63,7 +63,11 @@ it.each([
     // A channel without a log would need one for a position to follow from.
     stranger.send({ type: 'SUBSCRIBE', property_id: `${property}000` });
     expect(await stranger.next('ERROR')).toMatchObject({ code: 'unavailable', channel: `property:${property}000` });
+    const revoked = () => gateway.operate('/ws/revoke', { body: { user_id: 'tenant-1' } });
+    const refused = await revoked();
+    expect([refused.status, await refused.json()]).toEqual([503, expect.objectContaining({ code: 'unavailable' })]);
     await admin.config('SET', setting, taking);
+    expect((await revoked()).status).toBe(200);
     await vi.waitFor(
       async () => {
         stranger.send({ type: 'SUBSCRIBE', property_id: `${property}000` });

@@ -57,6 +57,11 @@ export function commandHandlers(parts: OperationsParts): Record<string, CommandH
   };
 }
 
+/** An answer that was lost looks the same as a refusal; to revoke once more does no harm. */
+function notRevoked(cause: Error): never {
+  throw new OperatorError(503, 'unavailable', `Redis has not confirmed the revocation, ask again: ${cause.message}`, 1);
+}
+
 /** Lets a share of the clients go, paced and told when to come back, so that a balancer can spread them anew. */
 function shed({ clock, drainPerSecond, random, sessions }: OperationsParts, share: number): number {
   const chosen = [...sessions.all()].filter(() => random() < share);
@@ -164,7 +169,7 @@ export function createOperatorRoutes(parts: OperatorRoutesParts): OperatorRoute[
           max: 400 * ONE_DAY_SECONDS,
           default: ONE_DAY_SECONDS,
         });
-        const word = await revocations.revoke(revocation, forSeconds);
+        const word = await revocations.revoke(revocation, forSeconds).catch(notRevoked);
         const outcome = await commands.run('revoked', { word });
         return { disconnected: sumOf(outcome), missing: outcome.missing };
       },
