@@ -13,6 +13,10 @@ import type { Target } from './target.js';
 
 export interface CampaignOptions {
   readonly milliseconds: number;
+  /** Goes on until it has run as many inputs, however long that takes on a busy machine. Default: 0. */
+  readonly leastInputs?: number;
+  /** Ends with so many. Default: `MAX_FINDINGS`. */
+  readonly maxFindings?: number;
   readonly seed: number;
   readonly corpusFolder: string;
   /** Writes inputs that reached new code to the corpus folder. */
@@ -64,6 +68,10 @@ export async function runCampaign(target: Target, options: CampaignOptions): Pro
   const started = performance.now();
   let inputs = 0;
   let early: number | undefined;
+  const { leastInputs = 0, maxFindings = MAX_FINDINGS } = options;
+  /** Whether that part of the campaign is over. */
+  const isOver = (part = 1): boolean =>
+    performance.now() - started >= options.milliseconds * part && inputs >= leastInputs * part;
 
   /** The first of a kind: what is thrown at the same place is one finding, whatever its words. */
   function note(what: string, input: Buffer): void {
@@ -111,16 +119,16 @@ export async function runCampaign(target: Target, options: CampaignOptions): Pro
   const first = [...corpus];
   for (const input of first) await run(input);
   for (const block of counter?.take() ?? []) seen.add(block);
-  while (performance.now() - started < options.milliseconds && findings.length < MAX_FINDINGS) {
+  while (!isOver() && findings.length < maxFindings) {
     const batch = Array.from({ length: BATCH }, () => mutator.mutate(mutator.pick(corpus), mutator.pick(corpus)));
     for (const input of batch) {
       await run(input);
-      if (findings.length >= MAX_FINDINGS || performance.now() - started > options.milliseconds) break;
+      if (findings.length >= maxFindings || isOver()) break;
     }
     await keepNew(batch);
     // Timers and sockets get their turn.
     await new Promise((resolve) => setImmediate(resolve));
-    if (early === undefined && performance.now() - started > options.milliseconds / 5) early = usedBytes();
+    if (early === undefined && isOver(0.2)) early = usedBytes();
   }
   const grownBytes = early === undefined ? 0 : usedBytes() - early;
   if (grownBytes > (options.maxGrowthBytes ?? MAX_GROWTH_BYTES)) {

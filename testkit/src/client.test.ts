@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { connect, UpgradeRefused } from './client.js';
+import { eventually } from './deadline.js';
 
 let server: WebSocketServer;
 let url: string;
@@ -45,6 +46,7 @@ describe('the test client', () => {
   it('says what came instead when a frame does not', async () => {
     onConnection((socket) => socket.send('{"type":"ERROR","code":"forbidden"}'));
     const client = await connect(url);
+    await eventually('the frame that came instead', () => client.pending('ERROR').length === 1);
     const waiting = client.next('SUBSCRIBED', undefined, { deadlineMs: 200 });
     await expect(waiting).rejects.toThrow(/no SUBSCRIBED within 0.2 s; received: .*forbidden/);
   });

@@ -17,7 +17,7 @@ export interface ConnectOptions {
   readonly protocols?: readonly string[];
   /** Local address to connect from, such as 127.0.0.2: another "IP" on the same machine. */
   readonly localAddress?: string;
-  /** For the opening. Default: 5 s. */
+  /** For the opening. Default: 15 s. */
   readonly deadlineMs?: number;
 }
 

@@ -8,7 +8,9 @@ import { mintOperatorToken, TEST_SECRET } from './token.js';
 
 export { ownFolder, spawnOwned, stopProcess } from '../../scripts/processes.mjs';
 
-const START_DEADLINE_MS = 10_000;
+const START_DEADLINE_MS = 30_000;
+/** What a process has in hand gets some seconds by design; twice that, and more, is still in order on a busy machine. */
+const STOP_GRACE_MS = 20_000;
 const SHOWN_LINES = 20;
 
 export type Environment = Readonly<Record<string, string>>;
@@ -46,7 +48,7 @@ export interface TestProcess {
   signal(name: NodeJS.Signals): void;
   /** kill -9. */
   kill(): Promise<Exit>;
-  /** SIGTERM, and SIGKILL after 10 s. Harmless when it has ended. */
+  /** SIGTERM, and SIGKILL after 20 s. Harmless when it has ended. */
   stop(): Promise<Exit>;
 }
 
@@ -147,7 +149,7 @@ export async function startProcess(script: string, env: Environment): Promise<Te
   const stop = async () => {
     // A frozen process would not hear of it.
     signalGroup(child, 'SIGCONT');
-    await stopProcess(child);
+    await stopProcess(child, STOP_GRACE_MS);
     return await exited;
   };
 

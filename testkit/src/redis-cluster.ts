@@ -8,6 +8,8 @@ const MASTERS = 3;
 const SLOTS = 16_384;
 /** A master is failed over after about this long. */
 const NODE_TIMEOUT_MS = 2_000;
+/** An election without a winner is repeated after four times that: room for three of them. */
+const FAILOVER_DEADLINE_MS = 40_000;
 
 export interface TestCluster {
   /** All nodes; the first three are the masters at the start. */
@@ -74,7 +76,7 @@ export async function startCluster(): Promise<TestCluster> {
           const now = await masterOf(key, asked);
           return now !== former && asked && (await isWhole(asked)) ? now : undefined;
         },
-        { deadlineMs: 15_000 },
+        { deadlineMs: FAILOVER_DEADLINE_MS },
       ),
     stop,
   };
@@ -109,7 +111,7 @@ async function form(nodes: readonly TestRedis[]): Promise<void> {
     await redis.call('CLUSTER', 'REPLICATE', (await masters[i]?.call('CLUSTER', 'MYID')) as string);
   }
   await Promise.all(nodes.slice(MASTERS).map(replicaInSync));
-  await Promise.all(nodes.map((node) => eventually('whole cluster', () => isWhole(node), { deadlineMs: 15_000 })));
+  await Promise.all(nodes.map((node) => eventually('whole cluster', () => isWhole(node), { deadlineMs: 30_000 })));
   for (const redis of connections) redis.disconnect();
 }
 

@@ -143,7 +143,7 @@ export async function replicaInSync(replica: TestRedis): Promise<void> {
   await eventually(
     `replica in sync on port ${replica.port}`,
     async () => readInfo(await redis.info('replication')).get('master_link_status') === 'up',
-    { deadlineMs: 15_000 },
+    { deadlineMs: 30_000 },
   );
   redis.disconnect();
 }

@@ -10,20 +10,20 @@ import { record } from './subject.test-support.js';
 let server: ScriptedServer;
 let client: Client | undefined;
 let subject: Subject;
-/** Little patience: without WELCOME's advice a client would wait for up to 5 s. */
-const random = () => Math.random() / 10;
+/** Without WELCOME's advice a client would wait for up to 5 s. */
+const random = () => (1 + Math.random()) / 20;
 
 beforeEach(async () => {
   server = await startScriptedServer();
   let lines: readonly string[] = [];
   subject = {
-    open: async (url, channels, state) => {
+    open: async (url, channels, { state = false, connectTimeoutMs = 15_000 } = {}) => {
       const opened = createClient({
         url,
         WebSocket,
         getToken: () => 'token',
         fallback: false,
-        connectTimeoutMs: 300,
+        connectTimeoutMs,
         random,
       });
       client = opened;

@@ -11,6 +11,7 @@ import { type ScriptedServer, startScriptedServer } from './scripted-server.test
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 const readme = read('../README.md');
 const api = read('./api.ts');
+const until = (check: () => void) => vi.waitFor(check, { timeout: 15_000, interval: 10 });
 
 function membersOf(name: string): string[] {
   const [, body = ''] = new RegExp(`export interface ${name}\\b[^{]*{\\n([\\s\\S]*?)\\n}`).exec(api) ?? [];
@@ -61,9 +62,9 @@ describe('the README', () => {
         process: { env: { TOKEN: 'token' } },
         console: { log },
       });
-      await vi.waitFor(() => expect(log).toHaveBeenCalledWith('at', '7-0', []));
+      await until(() => expect(log).toHaveBeenCalledWith('at', '7-0', []));
       server.publish('property:1012650001', 1, { count: 3, message: '3 open' });
-      await vi.waitFor(() => expect(log).toHaveBeenCalledWith('VIOLATION_UPDATE', 3, '3 open'));
+      await until(() => expect(log).toHaveBeenCalledWith('VIOLATION_UPDATE', 3, '3 open'));
       clients[0]?.dispose();
     });
 
@@ -71,9 +72,9 @@ describe('the README', () => {
       const log = vi.fn();
       const client = createClient({ url: server.url, WebSocket, getToken: () => 'token' });
       runExample('followBoard(', { client, followBoard, console: { log } });
-      await vi.waitFor(() => expect(log).toHaveBeenCalledWith([]));
+      await until(() => expect(log).toHaveBeenCalledWith([]));
       server.publish('state:tasks', 1, { type: 'STATE_UPDATE', key: 'task-17', document: { title: 'boiler' } });
-      await vi.waitFor(() => expect(log).toHaveBeenLastCalledWith([['task-17', { title: 'boiler' }]]));
+      await until(() => expect(log).toHaveBeenLastCalledWith([['task-17', { title: 'boiler' }]]));
       client.dispose();
     });
 
@@ -93,9 +94,9 @@ describe('the README', () => {
       };
       const run = new Function(...Object.keys(surroundings), `${body}; return () => { ${end} };`);
       const finish = run(...Object.values(surroundings)) as () => void;
-      await vi.waitFor(() => expect(log).toHaveBeenCalledWith('now', []));
+      await until(() => expect(log).toHaveBeenCalledWith('now', []));
       server.publish('property:1012650001');
-      await vi.waitFor(() => expect(log).toHaveBeenCalledWith('new', expect.objectContaining({ id: '7-1' })));
+      await until(() => expect(log).toHaveBeenCalledWith('new', expect.objectContaining({ id: '7-1' })));
       expect(log).toHaveBeenCalledWith('connected', 'live', undefined);
       finish();
       expect(storage.get('belfry:property:1012650001')).toBe('7-1');

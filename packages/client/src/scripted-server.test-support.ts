@@ -39,7 +39,8 @@ export interface ScriptedServer {
   readonly url: string;
   /** All that ever connected, in order. */
   readonly peers: readonly Peer[];
-  readonly attempts: number;
+  /** When each came, by `performance.now()`. */
+  readonly attempts: readonly number[];
   /** How it behaves from now on; well, where nothing is said. */
   script(script: Script): void;
   /** Appends and sends it to whoever joined. */
@@ -60,7 +61,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   const peers: Peer[] = [];
   const logs = new Map<string, { epoch: number; offset: number; events: Event[] }>();
   let script: Script = {};
-  let attempts = 0;
+  const attempts: number[] = [];
 
   const logOf = (channel: string) => {
     const log = logs.get(channel) ?? { epoch: 7, offset: 0, events: [] };
@@ -111,7 +112,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   }
 
   http.on('upgrade', (request, socket, head) => {
-    attempts++;
+    attempts.push(performance.now());
     if (script.upgrade) return script.upgrade(request, socket);
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const received: Readonly<Record<string, unknown>>[] = [];
@@ -137,9 +138,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   return {
     url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}/ws`,
     peers,
-    get attempts() {
-      return attempts;
-    },
+    attempts,
     script: (next) => {
       script = next;
     },

@@ -6,6 +6,9 @@ import { createRig, type Rig } from './rig.test-support.js';
 
 const CHANNEL = 'property:1000010001';
 
+/** What is loaded when it is first wanted takes as long as the machine needs. */
+const until = (check: () => void) => vi.waitFor(check, { timeout: 15_000, interval: 1 });
+
 /** Lets what was loaded, and what tabs say to each other, arrive. */
 async function quiet(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await settled();
@@ -13,7 +16,7 @@ async function quiet(): Promise<void> {
 
 async function lead(rig: Rig): Promise<void> {
   rig.client.connect();
-  await vi.waitFor(() => expect(rig.network.sockets).toHaveLength(1));
+  await until(() => expect(rig.network.sockets).toHaveLength(1));
   rig.network.socket.welcome();
   rig.network.socket.authenticated();
   await quiet();
@@ -21,7 +24,7 @@ async function lead(rig: Rig): Promise<void> {
 
 async function follow(rig: Rig): Promise<void> {
   rig.client.connect();
-  await vi.waitFor(() => expect(rig.client.state.status).toBe('connected'));
+  await until(() => expect(rig.client.state.status).toBe('connected'));
   await quiet();
 }
 
@@ -137,7 +140,7 @@ describe('tabs of one origin', () => {
     await quiet();
     expect(two.client.state.status).toBe('reconnecting');
     await two.clock.advance(1_000);
-    await vi.waitFor(() => expect(two.network.sockets).toHaveLength(1));
+    await until(() => expect(two.network.sockets).toHaveLength(1));
     two.network.socket.welcome();
     two.network.socket.authenticated();
     await quiet();
@@ -157,7 +160,7 @@ describe('tabs of one origin', () => {
     await one.reconnect();
     await quiet();
     await two.clock.advance(600);
-    await vi.waitFor(() => expect(two.client.state.status).toBe('connected'));
+    await until(() => expect(two.client.state.status).toBe('connected'));
     expect(two.client.state.attempt).toBe(1);
     await two.clock.advance(10_000);
     expect(two.client.state.attempt).toBe(0);
@@ -174,7 +177,7 @@ describe('tabs of one origin', () => {
     await one.reconnect();
     await quiet();
     await two.clock.advance(600);
-    await vi.waitFor(() => expect(two.client.state.status).toBe('connected'));
+    await until(() => expect(two.client.state.status).toBe('connected'));
     expect(two.network.sockets).toHaveLength(0);
   });
 
@@ -182,14 +185,14 @@ describe('tabs of one origin', () => {
     const { tab } = createOrigin();
     const [one, two] = [tab(), tab()];
     one.client.connect();
-    await vi.waitFor(() => expect(one.network.sockets).toHaveLength(1));
+    await until(() => expect(one.network.sockets).toHaveLength(1));
     two.client.connect();
-    await vi.waitFor(() => expect(two.clock.waiting).toContain(2_000));
+    await until(() => expect(two.clock.waiting).toContain(2_000));
     await two.clock.advance(9_000);
     expect(two.network.sockets).toHaveLength(0);
     one.network.socket.welcome();
     one.network.socket.authenticated();
-    await vi.waitFor(() => expect(two.client.state.status).toBe('connected'));
+    await until(() => expect(two.client.state.status).toBe('connected'));
     expect(two.network.sockets).toHaveLength(0);
   });
 
@@ -199,9 +202,9 @@ describe('tabs of one origin', () => {
     await lead(one);
     one.freeze();
     two.client.connect();
-    await vi.waitFor(() => expect(two.clock.waiting).toContain(2_000));
+    await until(() => expect(two.clock.waiting).toContain(2_000));
     await two.clock.advance(2_000);
-    await vi.waitFor(() => expect(two.network.sockets).toHaveLength(1));
+    await until(() => expect(two.network.sockets).toHaveLength(1));
     two.network.socket.welcome();
     two.network.socket.authenticated();
     await quiet();
@@ -234,11 +237,11 @@ describe('tabs of one origin', () => {
     await quiet();
     expect([two.client.state.status, three.client.state.status]).toEqual(['reconnecting', 'reconnecting']);
     await two.clock.advance(1_000);
-    await vi.waitFor(() => expect(two.network.sockets).toHaveLength(1));
+    await until(() => expect(two.network.sockets).toHaveLength(1));
     await three.clock.advance(1_000);
     two.network.socket.welcome();
     two.network.socket.authenticated();
-    await vi.waitFor(() => expect(three.client.state.status).toBe('connected'));
+    await until(() => expect(three.client.state.status).toBe('connected'));
     await quiet();
     const asked = two.asked();
     expect(asked).toMatchObject([{ after: { [CHANNEL]: '7-1' } }, { after: { [CHANNEL]: '7-1' } }]);
@@ -341,17 +344,15 @@ describe('tabs of one origin', () => {
       },
     });
     one.client.connect();
-    await vi.waitFor(() => expect(one.errors).toHaveLength(1));
+    await until(() => expect(one.errors).toHaveLength(1));
     await one.clock.advance(2_500);
-    await vi.waitFor(() => expect(one.errors).toHaveLength(2));
+    await until(() => expect(one.errors).toHaveLength(2));
     await one.clock.advance(5_000);
-    await vi.waitFor(() => expect(one.network.sockets).toHaveLength(1));
+    await until(() => expect(one.network.sockets).toHaveLength(1));
     expect(one.errors).toEqual(['token: token service is down', 'token: token service is down']);
     const out = tab({ getToken: () => null });
     out.client.connect();
-    await vi.waitFor(() =>
-      expect(out.client.state).toMatchObject({ status: 'disconnected', reason: { code: 'token' } }),
-    );
+    await until(() => expect(out.client.state).toMatchObject({ status: 'disconnected', reason: { code: 'token' } }));
   });
 
   it('leave nothing open', async () => {

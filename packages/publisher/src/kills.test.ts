@@ -3,7 +3,7 @@
  * appended once, in order per property, on its own channel and on `global`.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { startPublisher, startRedis, type TestProcess, type TestRedis } from '@belfry/testkit';
+import { eventually, startPublisher, startRedis, type TestProcess, type TestRedis } from '@belfry/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CLEAN } from './intake/audit.test-support.js';
 import { auditAll } from './intake/intake.test-support.js';
@@ -15,6 +15,8 @@ const PUBLISHERS = 3;
 /** Between two faults. */
 const FAULT_MS = 400;
 const LEASE_MS = 1_000;
+/** Spread over the reports: on a quick machine these wait for them. */
+const LEAST_FAULTS = 4;
 
 let redis: TestRedis;
 let publishers: TestProcess[] = [];
@@ -44,9 +46,10 @@ const any = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.l
 async function report(changes: readonly unknown[], key: string): Promise<void> {
   const body = JSON.stringify(changes);
   const headers = { 'content-type': 'application/json', 'idempotency-key': key };
-  for (;;) {
+  for (let attempt = 1; ; attempt += 1) {
     try {
-      const signal = AbortSignal.timeout(1_000);
+      // Soon to another one where this one is frozen, and with more patience on a machine that is slow.
+      const signal = AbortSignal.timeout(1_000 * attempt);
       const response = await fetch(`${any(publishers).url}/v1/changes`, { method: 'POST', headers, body, signal });
       if (response.status === 202) return;
       if (response.status !== 503) throw new RangeError(`unexpected answer: ${await response.text()}`);
@@ -58,8 +61,11 @@ async function report(changes: readonly unknown[], key: string): Promise<void> {
   }
 }
 
-async function reportAll(accepted: Map<string, number[]>): Promise<void> {
+async function reportAll(accepted: Map<string, number[]>, faults: readonly string[]): Promise<void> {
   for (let first = 0; first < CHANGES; first += BATCH) {
+    await eventually('faults', () => faults.length >= Math.floor((LEAST_FAULTS * first) / CHANGES), {
+      deadlineMs: 60_000,
+    });
     const changes = Array.from({ length: BATCH }, (_, n) => {
       const property = PROPERTIES[(first + n) % PROPERTIES.length] as string;
       const count = first + n + 1;
@@ -89,7 +95,7 @@ it('publishers killed at random lose nothing, double nothing and keep the order'
   const accepted = new Map<string, number[]>();
   const faults: string[] = [];
   let reporting = true;
-  const reports = reportAll(accepted).finally(() => {
+  const reports = reportAll(accepted, faults).finally(() => {
     reporting = false;
   });
   while (reporting) {
@@ -97,11 +103,11 @@ it('publishers killed at random lose nothing, double nothing and keep the order'
     await pause(FAULT_MS * Math.random());
   }
   await reports;
-  const { channels, global } = await auditAll(redis, accepted, { deadlineMs: 30_000 });
+  const { channels, global } = await auditAll(redis, accepted, { deadlineMs: 90_000 });
   console.log('faults:', faults.length, '·', { channels, global });
   expect({ channels, global }).toMatchObject({
     channels: { ...CLEAN, audited: CHANGES },
     global: { ...CLEAN, audited: CHANGES },
   });
-  expect(faults.length).toBeGreaterThan(3);
-}, 120_000);
+  expect(faults.length).toBeGreaterThanOrEqual(LEAST_FAULTS);
+}, 300_000);

@@ -1,6 +1,6 @@
 /** Components in an app whose gateway is played by the test, as they run and as React draws them twice in development. */
 import type { ClientMessage, SubscribeMessage } from '@belfry/shared/protocol';
-import { act, cleanup } from '@testing-library/react';
+import { act, cleanup, configure } from '@testing-library/react';
 import { type ReactNode, StrictMode } from 'react';
 import { settled } from '../fake-clock.test-support.js';
 import { createRig, type Rig } from '../rig.test-support.js';
@@ -10,6 +10,10 @@ export const MODES = [
   ['a component', false],
   ['a component in StrictMode', true],
 ] as const;
+
+/** "Never", on however slow a machine: what is waited for comes within milliseconds on a quick one. */
+export const PATIENCE = { timeout: 15_000, interval: 10 };
+configure({ asyncUtilTimeout: PATIENCE.timeout });
 
 const rigs: Rig[] = [];
 

@@ -4,7 +4,7 @@ import { act, render, waitFor } from '@testing-library/react';
 import { Suspense, startTransition, use, useLayoutEffect, useState } from 'react';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { settled } from '../fake-clock.test-support.js';
-import { answer, createApp, endApps, frame, login, MODES, violation } from './app.test-support.js';
+import { answer, createApp, endApps, frame, login, MODES, PATIENCE, violation } from './app.test-support.js';
 import { useChannel, usePortfolio, useProperty, useStatus } from './index.js';
 
 const BBL = '1000010001';
@@ -72,7 +72,7 @@ describe.each(MODES)('%s that is drawn concurrently', (_mode, strict) => {
       rig.network.socket.frame(violation(`7-${count}`, count));
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    await vi.waitFor(() => expect(screens.at(-1)).toEqual(Array(80).fill(12)), { timeout: 10_000 });
+    await vi.waitFor(() => expect(screens.at(-1)).toEqual(Array(80).fill(12)), PATIENCE);
     for (const screen of screens) expect(new Set(screen).size).toBeLessThanOrEqual(1);
   });
 

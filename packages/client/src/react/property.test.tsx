@@ -2,7 +2,7 @@
 import { act, renderHook, waitFor } from '@testing-library/react';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { settled } from '../fake-clock.test-support.js';
-import { answer, createApp, endApps, frame, login, MODES, refOf, violation } from './app.test-support.js';
+import { answer, createApp, endApps, frame, login, MODES, PATIENCE, refOf, violation } from './app.test-support.js';
 import { usePortfolio, useProperty } from './index.js';
 
 afterEach(() => {
@@ -70,7 +70,7 @@ describe.each(MODES)('%s', (_mode, strict) => {
       expect(three.result.current).toMatchObject({ phase: 'ready', open: 4 });
       expect(await answer(rig)).toEqual([]);
       three.unmount();
-      await waitFor(async () => expect(await answer(rig)).toMatchObject([{ type: 'UNSUBSCRIBE' }]), { timeout: 3_000 });
+      await waitFor(async () => expect(await answer(rig)).toMatchObject([{ type: 'UNSUBSCRIBE' }]));
     });
 
     it('of nothing is nothing', async () => {
@@ -113,10 +113,8 @@ describe.each(MODES)('%s', (_mode, strict) => {
         { type: 'SUBSCRIBE', channels: ['property:1000010501'] },
         { type: 'GET_STATE' },
       ]);
-      await waitFor(
-        async () =>
-          expect(await answer(rig)).toMatchObject([{ type: 'UNSUBSCRIBE', channels: ['property:1000010001'] }]),
-        { timeout: 3_000 },
+      await waitFor(async () =>
+        expect(await answer(rig)).toMatchObject([{ type: 'UNSUBSCRIBE', channels: ['property:1000010001'] }]),
       );
     });
 
@@ -141,7 +139,7 @@ describe.each(MODES)('%s', (_mode, strict) => {
         rig.network.socket.frame(violation('7-1', 1, { channel: `property:${bbl}` }));
         for (let turn = 0; turn < 5; turn++) await Promise.resolve();
       }
-      await vi.waitFor(() => expect(result.current.open).toBe(100));
+      await vi.waitFor(() => expect(result.current.open).toBe(100), PATIENCE);
       expect(drawn - before).toBeLessThanOrEqual(strict ? 2 : 1);
     });
   });

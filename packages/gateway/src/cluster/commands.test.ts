@@ -22,7 +22,8 @@ function open(alive: readonly string[], announce: () => Promise<void> = async ()
     keys,
     nodes: { list: async () => alive.map((node) => ({ node }) as NodeInfo), announce },
     handlers: { count: () => 1 },
-    clock: systemClock,
+    // Who answers does so before the deadline, however busy the machine is.
+    clock: { ...systemClock, now: () => 0 },
     logger: createLogger('test', 'silent'),
   });
   return { commands, close: () => connection.disconnect() };

@@ -27,7 +27,7 @@ export interface NameClaim {
 
 const RENEW_MS = 1_000;
 /** Two renewals may be lost. Who was killed holds its name for this long. */
-export const HELD_MS = 3_500;
+const HELD_MS = 3_500;
 /** How long an answer of Redis is waited for at the start. Where Redis is away, nobody can be asked. */
 const ANSWER_MS = 1_000;
 const RETRY_MS = 250;

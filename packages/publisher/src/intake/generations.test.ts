@@ -99,14 +99,14 @@ describe('a failover that loses appends', () => {
     await first.kill();
     replica.thaw();
     await sentinel.failedOver(first);
-    await eventually('generation noticed', () => second.seen.rewound > 0, { deadlineMs: 30_000 });
+    await eventually('generation noticed', () => second.seen.rewound > 0, { deadlineMs: 40_000 });
 
     const later = createReporter(replica, ['1999999999']);
     await eventually('change accepted', async () => later.report(1).then(() => true));
     const all = new Map([...reporter.accepted, ...later.accepted]);
-    expect(await auditAll(replica, all, { deadlineMs: 30_000 })).toMatchObject(CLEAN_ALL);
+    expect(await auditAll(replica, all)).toMatchObject(CLEAN_ALL);
     expect((await epochsOf(replica, PROPERTIES[0] ?? '')).size).toBe(2);
-  }, 60_000);
+  }, 150_000);
 });
 
 describe('a failover of the node that holds a property, not of the one that holds the intake', () => {
@@ -134,13 +134,12 @@ describe('a failover of the node that holds a property, not of the one that hold
     });
     // The next change of each property comes at once, before anybody has asked for generations.
     await reporter.report(20);
-    const result = await auditAll(redis, reporter.accepted, { deadlineMs: 3_000 });
-    return { result, intake };
+    return { reporter, redis, intake };
   }
 
   it('does not let new changes overtake those that it lost', async () => {
-    const { result, intake } = await scenario({});
-    expect(result).toMatchObject(CLEAN_ALL);
+    const { redis, reporter, intake } = await scenario({});
+    expect(await auditAll(redis, reporter.accepted)).toMatchObject(CLEAN_ALL);
     expect(intake.seen.rewound).toBeGreaterThan(0);
   });
 
@@ -149,7 +148,10 @@ describe('a failover of the node that holds a property, not of the one that hold
       ...log,
       append: ({ generations: _, ...request }) => log.append(request),
     });
-    const { result } = await scenario({ faults: unfenced, readGenerations: async () => ['0123456789ab'] });
-    expect(result).toMatchObject({ channels: { lost: 100, doubled: 0, reordered: 0 } });
+    const { redis, reporter } = await scenario({ faults: unfenced, readGenerations: async () => ['0123456789ab'] });
+    // Those before the loss, and the next ones: the channels lie behind what was lost then.
+    expect(await auditAll(redis, reporter.accepted, { channels: 120 })).toMatchObject({
+      channels: { lost: 100, doubled: 0, reordered: 0 },
+    });
   });
 });

@@ -85,14 +85,18 @@ describe('a queue', () => {
     await eventually('the failure', () => failed === 1);
     await queue.add('number', { n: 1 });
     await queue.add('number', { n: 2 });
-    await eventually('one running, one waiting', async () =>
-      (await registry.metrics()).includes('belfry_jobs{queue="numbers",state="waiting"} 1'),
-    );
-    const text = await registry.metrics();
-    expect(text).toContain('belfry_jobs{queue="numbers",state="active"} 1');
-    expect(text).toContain('belfry_jobs{queue="numbers",state="failed"} 1');
-    expect(text).toContain('belfry_job_duration_seconds_count{queue="numbers",result="failed"} 1');
+    const wanted = [
+      'belfry_jobs{queue="numbers",state="waiting"} 1',
+      'belfry_jobs{queue="numbers",state="active"} 1',
+      'belfry_jobs{queue="numbers",state="failed"} 1',
+      'belfry_job_duration_seconds_count{queue="numbers",result="failed"} 1',
+    ];
+    const text = await eventually('one failed, one running, one waiting', async () => {
+      const metrics = await registry.metrics();
+      return wanted.every((line) => metrics.includes(`${line}\n`)) && metrics;
+    });
     expect(text).toMatch(/belfry_jobs_oldest_age_seconds\{queue="numbers"\} [\d.]+/);
+    await eventually('the first one', () => release.length === 1);
     release[0]?.();
     await eventually('the second one', () => release.length === 2);
     release[1]?.();
@@ -116,7 +120,8 @@ describe('a queue', () => {
     killed = true;
     const before = performance.now();
     await queue.close();
-    expect(performance.now() - before).toBeLessThan(10_000);
+    // BullMQ itself would wait for Redis for ever.
+    expect(performance.now() - before).toBeLessThan(20_000);
     await own.stop();
   });
 
@@ -158,7 +163,7 @@ describe('polling', () => {
       },
       load: async () => 'done',
     };
-    const polling = [await startWith(work, 2_000), await startWith(work, 2_000)];
+    const polling = [await startWith(work, 500), await startWith(work, 500)];
     const schedulers = await polling[0]?.jobs.queue.getJobSchedulers();
     expect(schedulers?.map(({ key }) => key).sort()).toEqual(['poll-A', 'poll-B']);
     await eventually('two polls of each', () =>
@@ -189,7 +194,8 @@ describe('polling', () => {
     expect((spread[2] ?? 0) - (spread[0] ?? 0)).toBeGreaterThan(30_000);
     await first.close();
     const second = await startWith(work, 60_000);
-    expect(await nexts(second)).toEqual(before);
+    // One that fell due meanwhile is due again an interval later.
+    for (const [key, next] of await nexts(second)) expect((next - (before.get(key) ?? 0)) % 60_000, key).toBe(0);
     await second.close();
   });
 

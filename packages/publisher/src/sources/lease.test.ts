@@ -1,6 +1,6 @@
 /** A lease has one holder; one that could not be renewed is noticed by its holder before it hands on anything more. */
 import type { Clock } from '@belfry/shared/service';
-import { startRedis, type TestRedis } from '@belfry/testkit';
+import { DEFAULT_DEADLINE_MS, startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { LeaseLost, takeLease } from './lease.js';
 
@@ -34,7 +34,7 @@ it("a holder that another took it from knows with the next renewal, and does not
   lease?.check();
   await connection.set('taken', 'somebody else');
   renew();
-  await vi.waitFor(() => expect(() => lease?.check()).toThrow(LeaseLost));
+  await vi.waitFor(() => expect(() => lease?.check()).toThrow(LeaseLost), DEFAULT_DEADLINE_MS);
   await lease?.release();
   expect(await connection.get('taken')).toBe('somebody else');
 });

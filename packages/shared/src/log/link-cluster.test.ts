@@ -12,14 +12,15 @@ beforeAll(async () => {
   cluster = await startCluster();
   subject = openLink(`redis+cluster://${cluster.nodes.map(({ host, port }) => `${host}:${port}`).join(',')}`, 500);
   await Promise.all(CHANNELS.map((channel) => subject.link.subscribe(channel)));
-}, 40_000);
+}, 120_000);
 afterAll(async () => {
   subject?.close();
   await cluster?.stop();
 });
 
+const isWhole = () => eventually('whole link', () => subject.link.whole);
 const hearsEventually = () =>
-  eventually('hearing on all channels', () => subject.hearsAll(CHANNELS, 400).then(() => true), { deadlineMs: 20_000 });
+  eventually('hearing on all channels', () => subject.hearsAll(CHANNELS, 500).then(() => true), { deadlineMs: 40_000 });
 
 /** Moves the slots, keys and all, as an operator does. */
 async function migrate(slots: readonly number[], from: TestRedis, to: TestRedis): Promise<void> {
@@ -40,7 +41,7 @@ async function slotsOf(master: TestRedis): Promise<number[]> {
 
 it('hears every channel, whichever master serves it', async () => {
   await subject.hearsAll(CHANNELS);
-  expect(subject.link.whole).toBe(true);
+  await isWhole();
 });
 
 it('goes with slots that move to another master', async () => {
@@ -60,7 +61,7 @@ it('goes with slots that move to another master', async () => {
   const moved = CHANNELS.filter((name) => slots.includes(calculateSlot(topicOf(name))));
   expect(moved.length).toBeGreaterThan(20);
   await eventually('checks of what moved', () => moved.every((name) => subject.synced.has(name)));
-  expect(subject.link.whole).toBe(true);
+  await isWhole();
 });
 
 it('has what moved checked also where one of the channels was left meanwhile', async () => {
@@ -100,17 +101,22 @@ it('has what moved checked also where one of the channels was left meanwhile', a
 
 it('stays whole when the slot of its own probe moves', async () => {
   const masters = cluster.nodes.slice(0, 3) as TestRedis[];
-  const probes = await Promise.all(masters.map((node) => node.connect().call('PUBSUB', 'SHARDCHANNELS', '*probe*')));
-  const n = probes.findIndex((topics) => (topics as string[]).length > 0);
-  const [topic] = probes[n] as [string];
+  const probesOf = async (node: TestRedis) =>
+    (await node.connect().call('PUBSUB', 'SHARDCHANNELS', '*probe*')) as string[];
+  // A line that a move before this one has cost its connection is about to make another.
+  const [n, topic] = await eventually('a probe', async () => {
+    const probes = await Promise.all(masters.map(probesOf));
+    const found = probes.findIndex((topics) => topics.length > 0);
+    return found !== -1 && ([found, String(probes[found]?.[0])] as const);
+  });
   const from = masters[n] as TestRedis;
   await migrate([calculateSlot(topic)], from, masters[(n + 1) % 3] as TestRedis);
   const newProbe = async () => {
-    const topics = (await from.connect().call('PUBSUB', 'SHARDCHANNELS', '*probe*')) as string[];
+    const topics = await probesOf(from);
     return topics.length > 0 && !topics.includes(topic);
   };
-  await eventually('a probe in another slot', newProbe, { deadlineMs: 10_000 });
-  await eventually('whole link', () => subject.link.whole, { deadlineMs: 10_000 });
+  await eventually('a probe in another slot', newProbe);
+  await isWhole();
   await hearsEventually();
 });
 
@@ -134,4 +140,4 @@ it('goes on with the replica of a master that is killed', async () => {
   });
   expect(unhandled).toEqual([]);
   expect((subject.commands as Cluster).status).toBe('ready');
-}, 30_000);
+}, 120_000);

@@ -51,7 +51,7 @@ export function openLink(url: string, probeIntervalMs = 3_000): LinkUnderTest {
     heard,
     synced,
     downs,
-    async hearsAll(channels, deadlineMs = 5_000) {
+    async hearsAll(channels, deadlineMs = 15_000) {
       serial += 1;
       const mark = `round ${serial}`;
       await Promise.all(channels.map((channel) => commands.spublish(topicOf(channel), mark)));

@@ -12,7 +12,7 @@ let log: LogReader & LogWriter;
 beforeAll(async () => {
   redis = await startRedis();
   connection = connect({ url: redis.url, name: 'test', onError: () => undefined });
-  log = createRedisLog({ connection, prefix: 'belfry', retention: { ...CONFORMANCE_RETENTION, logTtlSeconds: 60 } });
+  log = createRedisLog({ connection, prefix: 'belfry', retention: CONFORMANCE_RETENTION });
 });
 afterEach(() => redis.connect().flushall());
 afterAll(async () => {

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { REPLICATION_ARGS, replicaInSync, startRedis, type TestRedis } from '@belfry/testkit';
-import { CONFORMANCE_RETENTION, describeLog, type LogUnderTest } from './conformance.test-support.js';
+import { CONFORMANCE_RETENTION, describeLog, type LogUnderTest, OUTLIVED_MS } from './conformance.test-support.js';
 import { connect } from './connection.js';
 import { readGenerations } from './generations.js';
 import { channelKeys, channelOfTopic } from './keys.js';
@@ -11,14 +11,19 @@ const PREFIX = 'belfry';
 /** Redis reads the time off its machine, so it is what expires that moves towards now. */
 async function age(redis: TestRedis, ms: number): Promise<void> {
   const connection = redis.connect();
-  const now = async () => (await connection.time()).map(Number).reduce((s, us) => s * 1_000 + Math.floor(us / 1_000));
-  const began = await now();
   for (const key of await connection.keys('*')) {
     const left = await connection.pttl(key);
     if (left >= 0) await connection.pexpire(key, Math.max(0, left - ms));
   }
-  // Epochs are milliseconds: what begins after this must not begin in the one in which what has expired did.
-  while ((await now()) === began) await connection.ping();
+  await nextMillisecond(redis);
+}
+
+/** Epochs are milliseconds: what begins after a loss must not begin in the one in which what was lost did. */
+async function nextMillisecond(redis: TestRedis): Promise<void> {
+  const connection = redis.connect();
+  const now = async () => (await connection.time()).map(Number).reduce((s, us) => s * 1_000 + Math.floor(us / 1_000));
+  const began = await now();
+  while ((await now()) === began);
 }
 
 async function start(): Promise<LogUnderTest> {
@@ -65,11 +70,12 @@ async function start(): Promise<LogUnderTest> {
     },
     async flush() {
       await current.connection.flushall();
+      await nextMillisecond(current.redis);
     },
     async forget(channel, key) {
       await current.connection.del(channelKeys(PREFIX, channel)[key]);
     },
-    outlive: (part = 1) => age(current.redis, 1_050 * part),
+    outlive: (part = 1) => age(current.redis, OUTLIVED_MS * part),
     async close() {
       current.connection.disconnect();
       await Promise.all(nodes.map((node) => node.stop()));

@@ -1,4 +1,4 @@
-import { CONFORMANCE_RETENTION, describeLog, type LogUnderTest } from '../conformance.test-support.js';
+import { CONFORMANCE_RETENTION, describeLog, type LogUnderTest, OUTLIVED_MS } from '../conformance.test-support.js';
 import { createMemoryLog } from './memory-log.js';
 import { createMemoryStore } from './memory-store.js';
 import { createSeededRandom } from './random.js';
@@ -29,7 +29,7 @@ async function start(): Promise<LogUnderTest> {
       await clock.advance(1);
     },
     forget: async (channel, key) => store.forget(channel, key),
-    outlive: (part = 1) => clock.advance(1_050 * part),
+    outlive: (part = 1) => clock.advance(OUTLIVED_MS * part),
     close: async () => undefined,
   };
 }
