@@ -47,7 +47,11 @@ export interface Hub {
   close(): void;
 }
 
+/** In which time every channel is looked at once, a part of them at a time: all at once would make events wait. */
 const SWEEP_MS = 1_000;
+const PARTS = 10;
+/** What an event that is on its way gets before its channel is repaired. */
+const SETTLE_MS = 1_000;
 /** Silent channels' logs last for two hours at least; asking for more time while they are walked through costs next to nothing. */
 const KEEP_MS = 3_000_000;
 /** Live events held per channel during one reading: what a hot channel gets while Redis is slow for some seconds. */
@@ -109,19 +113,26 @@ export function createHub(options: HubOptions): Hub {
 
   /** Quiet channels are compared now and then: a lost last event would otherwise show only with the next one. */
   let spotCheckQueue: string[] = [];
+  /** How many of them are still to be checked in this sweep. */
+  let spotChecksDue = 0;
   let keptAt = Number.NEGATIVE_INFINITY;
   /** On this walk their logs are also kept from running out: without that a new epoch would be told to all for nothing. */
   let keeping = false;
-  async function spotCheck(): Promise<void> {
+  /** @param partsLeft of this sweep, with the present one */
+  async function spotCheck(partsLeft: number): Promise<void> {
     if (!link.whole) return;
+    if (partsLeft === PARTS) spotChecksDue = Math.ceil((channels.size * SWEEP_MS) / options.spotCheckMs);
+    const share = Math.ceil(spotChecksDue / partsLeft);
+    if (share === 0) return;
+    spotChecksDue -= share;
     if (spotCheckQueue.length === 0) {
       spotCheckQueue = [...channels.keys()];
       keeping = clock.now() - keptAt >= KEEP_MS;
       if (keeping) keptAt = clock.now();
     }
-    const share = Math.ceil((channels.size * SWEEP_MS) / options.spotCheckMs);
     const names = spotCheckQueue.splice(0, share).filter((name) => channels.has(name));
     if (names.length === 0) return;
+    const keep = keeping;
     const before = new Map(names.map((name) => [name, channels.get(name)?.position]));
     const ends = await log.positions(names);
     names.forEach((name, index) => {
@@ -132,24 +143,39 @@ export function createHub(options: HubOptions): Hub {
       const end = ends[index];
       if (!end || comparePositions(end, known) !== 0) settleThenCheck(channel, known, end);
     });
-    if (keeping) await log.keep(names);
+    if (keep) await log.keep(names);
   }
 
-  /** An event may be on its way: it gets one sweep's time before the channel is repaired. */
+  /** An event may be on its way: it gets some time before the channel is repaired. */
   function settleThenCheck(channel: HubChannel, known: Position, end: Position | undefined): void {
-    clock.after(SWEEP_MS, () => {
+    clock.after(SETTLE_MS, () => {
       if (channels.get(channel.name) === channel && comparePositions(channel.position, known) === 0) channel.check(end);
     });
   }
 
-  function sweep(): void {
-    const now = clock.now();
-    for (const channel of channels.values()) {
-      if (!channel.idle) idle.delete(channel);
-      else if (!idle.has(channel)) idle.set(channel, now);
-      else if (now - (idle.get(channel) ?? now) >= options.lingerMs) remove(channel);
+  let partsLeft = 0;
+  /** What of the channels this sweep has not come to yet. It minds channels that come and go meanwhile. */
+  let unswept = channels.values();
+  function sweepPart(): void {
+    if (partsLeft === 0) {
+      partsLeft = PARTS;
+      unswept = channels.values();
     }
-    spotCheck().catch((error: unknown) => logger.debug({ err: error }, 'spot check not made'));
+    const now = clock.now();
+    for (let n = partsLeft === 1 ? channels.size : Math.ceil(channels.size / PARTS); n > 0; n -= 1) {
+      const { done, value: channel } = unswept.next();
+      if (done) break;
+      if (channel.idle) mindIdle(channel, now);
+      else if (idle.size > 0) idle.delete(channel);
+    }
+    spotCheck(partsLeft).catch((error: unknown) => logger.debug({ err: error }, 'spot check not made'));
+    partsLeft -= 1;
+  }
+
+  function mindIdle(channel: HubChannel, now: number): void {
+    const since = idle.get(channel);
+    if (since === undefined) idle.set(channel, now);
+    else if (now - since >= options.lingerMs) remove(channel);
   }
 
   function remove(channel: HubChannel): void {
@@ -176,7 +202,7 @@ export function createHub(options: HubOptions): Hub {
     return reading;
   }
 
-  const stopSweep = clock.every(SWEEP_MS, sweep);
+  const stopSweep = clock.every(SWEEP_MS / PARTS, sweepPart);
 
   return {
     open: (name) => channels.get(name) ?? open(name),
