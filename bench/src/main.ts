@@ -19,10 +19,10 @@ const { positionals, values } = parseArgs({
   options: {
     /** Contenders, separated by commas. */
     only: { type: 'string', default: CONTENDERS.join(',') },
-    /** Rounds of Belfry and the bare server; the one in the middle counts. */
+    /** Rounds of Belfry and the bare servers; the one in the middle counts. */
     rounds: { type: 'string', default: '3' },
     /** Minutes for all of it: where it gets late, workloads have fewer rounds. */
-    minutes: { type: 'string', default: '11' },
+    minutes: { type: 'string', default: '13' },
     /** Where to write the raw results. */
     json: { type: 'string' },
     /** Writes docs/performance.md anew, with its charts and raw results. */

@@ -9,6 +9,7 @@ export function dialectOf(contender: ContenderName): Dialect {
   switch (contender) {
     case 'belfry':
     case 'bare':
+    case 'bare-log':
     case 'ws':
       return belfryDialect;
     case 'socket.io':

@@ -1,8 +1,10 @@
 /** Servers that pass on what a Redis channel of the same name brings: no history, no positions. */
 import { fileURLToPath } from 'node:url';
+import { channelKeys, DEFAULT_KEY_PREFIX } from '@belfry/shared/log';
 import { startProcess, TEST_SECRET, type TestRedis } from '@belfry/testkit';
 import { eventBody } from '../load/event.js';
 import { channelName } from '../load/plan.js';
+import { openLogPublisher } from './belfry.js';
 import type { Contender, RunningServer } from './contender.js';
 
 export const startPeer = (
@@ -33,3 +35,14 @@ const plain = (name: 'bare' | 'ws'): Contender => ({
 
 export const bare = plain('bare');
 export const ws = plain('ws');
+
+/**
+ * Belfry without its gateway: the bare server passes on what the log publishes. What lies between it and `bare` is the
+ * log's doing, in Redis and at the publisher; what lies between it and Belfry is the gateway's.
+ */
+export const bareLog: Contender = {
+  name: 'bare-log',
+  recovers: false,
+  start: (redis) => startPeer('bare.js', redis, { LOG_TOPIC: channelKeys(DEFAULT_KEY_PREFIX, '*').topic }),
+  openPublisher: openLogPublisher,
+};

@@ -1,15 +1,24 @@
-/** A Redis subscription per channel that somebody follows, made when the first one comes. */
+/**
+ * A Redis subscription per channel that somebody follows, made when the first one comes: to the channel itself, or with
+ * LOG_TOPIC to what Belfry's log publishes for it.
+ */
 import { Redis } from 'ioredis';
 
 /** @param deliver gets a frame as Redis brought it */
 export function followRedis(deliver: (channel: string, frame: Buffer) => void): (channel: string) => void {
-  const redis = new Redis(process.env.REDIS_URL ?? '');
+  const { LOG_TOPIC: logTopic, REDIS_URL = '' } = process.env;
+  const [before = '', after = ''] = logTopic?.split('*') ?? [];
+  const redis = new Redis(REDIS_URL);
   const followed = new Set<string>();
   redis.on('messageBuffer', (channel: Buffer, frame: Buffer) => deliver(channel.toString('latin1'), frame));
+  redis.on('smessageBuffer', (topic: Buffer, frame: Buffer) =>
+    deliver(topic.toString('latin1', before.length, topic.length - after.length), frame),
+  );
   return (channel) => {
     if (followed.has(channel)) return;
     followed.add(channel);
-    redis.subscribe(channel);
+    if (logTopic === undefined) redis.subscribe(channel);
+    else redis.ssubscribe(before + channel + after);
   };
 }
 

@@ -5,8 +5,9 @@ import type { Workload } from '../workloads/index.js';
 
 /** A heading and one row per contender; the last column holds each against the bare server. */
 export function rowsOf(workload: Workload, outcomes: Outcomes): string[][] {
-  const reference = outcomes.bare && 'median' in outcomes.bare ? workload.figure.of(outcomes.bare.median) : Number.NaN;
-  const rows = [['', ...workload.columns.map(({ title }) => title), 'to bare']];
+  const references: (readonly [title: string, figure: number])[] = [['to bare', figureOf(workload, outcomes.bare)]];
+  if (outcomes['bare-log']) references.push(['to bare with log', figureOf(workload, outcomes['bare-log'])]);
+  const rows = [['', ...workload.columns.map(({ title }) => title), ...references.map(([title]) => title)]];
   for (const contender of CONTENDERS) {
     const outcome = outcomes[contender];
     if (!outcome) continue;
@@ -14,14 +15,22 @@ export function rowsOf(workload: Workload, outcomes: Outcomes): string[][] {
       rows.push([TITLES[contender], `not measured: ${outcome.skipped}`]);
       continue;
     }
-    const ratio = workload.figure.of(outcome.median) / reference;
+    const figure = workload.figure.of(outcome.median);
     rows.push([
       TITLES[contender],
       ...workload.columns.map(({ text }) => text(outcome.median)),
-      Number.isFinite(ratio) ? `${ratio.toFixed(2)} ×` : '–',
+      ...references.map(([, reference]) => ratioOf(figure, reference)),
     ]);
   }
   return rows;
+}
+
+const figureOf = (workload: Workload, outcome: Outcomes['bare']): number =>
+  outcome && 'median' in outcome ? workload.figure.of(outcome.median) : Number.NaN;
+
+function ratioOf(figure: number, reference: number): string {
+  const ratio = figure / reference;
+  return Number.isFinite(ratio) ? `${ratio.toFixed(2)} ×` : '–';
 }
 
 export function plainTable(rows: readonly (readonly string[])[]): string {

@@ -24,6 +24,8 @@ export interface Workload {
   readonly run: (contender: ContenderName) => Promise<object>;
   /** Whether one round says too little where two contenders are close. */
   readonly severalRounds: boolean;
+  /** Whether what the log costs is told apart from what the gateway does: see `bareLog`. */
+  readonly tellsLogApart: boolean;
   readonly columns: readonly Column[];
   /** The figure that counts, by which rounds are compared and charts are drawn. */
   readonly figure: {
@@ -33,7 +35,7 @@ export interface Workload {
   };
 }
 
-const thousands = (value: number): string => Math.round(value).toLocaleString('en');
+const thousands = (value: number): string => (Number.isFinite(value) ? Math.round(value).toLocaleString('en') : '–');
 const fixed = (digits: number) => (value: number) => (Number.isFinite(value) ? value.toFixed(digits) : '–');
 const kilobytes = (bytes: number): string => `${fixed(2)(bytes / 1024)} KB`;
 const share = (value: number): string => `${Math.round(value * 100)} %`;
@@ -45,12 +47,14 @@ function workload<R extends object>(definition: {
   about: string;
   run: (contender: ContenderName) => Promise<R>;
   severalRounds?: boolean;
+  tellsLogApart?: boolean;
   columns: readonly (readonly [title: string, text: (result: R) => string])[];
   figure: readonly [title: string, of: (result: R) => number, better: 'higher' | 'lower'];
 }): Workload {
   const [title, of, better] = definition.figure;
   return {
     severalRounds: false,
+    tellsLogApart: false,
     ...definition,
     columns: definition.columns.map(([heading, text]) => ({ title: heading, text: (result) => text(result as R) })),
     figure: { title, of: (result) => of(result as R), better },
@@ -94,6 +98,7 @@ const memoryFigure = [
 ] as const;
 
 const latencyColumns: readonly (readonly [string, (result: LatencyResult) => string])[] = [
+  ['events/s', ({ eventsPerSecond }) => thousands(eventsPerSecond)],
   ['p50', ({ p50 }) => `${fixed(2)(p50)} ms`],
   ['p99', ({ p99 }) => `${fixed(2)(p99)} ms`],
   ...usageColumns,
@@ -125,6 +130,7 @@ export const WORKLOADS: readonly Workload[] = [
     about: '50,000 deliveries a second whatever the server does; from the publisher to the client.',
     run: (contender) => measureLatency(contender, STEADY),
     severalRounds: true,
+    tellsLogApart: true,
     columns: latencyColumns,
     figure: latencyFigure,
   }),
@@ -134,6 +140,7 @@ export const WORKLOADS: readonly Workload[] = [
     about: '50,000 deliveries a second in ten bursts: the last of 5,000 subscribers waits for those before it.',
     run: (contender) => measureLatency(contender, STEADY_HOT),
     severalRounds: true,
+    tellsLogApart: true,
     columns: latencyColumns,
     figure: latencyFigure,
   }),
@@ -174,6 +181,7 @@ export const WORKLOADS: readonly Workload[] = [
     title: 'Publish throughput, one subscriber per channel',
     about: `One publisher, ${THROUGHPUT.inFlight} events on their way, ${THROUGHPUT.channels} channels, as far as the subscriber.`,
     run: (contender) => measureThroughput(contender, THROUGHPUT),
+    tellsLogApart: true,
     columns: [
       ['events/s', ({ eventsPerSecond }: ThroughputResult) => thousands(eventsPerSecond)],
       ['publisher CPU', ({ usage }) => share(usage.publisher)],

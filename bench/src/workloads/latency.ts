@@ -12,6 +12,8 @@ export interface LatencyShape {
 }
 
 export interface LatencyResult {
+  /** As they were sent: less than was asked for where the publisher did not get its turn. */
+  readonly eventsPerSecond: number;
   readonly p50: number;
   readonly p99: number;
   readonly usage: Usage;
@@ -43,24 +45,32 @@ export function measureLatency(name: ContenderName, shape: LatencyShape): Promis
     await swarms.connect();
     const publisher = await stage.publisher();
     let published = 0;
-    /** Events are sent when they are due, whether or not those before them have arrived. */
-    const publishFor = async (seconds: number): Promise<void> => {
+    let fail = (_: Error): void => undefined;
+    const failed = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    failed.catch(() => undefined);
+    /** Events are sent when they are due, whether or not those before them have arrived, or Redis has answered. */
+    const publishFor = async (seconds: number): Promise<number> => {
       const first = published;
       const started = performance.now();
       const total = Math.round(shape.eventsPerSecond * seconds);
       while (published - first < total) {
         const due = Math.min(total, ((performance.now() - started) / 1000) * shape.eventsPerSecond);
-        for (; published - first < due; published += 1) await publisher.publish((published * STEP) % shape.channels);
+        for (; published - first < due; published += 1) {
+          publisher.publish((published * STEP) % shape.channels).catch(fail);
+        }
         await sleep(1);
       }
+      return ((published - first) / (performance.now() - started)) * 1000;
     };
     await publishFor(WARM_UP_SECONDS);
     swarms.reset();
     const used = watchUsage(stage, swarms);
-    await Promise.race([publishFor(shape.seconds), swarms.failed]);
+    const eventsPerSecond = await Promise.race([publishFor(shape.seconds), swarms.failed, failed]);
     const { seconds: _, ...usage } = used();
     await swarms.received((published * shape.connections * shape.channelsEach) / shape.channels, DRAIN_MS);
     const { latencies } = await swarms.stats();
-    return { p50: latencies.percentile(0.5), p99: latencies.percentile(0.99), usage };
+    return { eventsPerSecond, p50: latencies.percentile(0.5), p99: latencies.percentile(0.99), usage };
   });
 }
