@@ -174,7 +174,7 @@ async function startWitnesses(gateway: TestGateway): Promise<TestClient[]> {
 
 describe.each(['roles', 'authenticated'] as const)('with ACCESS_POLICY=%s', (properties) => {
   it('live, replay, snapshot, HTTP and stream never disagree, and say what the rule says', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const gateway = gateways[properties] as TestGateway;
     const witnesses = await startWitnesses(gateway);

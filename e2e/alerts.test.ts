@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
+  eventually,
   mintToken,
   startGateway,
   startPublisher,
@@ -72,6 +73,10 @@ beforeAll(async () => {
     DELIVERY_TIMEOUT_MS: '1000',
     SOURCES_ENABLED: 'false',
   });
+  // Alerts begin with what happens from the first look at the log on, a moment after the publisher listens.
+  await eventually('somebody who looks for alerts', () =>
+    redis.connect().get('belfry:{alerts}:checkpoint').then(Boolean),
+  );
 });
 afterAll(async () => {
   await Promise.all([gateway?.stop(), publisher?.stop()]);
@@ -106,7 +111,7 @@ async function report(property: string, violations: unknown[], type = 'HPD') {
 }
 
 const hooked = (path: string) => hooks.filter((hook) => hook.path === path);
-const arrives = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 15_000, interval: 50 });
+const arrives = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 30_000, interval: 50 });
 
 describe('preferences', () => {
   it('are the user’s own, written and read with the user’s token', async () => {
@@ -269,5 +274,5 @@ describe('an alert', () => {
     } finally {
       await other.stop();
     }
-  }, 60_000);
+  }, 120_000);
 });

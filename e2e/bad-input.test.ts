@@ -232,6 +232,8 @@ describe('limits', () => {
       MAX_CONNECTIONS_PER_IP: '3',
       MAX_CONNECTIONS_PER_USER: '1',
       MAX_SUBSCRIPTIONS: '300',
+      // So long that nothing comes back while a test uses a budget up, however slow the machine.
+      RATE_LIMIT_WINDOW_SECONDS: '3600',
       AUTHENTICATION_DEADLINE_SECONDS: '1',
       ACCESS_POLICY: 'authenticated',
     });
@@ -298,7 +300,7 @@ describe('limits', () => {
     const error = await client.next('ERROR');
     expect(error).toMatchObject({ code: 'rate_limited', message: 'Rate limit exceeded', ref: 100 });
     expect(error.retry_after_ms).toBeGreaterThan(0);
-    expect(error.retry_after_ms).toBeLessThanOrEqual(600);
+    expect(error.retry_after_ms).toBeLessThanOrEqual(36_000);
     for (let n = 0; n < 60; n += 1) client.sendRaw('not JSON either');
     expect(await client.closed).toMatchObject({ code: 4202 });
   });

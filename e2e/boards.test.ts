@@ -191,11 +191,14 @@ describe('a board', () => {
       await Promise.all(batch);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    const ended = performance.now();
     for (const each of followers) {
       await eventually('the last value of each key', () =>
         [...last].every(([key, value]) => JSON.stringify(each.view.items.get(key)?.document) === JSON.stringify(value)),
       );
+    }
+    // The gateway began after the first change and had sent all by now, however far it was behind meanwhile.
+    const ended = performance.now();
+    for (const each of followers) {
       expect(each.missed()).toBe(0);
       const counts = new Map<string, number>();
       for (const { event } of each.pushes) {
@@ -206,7 +209,8 @@ describe('a board', () => {
       for (const [key, count] of counts) expect(count, key).toBeLessThanOrEqual(most);
       expect(Math.min(...counts.values())).toBeGreaterThanOrEqual(Math.floor(most / 2));
     }
-    expect(changes / (ended - started)).toBeGreaterThan(0.8);
+    // Far more changes than pushes, on a machine that does not make a thousand a second either.
+    expect(changes / KEYS).toBeGreaterThan(5 * (2 + (ended - started) / INTERVAL_MS));
     expect(followers[0]?.pushes.some(({ event }) => 'patch' in event)).toBe(true);
     await eventually('the last value on the stream', () => streamed.includes(`"n":${changes - 1}`));
     stop.abort();
@@ -234,7 +238,7 @@ describe('a board', () => {
         await Promise.all(keys.map((key) => set('tasks', key, value)));
         return (await deferred()) > before + 400;
       },
-      { deadlineMs: 15_000 },
+      { deadlineMs: 45_000 },
     );
     await Promise.all(keys.map((key) => set('tasks', key, { round: 'last' })));
     const isLast = (each: typeof slow) => keys.every((key) => each.view.items.get(key)?.document?.round === 'last');
@@ -246,5 +250,5 @@ describe('a board', () => {
     // It is still there, and gets what comes now like the others.
     await set('tasks', 'big-0', { round: 'more' });
     await eventually('one more', () => slow.view.items.get('big-0')?.document?.round === 'more');
-  });
+  }, 120_000);
 });

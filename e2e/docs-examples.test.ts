@@ -1,7 +1,7 @@
 /** What the documentation tells people to do, done as written against a real cluster. Only ports and tokens are filled in. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TestClient, TestGateway, TestProcess, TestRedis } from '@belfry/testkit';
+import type { Frame, TestClient, TestGateway, TestProcess, TestRedis } from '@belfry/testkit';
 import {
   connect,
   mintOperatorToken,
@@ -130,9 +130,9 @@ describe('README.md', () => {
     if (missing.get(example.program)) return;
     const client = await watcher();
     const program = start(example);
-    const event = await client.next('VIOLATION_UPDATE', undefined, { deadlineMs: 10_000 });
-    const count = /"?count"?: (\d+)/.exec(example.code)?.[1];
-    expect(event).toMatchObject({ property_id: PROPERTY, count: Number(count) });
+    const count = Number(/"?count"?: (\d+)/.exec(example.code)?.[1]);
+    const event = await client.next('VIOLATION_UPDATE', (frame) => frame.count === count, { deadlineMs: 30_000 });
+    expect(event).toMatchObject({ property_id: PROPERTY });
     expect(await program.ended, program.output()).toBe(0);
   });
 
@@ -140,10 +140,11 @@ describe('README.md', () => {
   it.each(examples('README.md', 'connect'))('connects with $program', async (example) => {
     if (missing.get(example.program)) return;
     const program = start(example);
-    await program.says('SUBSCRIBED', { deadlineMs: 10_000 });
+    await program.says('SUBSCRIBED', { deadlineMs: 30_000 });
     count += 1;
     expect(await post('/v1/changes', { property_id: PROPERTY, violation_type: 'HPD', count })).toBe(202);
-    expect(await program.says(String(count))).toContain('VIOLATION_UPDATE');
+    // Not the number alone: a position or a time may hold it too.
+    expect(await program.says(`: ${count} open`)).toContain('VIOLATION_UPDATE');
   });
 
   it('names the package that uWebSockets.js comes from as the lockfile pins it', () => {
@@ -206,12 +207,14 @@ describe('docs/publishing.md', () => {
       if (missing.get(example.program)) return;
       const client = await watcher();
       const program = start(example);
-      // The first build of a program in Go takes some seconds.
-      const event = await client.next('VIOLATION_UPDATE', undefined, { deadlineMs: 60_000 });
-      expect(event).toMatchObject({ property_id: PROPERTY, violation_type: 'ECB', count: 17 });
+      // The first build of a program in Go takes some seconds, on a slow machine minutes.
+      const isIt = ({ count, violation_type: type }: Frame) => type === 'ECB' && count === 17;
+      expect(await client.next('VIOLATION_UPDATE', isIt, { deadlineMs: 240_000 })).toMatchObject({
+        property_id: PROPERTY,
+      });
       expect(await program.ended, program.output()).toBe(0);
     },
-    70_000,
+    300_000,
   );
 
   it.each(examples('docs/publishing.md', 'event'))('$code is an event', async ({ code }) => {

@@ -8,7 +8,7 @@ import { connect, mintToken, startGateway, startRedis, type TestGateway, type Te
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 
 const LIMIT = 3;
-const SOON = { timeout: 10_000, interval: 50 };
+const SOON = { timeout: 30_000, interval: 50 };
 
 let redis: TestRedis;
 let gateway: TestGateway;

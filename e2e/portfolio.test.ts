@@ -16,7 +16,7 @@ import {
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 
 const OWN = ['1012650001', '1012650002', '3012340001'];
-const PATIENCE = { deadlineMs: 15_000 };
+const PATIENCE = { deadlineMs: 30_000 };
 const LEASE_MS = 500;
 
 let redis: TestRedis;
@@ -124,7 +124,7 @@ it('a connected user gets the figures of the portfolio, and new ones when a prop
   expect(body).toMatchObject({ properties: 3, open_violations: 3, critical: 3, new_24h: 3 });
 });
 
-it('in a burst they come at most once a second, and the last ones are exact', { timeout: 30_000 }, async () => {
+it('in a burst they come at most once a second, and the last ones are exact', { timeout: 120_000 }, async () => {
   publishers.push(await start());
   await keep('landlord-8', ['1000000001', '1000000002']);
   const client = await sitDown('landlord-8');
@@ -166,7 +166,7 @@ it('nothing is counted for who is away, and who comes gets fresh figures', async
   await kpis(await sitDown('landlord-9'), { open_violations: 7 });
 });
 
-it('a killed publisher is replaced, and what changed meanwhile is counted', { timeout: 40_000 }, async () => {
+it('a killed publisher is replaced, and what changed meanwhile is counted', { timeout: 240_000 }, async () => {
   const client = await sitDown('landlord-11');
   await keep('landlord-11', ['1000000004'], tokenOf('landlord-11', 'ADMIN'));
   await kpis(client, { properties: 1, open_violations: 0 });

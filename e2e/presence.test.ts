@@ -18,7 +18,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { ROOT } from '../scripts/setup.mjs';
 import { isThere, startOutside } from './outside-tools.js';
 
-/** With the default expiry of 5 s, a beat a second, and room for a machine that is busy. */
+/** With the default expiry of 5 s, a beat a second, and room for a gateway on a busy machine. */
 const FORGOTTEN_MS = 7_000;
 
 let redis: TestRedis;
@@ -54,10 +54,14 @@ async function watch(gateway: TestGateway | undefined, userId: string, property:
   await client.next('SUBSCRIBED');
   return client;
 }
-async function occupancy(channel: string): Promise<string[]> {
-  const entries = await redis.connect().xrange('belfry:occupancy', '-', '+');
-  return entries.map(([, fields]) => fields).flatMap(([, name, , event]) => (name === channel && event ? [event] : []));
+/** What happened to a channel, and when, by Redis' clock. */
+async function happened(channel: string): Promise<{ readonly event: string; readonly at: number }[]> {
+  const entries = await connection.xrange('belfry:occupancy', '-', '+');
+  return entries.flatMap(([id, [, name, , event]]) =>
+    name === channel && event ? [{ event, at: Number(id.split('-')[0]) }] : [],
+  );
 }
+const occupancy = async (channel: string): Promise<string[]> => (await happened(channel)).map(({ event }) => event);
 
 it('follows clients as they come, watch and go, over several gateways', async () => {
   gateways = await Promise.all([start('gateway-1'), start('gateway-2')]);
@@ -69,10 +73,12 @@ it('follows clients as they come, watch and go, over several gateways', async ()
     return found?.connections === 2 && found;
   });
   expect([...user.nodes].sort()).toEqual(['gateway-1', 'gateway-2']);
-  expect(Math.abs(user.since - Date.now() / 1000)).toBeLessThan(5);
+  expect(Math.abs(user.since - Date.now() / 1000)).toBeLessThan(60);
   await eventually('watchers on both', async () => (await reader.watchersOf('property:1012650001')).length === 2);
   await Promise.all([first.close(), second.close()]);
   await eventually('the user to be gone', async () => !(await reader.isConnected('landlord-7')));
+  // Users are told of first, then channels.
+  await eventually('the end of it', async () => (await occupancy('property:1012650001')).includes('vacated'));
   expect(await reader.watchersOf('property:1012650001')).toEqual([]);
   expect(await occupancy('property:1012650001')).toEqual(['occupied', 'vacated']);
   expect(await reader.isConnected('manager')).toBe(true);
@@ -88,6 +94,7 @@ it('is not touched by a gateway that was started under a name that another has: 
   expect(exit?.code).toBe(78);
   expect(output).toContain('NODE_NAME="gateway-1" is taken');
   expect(await reader.isConnected('landlord-7')).toBe(true);
+  await eventually('the channel', async () => (await occupancy('property:1012650001')).includes('occupied'));
   expect(await occupancy('property:1012650001')).toEqual(['occupied']);
   const metrics = await fetch(`${gateways[0]?.operatorUrl}/metrics`);
   expect(await metrics.text()).toContain('belfry_node_name_rivals_total 1');
@@ -126,15 +133,15 @@ it('is exact within seven seconds after a gateway was killed, and the other one 
   });
   await eventually('their channels', async () => (await reader.watchersOf('property:3012340001')).length === 2);
   await eventually('the other channel', async () => (await occupancy('property:1012650001')).includes('occupied'));
-  await gateways[0]?.kill();
   const killedAt = Date.now();
+  await gateways[0]?.kill();
   expect(await reader.isConnected('landlord-7')).toBe(true);
-  const deadlineMs = FORGOTTEN_MS;
-  await eventually('the killed one’s users to be gone', async () => !(await reader.isConnected('landlord-7')), {
-    deadlineMs,
-  });
-  await eventually('vacated', async () => (await occupancy('property:1012650001')).includes('vacated'), { deadlineMs });
-  expect(Date.now() - killedAt).toBeLessThan(FORGOTTEN_MS);
+  await eventually('the killed one’s users to be gone', async () => !(await reader.isConnected('landlord-7')));
+  const { at } = await eventually('vacated', async () =>
+    (await happened('property:1012650001')).find(({ event }) => event === 'vacated'),
+  );
+  // Not when this test has seen it, which may be later on a busy machine.
+  expect(at - killedAt).toBeLessThan(FORGOTTEN_MS);
   expect(await reader.connected('manager')).toMatchObject({ connections: 1, nodes: ['gateway-2'] });
   expect(await reader.watchersOf('property:3012340001')).toEqual([{ node: 'gateway-2', count: 1 }]);
   expect(await occupancy('property:1012650001')).toEqual(['occupied', 'vacated']);

@@ -26,7 +26,7 @@ afterEach(async () => {
 
 const status = async (path: string) => (await fetch(`${gateway.operatorUrl}${path}`)).status;
 const becomes = (path: string, expected: number) =>
-  vi.waitFor(async () => expect(await status(path)).toBe(expected), { timeout: 15_000 });
+  vi.waitFor(async () => expect(await status(path)).toBe(expected), { timeout: 30_000 });
 
 async function append(channel: string, bodies: Record<string, unknown>[]): Promise<string[]> {
   const log = openTestLog(redis.url);

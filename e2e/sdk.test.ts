@@ -2,6 +2,7 @@
 import { type Client, type ClientOptions, createClient, type EventMessage, type Handlers } from '@belfry/client';
 import { followBoard } from '@belfry/client/board';
 import {
+  connect,
   mintToken,
   openTestLog,
   startGateway,
@@ -12,6 +13,9 @@ import {
 } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+
+/** Only says "never": far beyond what a busy machine takes. */
+const LONG = { timeout: 20_000, interval: 10 };
 
 let redis: TestRedis;
 let log: TestLog;
@@ -78,22 +82,37 @@ function watch(also: Handlers = {}): Seen {
       onLive: () => lines.push('live'),
       ...also,
     },
-    got: (n) => vi.waitFor(() => expect(numbers.at(-1)).toBe(n), { timeout: 15_000, interval: 10 }),
+    got: (n) => vi.waitFor(() => expect(numbers.at(-1)).toBe(n), LONG),
   };
 }
 
-const live = (seen: Seen) => vi.waitFor(() => expect(seen.log).toContain('live'), { timeout: 10_000, interval: 10 });
+const live = (seen: Seen) => vi.waitFor(() => expect(seen.log).toContain('live'), LONG);
 const count = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 const numbered = (from: number, to: number) => count(from, to).map((n) => ({ n }));
 
-/** Appends numbers one by one until told to stop; resolves with the last. */
+/** Resolves once the gateway has event `n`: Redis tells it a moment after the append, and who comes before is told later. */
+async function known(gateway: TestGateway, channel: string, n: number): Promise<void> {
+  const witness = await connect(gateway.wsUrl, { token: token() });
+  witness.send({ type: 'SUBSCRIBE', channel, rewind: 1 });
+  await witness.next('VIOLATION_UPDATE', (event) => event.n === n);
+  await witness.close();
+}
+
+/**
+ * Appends numbers one by one until told to stop; resolves with the last. Not as fast as it can, and with a history for
+ * many seconds of it: nothing may be gone before a slow machine has brought a client back.
+ */
 function publishing(channel: string, from: number): () => Promise<number> {
   let stopped = false;
+  const { append, close } = openTestLog(redis.url, { maxEvents: 10_000 });
   const done = (async () => {
     let n = from;
-    for (; !stopped; n++) await log.append(channel, [{ n }]);
+    for (; !stopped; n++) {
+      await append(channel, [{ n }]);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
     return n - 1;
-  })();
+  })().finally(close);
   const stop = (): Promise<number> => {
     stopped = true;
     return done;
@@ -111,12 +130,12 @@ describe.each([['websocket'], ['sse']] as const)('over %s, a gateway', (transpor
     client.subscribe(property, seen.handlers);
     await live(seen);
     const stop = publishing(`property:${property}`, 1);
-    await vi.waitFor(() => expect(seen.numbers.length).toBeGreaterThan(20));
+    await vi.waitFor(() => expect(seen.numbers.length).toBeGreaterThan(20), LONG);
     await a.kill();
     const before = seen.numbers.length;
-    await vi.waitFor(() => expect(seen.numbers.length).toBeGreaterThan(before + 20), { timeout: 15_000 });
+    await vi.waitFor(() => expect(seen.numbers.length).toBeGreaterThan(before + 20), LONG);
     await b.kill();
-    await vi.waitFor(() => expect(client.state.status).toBe('connected'), { timeout: 15_000 });
+    await vi.waitFor(() => expect(client.state.status).toBe('connected'), LONG);
     const last = await stop();
     await seen.got(last);
     expect(seen.numbers).toEqual(count(1, last));
@@ -136,7 +155,7 @@ describe.each([['websocket'], ['sse']] as const)('over %s, a gateway', (transpor
     const reasons: unknown[] = [];
     client.on('status', ({ reason }) => reason && reasons.push(reason.code));
     await Promise.all([a.stop(), log.append(`property:${property}`, numbered(4, 6))]);
-    await vi.waitFor(() => expect(client.state.status).toBe('connected'), { timeout: 15_000 });
+    await vi.waitFor(() => expect(client.state.status).toBe('connected'), LONG);
     await log.append(`property:${property}`, numbered(7, 9));
     await seen.got(9);
     expect(seen.numbers).toEqual(count(1, 9));
@@ -162,6 +181,7 @@ describe.each([['websocket'], ['sse']] as const)('over %s, a gateway', (transpor
     first.dispose();
 
     await log.append(channel, numbered(9, 20), 'HPD');
+    await known(gateway, channel, 20);
     const second = open({ url: gateway.wsUrl, transport, storage });
     const states: unknown[] = [];
     const after = watch({ onState: ({ events }) => states.push(events.map(({ n }) => n)) });
@@ -231,7 +251,7 @@ describe.each([['websocket'], ['sse']] as const)('over %s, a gateway', (transpor
     client.subscribe(mine, allowed.handlers);
     client.subscribe('global', forbidden.handlers);
     await live(allowed);
-    await vi.waitFor(() => expect(forbidden.log).toEqual(['error forbidden']), { timeout: 10_000 });
+    await vi.waitFor(() => expect(forbidden.log).toEqual(['error forbidden']), LONG);
     await log.append(`property:${mine}`, numbered(1, 2));
     await allowed.got(2);
     expect(allowed.numbers).toEqual([1, 2]);
@@ -241,18 +261,22 @@ describe.each([['websocket'], ['sse']] as const)('over %s, a gateway', (transpor
   it('gets a new token on the open connection before the old one ends', async () => {
     const gateway = await start();
     const property = newProperty();
-    let issued = 0;
+    const ends: number[] = [];
     const getToken = () => {
-      issued++;
-      return mintToken({ user_id: 'manager', role: 'ADMIN' }, { expiresInSeconds: 3 });
+      const exp = Math.floor(Date.now() / 1000) + 5;
+      ends.push(exp * 1000);
+      return mintToken({ user_id: 'manager', role: 'ADMIN', exp });
     };
-    const client = open({ url: gateway.wsUrl, transport, getToken });
+    // As early as it renews: a quarter of the time before the end.
+    const client = open({ url: gateway.wsUrl, transport, getToken, random: () => 1 });
     const seen = watch();
     client.subscribe(property, seen.handlers);
     await live(seen);
     const statuses: string[] = [];
     client.on('status', ({ current }) => statuses.push(current));
-    await vi.waitFor(() => expect(issued).toBeGreaterThanOrEqual(3), { timeout: 15_000 });
+    const [firstEnds = 0] = ends;
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(firstEnds + 100), LONG);
+    expect(ends.length).toBeGreaterThanOrEqual(2);
     await log.append(`property:${property}`, numbered(1, 2));
     await seen.got(2);
     expect(statuses.every((status) => status === 'connected')).toBe(true);
@@ -309,15 +333,13 @@ describe('the client', () => {
       attempts = Math.max(attempts, attempt);
     });
     await a.kill();
-    await vi.waitFor(() => expect(client.state.mode).toBe('polling'), { timeout: 15_000 });
+    await vi.waitFor(() => expect(client.state.mode).toBe('polling'), LONG);
     expect(attempts).toBeLessThanOrEqual(4);
     await log.append(channel, numbered(3, 5), 'HPD');
-    await vi.waitFor(() => expect(states.at(-1)).toEqual([5]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(states.at(-1)).toEqual([5]), LONG);
     blocked = false;
     client.retryNow();
-    await vi.waitFor(() => expect(client.state).toMatchObject({ status: 'connected', mode: 'live' }), {
-      timeout: 15_000,
-    });
+    await vi.waitFor(() => expect(client.state).toMatchObject({ status: 'connected', mode: 'live' }), LONG);
     await log.append(channel, numbered(6, 6), 'HPD');
     await seen.got(6);
     expect(seen.numbers).toEqual(count(1, 6));
@@ -334,8 +356,8 @@ describe('the client', () => {
     await log.append(channel, numbered(1, 3));
     await seen.got(3);
     await redis.restart({ keepData: false });
-    await vi.waitFor(() => log.append(channel, numbered(4, 4)), { timeout: 10_000 });
-    await vi.waitFor(() => expect(seen.log).toContain('gap resync'), { timeout: 15_000 });
+    await vi.waitFor(() => log.append(channel, numbered(4, 4)), LONG);
+    await vi.waitFor(() => expect(seen.log).toContain('gap resync'), LONG);
     await log.append(channel, numbered(5, 5));
     await seen.got(5);
     expect(client.state.status).toBe('connected');
@@ -352,14 +374,14 @@ describe('the client', () => {
         shown = Object.fromEntries([...items].map(([key, { document }]) => [key, document?.n]));
       },
     });
-    await vi.waitFor(() => expect(client.state.status).toBe('connected'));
+    await vi.waitFor(() => expect(client.state.status).toBe('connected'), LONG);
     const set = (key: string, n: number) =>
       log.append('state:tasks', [{ type: 'STATE_UPDATE', key, document: { n } }], `event:${key}`);
     for (let n = 1; n <= 50; n++) await set(`task-${n % 3}`, n);
-    await vi.waitFor(() => expect(shown).toEqual({ 'task-0': 48, 'task-1': 49, 'task-2': 50 }), { timeout: 10_000 });
+    await vi.waitFor(() => expect(shown).toEqual({ 'task-0': 48, 'task-1': 49, 'task-2': 50 }), LONG);
     await a.kill();
     for (let n = 51; n <= 60; n++) await set(`task-${n % 3}`, n);
-    await vi.waitFor(() => expect(shown).toEqual({ 'task-0': 60, 'task-1': 58, 'task-2': 59 }), { timeout: 15_000 });
+    await vi.waitFor(() => expect(shown).toEqual({ 'task-0': 60, 'task-1': 58, 'task-2': 59 }), LONG);
     expect(gaps).toEqual([]);
   });
 
@@ -367,7 +389,7 @@ describe('the client', () => {
     const [a, b] = await Promise.all([start(), start()]);
     const client = open({ url: [a.wsUrl, b.wsUrl], ...hasty });
     client.connect();
-    await vi.waitFor(() => expect(client.user).toBeDefined());
+    await vi.waitFor(() => expect(client.user).toBeDefined(), LONG);
     expect(client.user).toEqual({ id: 'manager', role: 'ADMIN', channels: expect.arrayContaining(['user:manager']) });
     const seen = watch();
     client.subscribe('user:manager', seen.handlers);

@@ -62,7 +62,7 @@ it('cuts off who does not read within the byte budget, and nobody else', async (
     (await (await fetch(`${gateway.operatorUrl}/metrics`)).text()).match(
       /websocket_closes_total\{code="4201"\} (\d+)/,
     )?.[1];
-  await vi.waitFor(async () => expect(await closes()).toBe('1'), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await closes()).toBe('1'), { timeout: 20_000 });
   slow.socket.resume();
   await slow.closed;
   // What it got is a prefix without a hole.

@@ -24,7 +24,7 @@ interface Span {
 
 const PROPERTY = '1012650001';
 const CALLER = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-const WITHIN = { timeout: 15_000 };
+const WITHIN = { timeout: 30_000 };
 const spans: Span[] = [];
 let collector: Server;
 let redis: TestRedis;

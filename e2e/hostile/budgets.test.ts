@@ -28,6 +28,9 @@ beforeAll(async () => {
     ACCESS_POLICY: 'authenticated',
     MAX_UNAUTHENTICATED: '5',
     MAX_UNAUTHENTICATED_PER_IP: '3',
+    // So long that hardly anything comes back while a test uses a budget up on a slow machine; to an address something does
+    // within a second: who is further beyond its budget is not answered any more.
+    RATE_LIMIT_WINDOW_SECONDS: '240',
     RATE_LIMIT_REQUESTS: '10',
     RATE_LIMIT_PER_IP: '300',
     RATE_LIMIT_REPLAYED_EVENTS: '100',
@@ -87,12 +90,17 @@ describe('requests over HTTP', () => {
       REDIS_URL: redis.url,
       JWT_SECRET: TEST_SECRET,
       PUBLISHER_TOKEN: 'for-services',
+      RATE_LIMIT_WINDOW_SECONDS: '3600',
       RATE_LIMIT_REQUESTS: '20',
     });
     const get = (id: string, path: string) => fetch(`${publisher.url}${path}`, { headers: bearer(user(id)) });
     for (let n = 0; n < 20; n += 1) expect((await get('reader', '/v1/portfolio')).status).toBe(200);
     const refused = await get('reader', '/v1/portfolio');
-    expect([refused.status, Number(refused.headers.get('retry-after'))]).toEqual([429, 3]);
+    expect(refused.status).toBe(429);
+    // One comes back in three minutes.
+    const retryAfter = Number(refused.headers.get('retry-after'));
+    expect(retryAfter).toBeGreaterThan(0);
+    expect(retryAfter).toBeLessThanOrEqual(180);
     expect(await refused.json()).toMatchObject({ code: 'rate_limited' });
     for (let n = 0; n < 2; n += 1) expect((await get('counter', '/v1/kpis')).status).toBe(200);
     expect((await get('counter', '/v1/kpis')).status).toBe(429);
@@ -104,8 +112,10 @@ describe('requests over HTTP', () => {
     const request = (headers = '') => `GET /v1/state HTTP/1.1\r\nHost: a\r\n${headers}\r\n`;
     for (let n = 0; n < 310; n += 1) flood.write(request(`X-Forwarded-For: 198.51.100.${n % 250}\r\n`));
     await flood.until(/429 Too Many Requests/);
-    flood.destroy();
+    // What has come back meanwhile is gone again when the connection is asked for.
+    for (let n = 0; n < 10; n += 1) flood.write(request());
     await expect(connect(gateway.wsUrl, { localAddress: '127.0.0.7' })).rejects.toMatchObject({ status: 429 });
+    flood.destroy();
     await signedIn('at-home', '127.0.0.8');
     // A proxy's clients are told apart by what it says of them, the right-most first.
     const proxy = await open(gateway.port, '127.0.0.9');

@@ -112,9 +112,13 @@ describe('slowly', () => {
       `PUT /v1/preferences HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\nContent-Length: 100000\r\n\r\n{`,
     );
     try {
-      const during = performance.now();
+      let cut = false;
+      half.closed.then(() => {
+        cut = true;
+      });
       expect((await fetch(`${gateway.url}/v1/state?channel=property:1&token=${token}`)).status).toBe(200);
-      expect(performance.now() - during).toBeLessThan(2_000);
+      // Not only once the slow ones were gone.
+      expect(cut).toBe(false);
       const all = Promise.all([
         half.closed,
         silent.closed,
@@ -135,7 +139,7 @@ describe('slowly', () => {
     raws.push(attacker);
     const pings = setInterval(() => attacker.write(Buffer.from([0x89, 0x80, 0, 0, 0, 0])), 900);
     try {
-      await within(attacker.closed, 'close', { deadlineMs: 8_000 });
+      await within(attacker.closed, 'close');
     } finally {
       clearInterval(pings);
     }

@@ -334,7 +334,7 @@ runProcess(async () => {
     clock,
     logger,
   });
-  hub.link.subscribe(CLUSTER_TOPIC_NAME).then(() => logger.debug('listening to the other gateways'));
+  const hearing = hub.link.subscribe(CLUSTER_TOPIC_NAME);
 
   const operators = await startOperatorServer({
     host: settings.OPERATOR_HOST,
@@ -375,8 +375,9 @@ runProcess(async () => {
   });
   shutdown.step('operators', () => operators.close());
 
-  // What was revoked before this gateway came is refused from its first client on, where Redis can be asked.
-  await revocationReading.known();
+  // Whoever sees this gateway listen can count on its answer to a command. What was revoked before it came is refused from
+  // its first client on, where Redis can be asked.
+  await revocationReading.known(hearing);
   const port = await transport.listen();
   shutdown.step('transport', () => transport.close());
   shutdown.step('drain', async () => {

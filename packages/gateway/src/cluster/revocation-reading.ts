@@ -13,8 +13,11 @@ export interface RevocationReadingOptions {
 export interface RevocationReading {
   /** What this gateway did not hear over its link it learns here. */
   catchUp(): void;
-  /** Resolves once all are known, or Redis does not answer in time: where it is away, nothing can be delivered either. */
-  known(): Promise<void>;
+  /**
+   * Resolves once all are known, or Redis does not answer in time: where it is away, nothing can be delivered either.
+   * @param hearing resolves when this gateway hears of new ones: only then can there be none between reading and hearing
+   */
+  known(hearing: Promise<unknown>): Promise<void>;
 }
 
 const ANSWER_MS = 2_000;
@@ -26,9 +29,9 @@ export function createRevocationReading(options: RevocationReadingOptions): Revo
     catchUp() {
       revocations.refresh().then((isNew) => isNew && onNew(), unread);
     },
-    known: () =>
+    known: (hearing) =>
       Promise.race([
-        revocations.reload().then(() => undefined, unread),
+        hearing.then(revocations.reload).then(() => undefined, unread),
         new Promise<void>((resolve) => clock.after(ANSWER_MS, resolve)),
       ]),
   };
