@@ -1,7 +1,18 @@
 /** The dashboard's many small promises: pause, debug, alert rules, deep links, figures, keyboard. */
 import type { Page } from 'playwright-core';
 import { expect, it, vi } from 'vitest';
-import { addProperty, connected, goTo, openAt, row, showsOpen, status } from './dashboard-sights.js';
+import {
+  addProperty,
+  connected,
+  follows,
+  goTo,
+  hasTold,
+  openAt,
+  recordToasts,
+  row,
+  showsOpen,
+  status,
+} from './dashboard-sights.js';
 import { ADMIN, onStage } from './dashboard-stage.js';
 
 onStage('the dashboard', { gateways: 2 }, (stage) => {
@@ -37,7 +48,9 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     await page.locator('.frame-out', { hasText: 'AUTHENTICATE' }).waitFor();
     await stage.report(id, 1);
     await page.locator('.frame-in', { hasText: 'VIOLATION_UPDATE' }).waitFor();
-    expect(lines.some((line) => line.includes('VIOLATION_UPDATE'))).toBe(true);
+    await vi.waitFor(() => expect(lines).toContainEqual(expect.stringContaining('VIOLATION_UPDATE')), {
+      timeout: 15_000,
+    });
     await page.getByRole('button', { name: 'Copy' }).click();
     await page.getByText('Copied').waitFor();
     const copied = JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
@@ -49,12 +62,12 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
   });
 
   it('keeps alert rules in the cluster, and says why one is refused', async () => {
-    const page = await stage.open({ claims: { user_id: 'landlord-9' }, path: '/alerts' });
+    const page = await stage.open({ claims: { user_id: 'landlord-9' }, path: '/alerts', prepare: recordToasts });
     await page.getByRole('button', { name: 'Add rule' }).click();
     await page.getByText('names email, which is not set').waitFor();
     await page.getByLabel('E-mail', { exact: true }).first().fill('landlord@belfry.example');
     await page.getByRole('button', { name: 'Save contacts' }).click();
-    await page.getByText('Alerts saved').waitFor();
+    await hasTold(page, 'Alerts saved');
     await page.getByRole('button', { name: 'Add rule' }).click();
     await page.locator('[data-rule]', { hasText: 'All types, high and above' }).waitFor();
     await page.reload();
@@ -73,7 +86,9 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     const page = await stage.open({ claims: ADMIN, path: `/property/${id}` });
     await page.locator('[data-type="HPD"]', { hasText: '1' }).waitFor();
     await page.getByText('Stop work').first().waitFor();
-    await vi.waitFor(async () => expect(await page.locator('.activity').count()).toBe(2));
+    await vi.waitFor(async () => expect(await page.locator('.activity').count()).toBe(2), {
+      timeout: 15_000,
+    });
     await stage.report(id, 4);
     await page.locator('[data-type="HPD"]', { hasText: '4' }).waitFor();
     await page.getByRole('button', { name: 'Add to portfolio' }).click();
@@ -131,5 +146,37 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     await page.keyboard.type('3-1234-5');
     await page.keyboard.press('Enter');
     await row(page, '3012340005').waitFor();
+  });
+
+  it('leaves the keyboard where it is when a list changes, and leads it to the next item when one goes', async () => {
+    const ids = [stage.newProperty(), stage.newProperty(), stage.newProperty()] as const;
+    const [first, second, third] = ids;
+    const page = await stage.open({ claims: { properties: ids } });
+    for (const id of ids) await follows(page, id);
+    const focused = () =>
+      page.evaluate(() => {
+        const row = document.activeElement?.closest('[data-property]');
+        return row ? row.getAttribute('data-property') : document.activeElement?.id;
+      });
+    const order = () =>
+      page.locator('[data-property]').evaluateAll((rows) => rows.map((row) => row.getAttribute('data-property')));
+    const becomes = (expected: readonly string[]) =>
+      vi.waitFor(async () => expect(await order()).toEqual(expected), { timeout: 15_000 });
+    await becomes(ids);
+    await row(page, third)
+      .getByRole('button', { name: /^Remove/ })
+      .focus();
+    await stage.report(third, 2, 'critical');
+    await becomes([third, first, second]);
+    expect(await focused()).toBe(third);
+    for (const [next, left] of [
+      [first, [first, second]],
+      [second, [second]],
+      ['main', []],
+    ] as const) {
+      await page.keyboard.press('Enter');
+      await becomes(left);
+      expect(await focused()).toBe(next);
+    }
   });
 });

@@ -1,15 +1,29 @@
 /** The operations pages in a real browser: what HR and ADMIN see of the cluster, and what they do to it. */
-import type { TestGateway } from '@belfry/testkit';
+import { connect, mintToken, type TestGateway } from '@belfry/testkit';
 import type { Page } from 'playwright-core';
 import { expect, it, vi } from 'vitest';
-import { connected, critical, follows, goTo, status, toast } from './dashboard-sights.js';
+import { connected, critical, follows, goTo, hasTold, recordToasts, standStill, status } from './dashboard-sights.js';
 import { ADMIN, onStage } from './dashboard-stage.js';
 
+/** Connections that are shown at a time. */
+const PAGE = 50;
 const HR = { user_id: 'caseworker', role: 'HR' };
 
 onStage('the operations pages', { gateways: 2 }, (stage) => {
   const tab = (page: Page, name: string) =>
     page.getByRole('navigation', { name: 'Operations' }).getByRole('link', { name, exact: true }).click();
+
+  /** What has to be pressed twice has to be so within four seconds: of a clock that can be stopped. */
+  const openConnections = () =>
+    stage.open({
+      claims: ADMIN,
+      operator: true,
+      path: '/operations/connections',
+      prepare: async (page) => {
+        await page.clock.install();
+        await recordToasts(page);
+      },
+    });
 
   it('are all there for HR', async () => {
     const id = stage.newProperty();
@@ -48,18 +62,52 @@ onStage('the operations pages', { gateways: 2 }, (stage) => {
     const id = stage.newProperty();
     const other = await stage.open({ claims: { user_id: 'landlord-4', properties: [id] } });
     await follows(other, id);
-    const page = await stage.open({ claims: ADMIN, operator: true, path: '/operations/connections' });
+    const page = await openConnections();
     await page.getByLabel('User').fill('landlord-4');
     const line = page.locator('[data-connection]', { hasText: 'landlord-4' });
     await line.waitFor();
     await line.getByRole('button', { name: 'Details' }).click();
     await page.getByText(`property:${id}`).waitFor();
     const disconnect = line.getByRole('button', { name: /Disconnect/ });
+    await standStill(page);
     await disconnect.click();
     await disconnect.click();
     await other.locator('.status-bad', { hasText: 'Disconnected' }).waitFor();
     await other.getByRole('button', { name: 'Connect' }).click();
     await connected(other);
+  });
+
+  it('show more connections than fit on a page a page at a time, forwards and back, each of them once', async () => {
+    const clients = await Promise.all(
+      Array.from({ length: PAGE + 3 }, (_, n) =>
+        connect(stage.gateways[n % 2]?.wsUrl ?? '', { token: mintToken({ user_id: 'landlord-8' }) }),
+      ),
+    );
+    try {
+      await Promise.all(clients.map((client) => client.next('AUTHENTICATED')));
+      const page = await openConnections();
+      await page.getByLabel('User').fill('landlord-8');
+      const lines = page.locator('[data-connection]');
+      const shown = (count: number) =>
+        vi.waitFor(
+          async () => {
+            const ids = await lines.evaluateAll((rows) => rows.map((row) => row.getAttribute('data-connection')));
+            expect(ids).toHaveLength(count);
+            return ids;
+          },
+          { timeout: 15_000 },
+        );
+      const first = await shown(PAGE);
+      expect(await page.getByRole('button', { name: 'Back' }).count()).toBe(0);
+      await page.getByRole('button', { name: 'Next' }).click();
+      const second = await shown(3);
+      expect(new Set([...first, ...second]).size).toBe(PAGE + 3);
+      expect(await page.getByRole('button', { name: 'Next' }).count()).toBe(0);
+      await page.getByRole('button', { name: 'Back' }).click();
+      expect(await shown(PAGE)).toEqual(first);
+    } finally {
+      await Promise.all(clients.map((client) => client.close()));
+    }
   });
 
   it('disconnect a user everywhere, and nobody else', async () => {
@@ -71,14 +119,16 @@ onStage('the operations pages', { gateways: 2 }, (stage) => {
       stage.open({ claims: { user_id: 'landlord-66' } }),
     ]);
     await Promise.all([first, second, neighbour].map(connected));
-    const page = await stage.open({ claims: ADMIN, operator: true, path: '/operations/connections' });
+    const page = await openConnections();
     await page.getByLabel('User').fill('landlord-6');
     await vi.waitFor(async () => expect(await page.locator('[data-connection]').count()).toBe(2), { timeout: 15_000 });
+    await standStill(page);
     await page.getByRole('button', { name: 'Disconnect this user' }).click();
     // Once is a slip, twice is meant.
     expect(await status(first).getAttribute('data-status')).toBe('connected');
     await page.getByRole('button', { name: 'Press again to confirm' }).click();
-    await toast(page, '2 connections closed').waitFor();
+    await page.clock.resume();
+    await hasTold(page, '2 connections closed');
     for (const one of [first, second]) await one.locator('.status-bad', { hasText: 'Disconnected' }).waitFor();
     await page.getByText('No connection is like that.').waitFor();
     expect(await status(neighbour).getAttribute('data-status')).toBe('connected');
@@ -86,8 +136,8 @@ onStage('the operations pages', { gateways: 2 }, (stage) => {
 
   it('send to everybody, to one user, and a test message to a channel', async () => {
     const id = stage.newProperty();
-    const other = await stage.open({ claims: { user_id: 'landlord-5', properties: [id] } });
-    const third = await stage.open({ claims: { user_id: 'landlord-7' } });
+    const other = await stage.open({ claims: { user_id: 'landlord-5', properties: [id] }, prepare: recordToasts });
+    const third = await stage.open({ claims: { user_id: 'landlord-7' }, prepare: recordToasts });
     await follows(other, id);
     await connected(third);
     const page = await stage.open({ claims: ADMIN, operator: true, path: '/operations/send' });
@@ -100,7 +150,7 @@ onStage('the operations pages', { gateways: 2 }, (stage) => {
     });
     await send('Maintenance at nine');
     await page.getByText('Sent to role:everyone').waitFor();
-    for (const one of [other, third]) await toast(one, 'Maintenance at nine').waitFor();
+    for (const one of [other, third]) await hasTold(one, 'Maintenance at nine');
     await page.getByLabel('To', { exact: true }).selectOption('user');
     await page.getByLabel('User').fill('landlord-5');
     await send('Call us');

@@ -2,7 +2,7 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
-import { connected, screenshot, toast } from './dashboard-sights.js';
+import { comesUp, connected, screenshot, standStill, toast } from './dashboard-sights.js';
 import { ADMIN, onStage, tokenFor } from './dashboard-stage.js';
 
 const [FIRST, SECOND, THIRD, FOURTH, FIFTH] = [
@@ -63,6 +63,10 @@ const PREFERENCES = {
   ],
 };
 
+const TOKEN_MS = 3_600_000;
+/** A screen of 1280 pixels at four times the size, as the accessibility guidelines have it. */
+const NARROWEST = 320;
+
 onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
   beforeAll(async () => {
     for (const change of CHANGES) await stage.change(change);
@@ -94,14 +98,19 @@ onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
       await screenshot(page, `${name}-${width}-${colorScheme}`);
       found.push(...(await findingsOf(page, `${name}, ${colorScheme}`, colorScheme === 'dark')));
     }
-    const { empty, wide } = await page.evaluate(() => {
-      const { clientHeight, scrollHeight, scrollTop, scrollWidth } = document.documentElement;
-      const end = (document.getElementById('root')?.getBoundingClientRect().bottom ?? 0) + scrollTop;
-      return { wide: scrollWidth, empty: Math.floor(scrollHeight - Math.max(clientHeight, end)) };
-    });
-    if (wide > width) found.push(`${name}: ${wide} px wide`);
-    // Heights are rounded.
-    if (empty > 1) found.push(`${name}: ${empty} px of nothing below`);
+    const given = page.viewportSize() ?? { width, height: 0 };
+    for (const screen of [given, { ...given, width: NARROWEST }]) {
+      await page.setViewportSize(screen);
+      const { empty, wide } = await page.evaluate(() => {
+        const { clientHeight, scrollHeight, scrollTop, scrollWidth } = document.documentElement;
+        const end = (document.getElementById('root')?.getBoundingClientRect().bottom ?? 0) + scrollTop;
+        return { wide: scrollWidth, empty: Math.floor(scrollHeight - Math.max(clientHeight, end)) };
+      });
+      if (wide > screen.width) found.push(`${name}: ${wide} px wide on ${screen.width}`);
+      // Heights are rounded.
+      if (empty > 1) found.push(`${name}: ${empty} px of nothing below on ${screen.width}`);
+    }
+    await page.setViewportSize(given);
     return found;
   }
 
@@ -142,8 +151,10 @@ onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
   ])(
     'has none either while it asks for a token, says what happened and shows its frames, at %i pixels',
     async (width, height) => {
+      const ends = Date.now() + TOKEN_MS;
       const page = await stage.open({
         claims: { ...ADMIN, properties: PORTFOLIO },
+        expiresInSeconds: TOKEN_MS / 1_000,
         path: '/settings',
         context: { viewport: { width, height }, reducedMotion: 'reduce' },
         prepare: (page) => page.clock.install(),
@@ -155,12 +166,15 @@ onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
       // Another count than at the other size, or nothing would have changed.
       await stage.change({ ...change, count: width, severity: 'critical', message: 'Facade unsafe' });
       await toast(page, 'Facade unsafe').waitFor();
+      await standStill(page);
       await stage.change({ ...change, count: width + 1, severity: 'low', message: 'Inspection filed' });
-      await toast(page, 'Inspection filed').waitFor();
-      await page.locator('.frame-in', { hasText: 'Inspection filed' }).waitFor();
+      await comesUp(page, toast(page, 'Inspection filed'));
       // Where the pointer is, messages stay.
       await toast(page, 'Inspection filed').hover();
-      await page.clock.fastForward('59:31');
+      await page.clock.resume();
+      await page.locator('.frame-in', { hasText: 'Inspection filed' }).waitFor();
+      // Half a minute before the end everybody has been asked for a new one.
+      await page.clock.fastForward(ends - 29_000 - (await page.evaluate(() => Date.now())));
       await page.getByText('Your session ends soon').waitFor();
       const found = await judge(page, 'open', width);
       expect(await toast(page, 'Inspection filed').count()).toBe(1);

@@ -1,7 +1,7 @@
 /** What a test looks at and does on the dashboard's pages, by the words and marks that the pages themselves have. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { expect, vi } from 'vitest';
 import { ROOT } from '../scripts/setup.mjs';
 
@@ -10,6 +10,26 @@ const ARTEFACTS = join(ROOT, '.belfry', 'dashboard');
 
 export const status = (page: Page) => page.locator('.status');
 export const connected = (page: Page) => page.locator('.status[data-status="connected"]').waitFor();
+
+/**
+ * Lets no time pass in the page but what `runFor` says: what goes by itself stays until it has been looked at. The page's
+ * clock has to be installed before it loads.
+ */
+export async function standStill(page: Page): Promise<void> {
+  const pause = async () => page.clock.pauseAt((await page.evaluate(() => Date.now())) + 100);
+  // On a busy machine it is later than that already: the clock stands all the same, and the second time it is not.
+  await pause().catch(pause);
+}
+
+/** Lets time pass in small steps until the element is there: hardly any of its own time is gone then. */
+export const comesUp = (page: Page, element: Locator) =>
+  vi.waitFor(
+    async () => {
+      await page.clock.runFor(20);
+      expect(await element.count()).toBeGreaterThan(0);
+    },
+    { timeout: 20_000, interval: 100 },
+  );
 
 /** The states that the connection goes through from now on; empty while it stays in the one it is in. */
 export const statesFromNowOn = (page: Page) =>

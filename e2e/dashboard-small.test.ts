@@ -1,7 +1,7 @@
 /** The dashboard on a telephone: not only does it fit, all of it can be done there, with a finger. */
 import type { Locator, Page } from 'playwright-core';
-import { expect, it } from 'vitest';
-import { connected, critical, follows, row, showsOpen } from './dashboard-sights.js';
+import { expect, it, vi } from 'vitest';
+import { comesUp, connected, critical, follows, row, showsOpen, standStill } from './dashboard-sights.js';
 import { ADMIN, onStage } from './dashboard-stage.js';
 
 const WIDTH = 360;
@@ -38,10 +38,16 @@ onStage('on 360 pixels, the dashboard', { gateways: 2 }, (stage) => {
 
   it('adds a property, opens it, watches it, holds it still, and removes it', async () => {
     const id = stage.newProperty();
-    const page = await stage.open({ claims: { properties: '*' }, context: TELEPHONE });
+    const page = await stage.open({
+      claims: { properties: '*' },
+      context: TELEPHONE,
+      prepare: (page) => page.clock.install(),
+    });
     await connected(page);
     const field = page.getByLabel('Add a property by BBL');
     await tap(field);
+    // A tap becomes a click, and a click a focus, when the browser has seen that no second tap follows.
+    await page.locator('input:focus').waitFor();
     await page.keyboard.type('nonsense');
     await tap(page.getByRole('button', { name: 'Add', exact: true }));
     await page.locator('#add-property-error').filter({ hasText: 'ten digits' }).waitFor();
@@ -63,6 +69,7 @@ onStage('on 360 pixels, the dashboard', { gateways: 2 }, (stage) => {
     await page.locator('.activity', { hasText: 'No heat' }).waitFor();
     await fits(page);
     await tap(page.getByRole('switch', { name: 'Live updates' }));
+    await page.getByText('0 waiting').waitFor();
     await stage.report(id, 2);
     await page.getByText('1 waiting').waitFor();
     await fits(page);
@@ -71,9 +78,13 @@ onStage('on 360 pixels, the dashboard', { gateways: 2 }, (stage) => {
 
     await tap(page.getByRole('link', { name: 'Belfry, portfolio' }));
     await showsOpen(page, id, 2);
+    await standStill(page);
     await tap(row(page, id).getByRole('button', { name: /^Remove/ }));
-    await row(page, id).waitFor({ state: 'detached' });
-    await tap(page.getByRole('button', { name: 'Undo' }));
+    const undo = page.getByRole('button', { name: 'Undo' });
+    await comesUp(page, undo);
+    expect(await row(page, id).count()).toBe(0);
+    await tap(undo);
+    await page.clock.resume();
     await showsOpen(page, id, 2);
   });
 
@@ -84,7 +95,7 @@ onStage('on 360 pixels, the dashboard', { gateways: 2 }, (stage) => {
     await tapTo(page, 'Alerts', 'alerts');
     const wanted = page.getByLabel('Show a message for each update');
     await tap(page.getByText('Show a message for each update'));
-    expect(await wanted.isChecked()).toBe(false);
+    await vi.waitFor(async () => expect(await wanted.isChecked()).toBe(false), { timeout: 15_000 });
     await tapTo(page, 'Settings', 'settings');
     await page.getByLabel('Theme').selectOption('dark');
     expect(await page.locator('html').getAttribute('data-theme')).toBe('dark');

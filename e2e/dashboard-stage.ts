@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { chromiumPath, mintOperatorToken, mintToken } from '@belfry/testkit';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, vi } from 'vitest';
 import { serveDashboard } from '../scripts/dashboard.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 import { type Cluster, startCluster } from './dashboard-cluster.js';
@@ -56,6 +56,11 @@ export interface Stage extends Pick<Cluster, 'redis' | 'gateways' | 'publisher'>
   newProperty(): string;
   /** So many open violations, of type HPD. */
   report(property: string, count: number, severity?: string, message?: string): Promise<void>;
+  /**
+   * Resolves when the property's log says so many open violations of type HPD: what the publisher has taken is not there
+   * yet, and to a page that connects before it is it would be news, not something missed.
+   */
+  inLog(property: string, count: number): Promise<void>;
   change(change: Json | readonly Json[]): Promise<void>;
   event(event: Json): Promise<void>;
 }
@@ -121,6 +126,13 @@ export function onStage(name: string, options: StageOptions, tests: (stage: Stag
     });
 
     const change: Stage['change'] = (change) => cluster.post('/v1/changes', change);
+    async function countOf(id: string): Promise<unknown> {
+      const answer = await fetch(`${cluster.gateways.at(-1)?.url}/v1/state?channel=property:${id}`, {
+        headers: { authorization: `Bearer ${tokenFor(ADMIN)}` },
+      });
+      const { channels } = (await answer.json()) as { channels?: { events: Json[] }[] };
+      return channels?.[0]?.events.find(({ violation_type }) => violation_type === 'HPD')?.count;
+    }
     tests({
       get redis() {
         return cluster.redis;
@@ -152,6 +164,8 @@ export function onStage(name: string, options: StageOptions, tests: (stage: Stag
       newProperty: () => String(FIRST_PROPERTY + properties++),
       report: (id, count, severity = 'medium', message = `${count} open`) =>
         change({ property_id: id, violation_type: 'HPD', count, severity, message }),
+      inLog: (id, count) =>
+        vi.waitFor(async () => expect(await countOf(id)).toBe(count), { timeout: 15_000, interval: 20 }),
       change,
       event: (event) => cluster.post('/v1/events', event),
     });

@@ -6,7 +6,7 @@
  */
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { request as ask, createServer } from 'node:http';
-import { extname, join, normalize } from 'node:path';
+import { extname, join, normalize, sep } from 'node:path';
 
 /** @type {Readonly<Record<string, string>>} */
 const CONTENT_TYPES = {
@@ -39,6 +39,23 @@ export function fileFor(folder, url) {
   const file = join(folder, normalize(`/${path}`));
   return !file.includes('\0') && existsSync(file) && statSync(file).isFile() ? file : page;
 }
+
+/**
+ * Another one for whatever is written in the file's place.
+ * @param {string} file
+ */
+function tagOf(file) {
+  const { mtimeMs, size } = statSync(file);
+  return `W/"${size.toString(36)}-${Math.round(mtimeMs * 1_000).toString(36)}"`;
+}
+
+/**
+ * What the build puts here has a hash of its content in its name: it never changes. All else is asked for anew.
+ * @param {string} folder
+ * @param {string} file
+ */
+const cachingOf = (folder, file) =>
+  file.startsWith(join(folder, 'assets', sep)) ? 'public, max-age=31536000, immutable' : 'no-cache';
 
 /** Where the operators' calls are on this server. */
 const OPERATORS = '/operators';
@@ -94,7 +111,9 @@ export function serveDashboard(folder, { host, port, gateways, operators, publis
     }
     const file = fileFor(folder, url);
     const type = CONTENT_TYPES[extname(file)] ?? 'application/octet-stream';
-    response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache' });
+    const headers = { 'cache-control': cachingOf(folder, file), etag: tagOf(file) };
+    if (request.headers['if-none-match'] === headers.etag) return void response.writeHead(304, headers).end();
+    response.writeHead(200, { 'content-type': type, ...headers });
     if (request.method === 'HEAD') return void response.end();
     createReadStream(file)
       .on('error', () => response.destroy())

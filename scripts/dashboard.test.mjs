@@ -45,6 +45,26 @@ it('serves a file with its type', async () => {
   server.close();
 });
 
+it('sends nothing twice that has not changed: what carries a hash is kept, all else asked for by its tag', async () => {
+  const server = await serveDashboard(folder, { host: '127.0.0.1', port: 0 });
+  const base = `http://127.0.0.1:${server.port}`;
+  for (const [path, caching] of [
+    ['/', 'no-cache'],
+    ['/assets/app.js', 'public, max-age=31536000, immutable'],
+  ]) {
+    const { headers } = await fetch(base + path);
+    const etag = headers.get('etag') ?? '';
+    expect([headers.get('cache-control'), etag], path).toEqual([caching, expect.stringMatching(/^W\/".+"$/)]);
+    const again = await fetch(base + path, { headers: { 'if-none-match': etag } });
+    expect([again.status, await again.text()], path).toEqual([304, '']);
+  }
+  const before = (await fetch(base)).headers.get('etag') ?? '';
+  writeFileSync(join(folder, 'index.html'), '<title>Another</title>');
+  const changed = await fetch(base, { headers: { 'if-none-match': before } });
+  expect([changed.status, await changed.text()]).toEqual([200, '<title>Another</title>']);
+  server.close();
+});
+
 it('tells the page where the gateways are, and only then offers operators’ calls', async () => {
   const gateways = ['ws://127.0.0.1:1/ws'];
   const server = await serveDashboard(folder, { host: '127.0.0.1', port: 0, gateways });

@@ -1,6 +1,7 @@
 /** The critical messages at the top right: above all that comes and goes, and no more of them than leave room for the page. */
-import { type MouseEvent, useRef } from 'react';
+import { useRef } from 'react';
 import { Cross } from '../parts/cross.js';
+import { focusNext } from '../parts/focus-next.js';
 import { useKeptHeight } from '../parts/kept-height.js';
 import { linkTo } from '../parts/route.js';
 import { SeverityMark } from '../parts/severity-mark.js';
@@ -10,13 +11,6 @@ import { titleOf } from './title.js';
 
 /** More of them would fill a telephone. */
 const SHOWN = 3;
-
-/** Whoever works by keyboard goes on with the next message, not from the top of the page. */
-function focusNext({ currentTarget }: MouseEvent): void {
-  const item = currentTarget.closest('li');
-  const next = (item?.nextElementSibling ?? item?.previousElementSibling)?.querySelector('button');
-  (next ?? document.getElementById('main'))?.focus({ preventScroll: true });
-}
 
 export function CriticalMessages({ messages }: { readonly messages: Messages }) {
   const waiting = useStore(messages.waiting);

@@ -2,6 +2,7 @@
 import { type FormEvent, useEffect, useState } from 'react';
 import { toast } from 'sonner';
 import { useSigned } from '../parts/context.js';
+import { focusNext } from '../parts/focus-next.js';
 import {
   type AlertRule,
   type Preferences,
@@ -92,9 +93,10 @@ export function AlertRules() {
                 <button
                   type="button"
                   className="button"
-                  onClick={() =>
-                    void save({ ...preferences, rules: preferences.rules.filter(({ id }) => id !== rule.id) })
-                  }
+                  onClick={(event) => {
+                    focusNext(event);
+                    void save({ ...preferences, rules: preferences.rules.filter(({ id }) => id !== rule.id) });
+                  }}
                 >
                   Delete
                 </button>

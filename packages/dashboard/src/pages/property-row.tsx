@@ -1,6 +1,7 @@
 /** One property: where it is, how many violations of which type, how grave, and since when. */
 import { memo } from 'react';
 import { Cross } from '../parts/cross.js';
+import { focusNext } from '../parts/focus-next.js';
 import { linkTo } from '../parts/route.js';
 import { SeverityMark } from '../parts/severity-mark.js';
 import { TimeAgo } from '../parts/time-ago.js';
@@ -50,7 +51,15 @@ export const PropertyRow = memo(function PropertyRow({ onRemove, property }: Pro
           'No changes yet'
         )}
       </span>
-      <button type="button" className="icon-button" aria-label={`Remove ${title}`} onClick={() => onRemove(id)}>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label={`Remove ${title}`}
+        onClick={(event) => {
+          focusNext(event);
+          onRemove(id);
+        }}
+      >
         <Cross />
       </button>
     </li>

@@ -44,6 +44,17 @@ export function activityOf(event: EventMessage, origin: Origin): Activity {
   };
 }
 
+/** Epoch, then offset: of what has the same time, the order in its channel decides. */
+const positionOf = ({ key }: Activity): readonly string[] => key.slice(key.indexOf('|') + 1).split('-');
+
+function newestFirst(a: Activity, b: Activity): number {
+  if (a.timestamp !== b.timestamp) return b.timestamp - a.timestamp;
+  if (a.channel !== b.channel) return a.channel < b.channel ? 1 : -1;
+  const [epochA, offsetA] = positionOf(a);
+  const [epochB, offsetB] = positionOf(b);
+  return Number(epochB) - Number(epochA) || Number(offsetB) - Number(offsetA);
+}
+
 interface Merged {
   readonly list: readonly Activity[];
   readonly news: readonly Activity[];
@@ -67,7 +78,7 @@ export function merge(list: readonly Activity[], incoming: readonly Activity[]):
     if (!before) unseen.push(entry);
   }
   if (news.length === 0) return { list, news, unseen };
-  const merged = [...known.values()].sort((a, b) => b.timestamp - a.timestamp || (a.key < b.key ? 1 : -1));
+  const merged = [...known.values()].sort(newestFirst);
   return { list: merged.slice(0, ACTIVITY_LIMIT), news, unseen };
 }
 
