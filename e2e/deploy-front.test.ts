@@ -103,6 +103,19 @@ describe.skipIf(!server)('the front door of one machine (needs nginx)', () => {
     expect(await (await fetch(`${operators}/config.json`)).json()).toEqual({ publisher: '/', operators: '/operators' });
   });
 
+  it('sends nothing twice that has not changed, and never a page of the build before', async () => {
+    const page = await fetch(everybody);
+    expect(page.headers.get('cache-control')).toBe('no-cache');
+    const [asset] = /assets\/[\w.-]+\.js/.exec(await page.text()) ?? [];
+    const script = await fetch(`${everybody}/${asset}`);
+    expect(script.headers.get('cache-control')).toContain('immutable');
+    for (const { headers, url } of [page, script]) {
+      const etag = headers.get('etag') ?? '';
+      expect(etag, url).not.toBe('');
+      expect((await fetch(url, { headers: { 'if-none-match': etag } })).status, url).toBe(304);
+    }
+  });
+
   it('leads operators to the operators’ calls of the whole cluster, with a token only, and to nothing else there', async () => {
     const answer = await asOperator('/operators/ws/nodes');
     expect(answer.status).toBe(200);
