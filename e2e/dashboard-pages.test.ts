@@ -2,7 +2,7 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
-import { comesUp, connected, screenshot, standStill, toast } from './dashboard-sights.js';
+import { comesUp, connected, resize, screenshot, standStill, toast } from './dashboard-sights.js';
 import { ADMIN, onStage, tokenFor } from './dashboard-stage.js';
 
 const [FIRST, SECOND, THIRD, FOURTH, FIFTH] = [
@@ -100,7 +100,7 @@ onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
     }
     const given = page.viewportSize() ?? { width, height: 0 };
     for (const screen of [given, { ...given, width: NARROWEST }]) {
-      await page.setViewportSize(screen);
+      await resize(page, screen);
       const { empty, wide } = await page.evaluate(() => {
         const { clientHeight, scrollHeight, scrollTop, scrollWidth } = document.documentElement;
         const end = (document.getElementById('root')?.getBoundingClientRect().bottom ?? 0) + scrollTop;
@@ -110,7 +110,7 @@ onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
       // Heights are rounded.
       if (empty > 1) found.push(`${name}: ${empty} px of nothing below on ${screen.width}`);
     }
-    await page.setViewportSize(given);
+    await resize(page, given);
     return found;
   }
 

@@ -31,6 +31,12 @@ export const comesUp = (page: Page, element: Locator) =>
     { timeout: 20_000, interval: 100 },
   );
 
+/** Another size of the screen. Resolves when a picture has been drawn of it: lengths may be those of the other before. */
+export async function resize(page: Page, size: { readonly width: number; readonly height: number }): Promise<void> {
+  await page.setViewportSize(size);
+  await page.screenshot();
+}
+
 /** The states that the connection goes through from now on; empty while it stays in the one it is in. */
 export const statesFromNowOn = (page: Page) =>
   status(page).evaluateHandle((chip) => {

@@ -9,6 +9,7 @@ import {
   goTo,
   listsWhole,
   openAt,
+  resize,
   row,
   showsOpen,
   standStill,
@@ -75,7 +76,7 @@ onStage('the status indicator', { gateways: 1, settings: { SUBSCRIBE_WAIT_SECOND
     const yellow = await look(page);
     // This is the longest that the indicator can become.
     for (const width of [360, 320]) {
-      await page.setViewportSize({ width, height: 740 });
+      await resize(page, { width, height: 740 });
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
     }
 

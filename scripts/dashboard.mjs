@@ -42,12 +42,9 @@ export function fileFor(folder, url) {
 
 /**
  * Another one for whatever is written in the file's place.
- * @param {string} file
+ * @param {import('node:fs').Stats} stats
  */
-function tagOf(file) {
-  const { mtimeMs, size } = statSync(file);
-  return `W/"${size.toString(36)}-${Math.round(mtimeMs * 1_000).toString(36)}"`;
-}
+const tagOf = ({ mtimeMs, size }) => `W/"${size.toString(36)}-${Math.round(mtimeMs * 1_000).toString(36)}"`;
 
 /**
  * What the build puts here has a hash of its content in its name: it never changes. All else is asked for anew.
@@ -111,7 +108,10 @@ export function serveDashboard(folder, { host, port, gateways, operators, publis
     }
     const file = fileFor(folder, url);
     const type = CONTENT_TYPES[extname(file)] ?? 'application/octet-stream';
-    const headers = { 'cache-control': cachingOf(folder, file), etag: tagOf(file) };
+    // While it is built anew there may be none.
+    const stats = statSync(file, { throwIfNoEntry: false });
+    if (!stats) return void response.writeHead(404).end();
+    const headers = { 'cache-control': cachingOf(folder, file), etag: tagOf(stats) };
     if (request.headers['if-none-match'] === headers.etag) return void response.writeHead(304, headers).end();
     response.writeHead(200, { 'content-type': type, ...headers });
     if (request.method === 'HEAD') return void response.end();

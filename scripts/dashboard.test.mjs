@@ -45,6 +45,17 @@ it('serves a file with its type', async () => {
   server.close();
 });
 
+it('answers while there are no pages, as when they are built anew, and goes on when there are', async () => {
+  const built = join(parent, 'built');
+  const server = await serveDashboard(built, { host: '127.0.0.1', port: 0 });
+  const status = async () => (await fetch(`http://127.0.0.1:${server.port}/`)).status;
+  expect(await status()).toBe(404);
+  mkdirSync(built);
+  writeFileSync(join(built, 'index.html'), '');
+  expect(await status()).toBe(200);
+  server.close();
+});
+
 it('sends nothing twice that has not changed: what carries a hash is kept, all else asked for by its tag', async () => {
   const server = await serveDashboard(folder, { host: '127.0.0.1', port: 0 });
   const base = `http://127.0.0.1:${server.port}`;
