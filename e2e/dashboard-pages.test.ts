@@ -120,7 +120,7 @@ onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
   ])(
     'has no serious accessibility findings, light or dark, and fits into %i pixels',
     {
-      timeout: 90_000,
+      timeout: 240_000,
     },
     async (width, height) => {
       const context = { viewport: { width, height }, reducedMotion: 'reduce' } as const;
