@@ -40,8 +40,6 @@ import { createMessageSender } from './admin/messages.js';
 import { commandHandlers, createOperatorRoutes, endRevoked } from './admin/operations.js';
 import { countFollowers, subscriptionsByKind } from './admin/stats.js';
 import { createTraces } from './admin/trace.js';
-import { parseBoardIntervals } from './channels/board-settings.js';
-import { createHub } from './channels/hub.js';
 import { createCommands } from './cluster/commands.js';
 import { createCredentialCheck } from './cluster/credentials.js';
 import { claimName } from './cluster/name-claim.js';
@@ -53,21 +51,19 @@ import { createTickets } from './cluster/tickets.js';
 import { countedLog } from './counted-log.js';
 import { createGatewayMetrics } from './metrics.js';
 import { followSecrets } from './secrets.js';
-import { parseJoinRules } from './session/automatic-channels.js';
-import { networkOf } from './session/client-network.js';
+import { createServing, type ServingParts } from './serving.js';
 import { drainAndFlush } from './session/drain.js';
-import { adviseReconnect, measureAcceptRate } from './session/reconnect-advice.js';
-import { createSessions } from './session/sessions.js';
+import { measureAcceptRate } from './session/reconnect-advice.js';
 import { gatewaySettings } from './settings.js';
 import { tracedPublish } from './traced-publish.js';
-import { createTransport } from './transport/server.js';
 import { checkTransportSettings } from './transport/settings.js';
 import { readTls } from './transport/tls.js';
-import { createWaitingRoom } from './transport/waiting-room.js';
+import { warmUp } from './warm-up/warm-up.js';
 
 const VERSION = '0.1.0';
-/** Of what an address may have, what a connection costs it that was cut off for a flood: a hundred of them cost all. */
-const FLOOD_SHARE = 0.01;
+/** How long clients of the gateway's own may keep those waiting for whom it starts. */
+const WARM_UP_MS = 1_000;
+
 runProcess(async () => {
   const settings = readSettings(gatewaySettings, process.env);
   checkKeys(settings, process.env.NODE_ENV);
@@ -117,39 +113,6 @@ runProcess(async () => {
     metrics.logRead,
   );
 
-  const hub = createHub({
-    log,
-    openLink: (events) =>
-      createRedisLink(
-        { url: settings.REDIS_URL, prefix: settings.KEY_PREFIX, node, commands: redis, clock, logger },
-        {
-          ...events,
-          onFrame: (channel, frame) => {
-            if (channel === CLUSTER_TOPIC_NAME) commands.receive(frame);
-            else events.onFrame(channel, frame);
-          },
-          onDown: (reason) => {
-            metrics.linkDown();
-            events.onDown(reason);
-          },
-        },
-      ),
-    publish: tracedPublish((channel, frame) => {
-      transport.publish(channel, frame);
-      traces.published(channel, frame);
-    }, tracing),
-    clock,
-    random: Math.random,
-    logger,
-    observer: metrics.channels,
-    tailEvents: settings.LOG_MAX_EVENTS,
-    tailBytes: settings.TAIL_BYTES,
-    lingerMs: settings.LINGER_SECONDS * 1000,
-    spotCheckMs: settings.SPOT_CHECK_SECONDS * 1000,
-    boards: { intervalMs: parseBoardIntervals(settings.BOARD_INTERVALS_MS), observer: metrics.boards },
-  });
-  shutdown.step('hub', () => hub.close());
-
   const secrets = followSecrets(settings, { environment: process.env, clock, logger });
   shutdown.step('secret files', secrets.stop);
   const verifier = {
@@ -181,52 +144,48 @@ runProcess(async () => {
     onFailure: (error) => logger.warn({ err: error }, 'a ticket cannot be checked'),
     onGood: accessNotes.seen,
   });
-  const acceptsPerSecond = measureAcceptRate(verify, () => performance.now() / 1000);
-
   const budget = (burst: number) =>
     createBudgets({ burst, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 }, () => performance.now());
-  const requestsOfAddress = budget(settings.RATE_LIMIT_PER_IP);
-  const floodCost = Math.ceil(settings.RATE_LIMIT_PER_IP * FLOOD_SHARE);
-  const replays = budget(settings.RATE_LIMIT_REPLAYED_EVENTS);
-  const openings = budget(settings.RATE_LIMIT_OPENED_CHANNELS);
-  const waitingRoom = createWaitingRoom({
+  const serving: ServingParts = {
+    settings,
+    at: {
+      host: settings.WEBSOCKET_HOST,
+      port: settings.WEBSOCKET_PORT,
+      tls: readTls(settings.TLS_CERT_FILE, settings.TLS_KEY_FILE),
+    },
     clock,
-    steadyMs: () => performance.now(),
-    placesPerSecond: settings.UNAUTHENTICATED_PER_SECOND,
-  });
-  const sessions = createSessions({
-    node,
-    startedAt: clock.now().toString(36),
-    clock,
-    steadyMs: () => performance.now(),
-    random: Math.random,
-    hub,
+    logger,
+    metrics,
+    log,
+    openLink: (events) =>
+      createRedisLink(
+        { url: settings.REDIS_URL, prefix: settings.KEY_PREFIX, node, commands: redis, clock, logger },
+        {
+          ...events,
+          onFrame: (channel, frame) => {
+            if (channel === CLUSTER_TOPIC_NAME) commands.receive(frame);
+            else events.onFrame(channel, frame);
+          },
+          onDown: (reason) => {
+            metrics.linkDown();
+            events.onDown(reason);
+          },
+        },
+      ),
     verify,
     isRevoked: revocations.isRevoked,
     accessPolicy,
-    rateLimit: { burst: settings.RATE_LIMIT_MESSAGES, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 },
-    replays,
-    openings,
-    automaticJoins: { rules: parseJoinRules(settings.AUTO_JOIN), maxProperties: settings.AUTO_JOIN_PROPERTIES },
-    maxSubscriptions: settings.MAX_SUBSCRIPTIONS,
-    maxAgeMs: () =>
-      settings.MAX_CONNECTION_AGE_SECONDS * 1000 * (0.8 + 0.4 * Math.random()) || Number.POSITIVE_INFINITY,
-    maxPerUser: settings.MAX_CONNECTIONS_PER_USER,
-    heartbeatMs: settings.HEARTBEAT_SECONDS * 1000,
-    waitMs: settings.SUBSCRIBE_WAIT_SECONDS * 1000,
-    slowConsumerMs: settings.SLOW_CONSUMER_SECONDS * 1000,
-    authenticationDeadlineMs: settings.AUTHENTICATION_DEADLINE_SECONDS * 1000,
-    replayBytes: settings.MAX_BACKPRESSURE_BYTES / 2,
-    metrics: metrics.session,
-    reconnectAdvice: () => adviseReconnect(sessions.count, acceptsPerSecond),
-    retryAfterMs: () => 1_000 + Math.round(Math.random() * 4_000),
-    afterThisTurn: (run) => setImmediate(run),
-    strangers: waitingRoom,
-    onFlood(address) {
-      requestsOfAddress.charge(networkOf(address), floodCost);
-      waitingRoom.left('cut');
-    },
-  });
+    issueTicket: tickets.issue,
+    preferences,
+    acceptsPerSecond: measureAcceptRate(verify, () => performance.now() / 1000),
+    publishing: (publish) =>
+      tracedPublish((channel, frame) => {
+        publish(channel, frame);
+        traces.published(channel, frame);
+      }, tracing),
+  };
+  const { hub, sessions, transport, waitingRoom } = createServing(serving);
+  shutdown.step('hub', () => hub.close());
   shutdown.step('sessions', () => sessions.close());
   const presence = startPresenceWriter({
     connection: redis,
@@ -243,45 +202,6 @@ runProcess(async () => {
   });
   shutdown.step('presence', () => presence.close());
 
-  const transport = createTransport({
-    host: settings.WEBSOCKET_HOST,
-    port: settings.WEBSOCKET_PORT,
-    tls: readTls(settings.TLS_CERT_FILE, settings.TLS_KEY_FILE),
-    maxConnections: settings.MAX_CONNECTIONS,
-    maxConnectionsPerAddress: settings.MAX_CONNECTIONS_PER_IP,
-    admitUnauthenticated: (address) => {
-      if (sessions.unauthenticatedOf(address) >= settings.MAX_UNAUTHENTICATED_PER_IP) return 'address';
-      const strangers = sessions.count - sessions.authenticatedCount + waitingRoom.waiting;
-      return strangers >= settings.MAX_UNAUTHENTICATED ? 'full' : 'yes';
-    },
-    waitingRoom,
-    requestsOfAddress,
-    requestsOfUser: budget(settings.RATE_LIMIT_REQUESTS),
-    replays,
-    openings,
-    allowedOrigins: settings.ALLOWED_ORIGINS,
-    trustedProxies: settings.TRUSTED_PROXIES,
-    authenticationCookie: settings.AUTH_COOKIE,
-    issueTicket: tickets.issue,
-    preferences,
-    maxMessageBytes: settings.MAX_MESSAGE_BYTES,
-    maxBackpressureBytes: settings.MAX_BACKPRESSURE_BYTES,
-    logger,
-    verify,
-    accessPolicy,
-    hub,
-    log,
-    onOpen: (socket, address, token) => {
-      metrics.connectionOpened();
-      return sessions.open(socket, address, token);
-    },
-    onClose: (session) => {
-      metrics.connectionClosed();
-      sessions.closed(session);
-    },
-    onRefused: metrics.connectionRefused,
-    retryAfterSeconds: () => 5 + Math.round(Math.random() * 10),
-  });
   let draining = false;
   metrics.watch({
     connections: () => sessions.count,
@@ -375,6 +295,14 @@ runProcess(async () => {
   });
   shutdown.step('operators', () => operators.close());
 
+  if (settings.WARM_UP_CLIENTS > 0) {
+    const clients = settings.WARM_UP_CLIENTS;
+    await warmUp({ parts: serving, tickets, clients, mostMs: WARM_UP_MS }).then(
+      (served) => logger.info({ clients: served }, 'warmed up'),
+      // It only makes the first clients cost more.
+      (error: unknown) => logger.warn({ err: error }, 'not warmed up'),
+    );
+  }
   // Whoever sees this gateway listen can count on its answer to a command. What was revoked before it came is refused from
   // its first client on, where Redis can be asked.
   await revocationReading.known(hearing);
