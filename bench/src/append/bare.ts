@@ -1,11 +1,13 @@
 /**
  * The append script and nothing else, as a process of its own. `alone`: one call an event. `together`: as the log sends it,
  * several channels a call. `twice`: so, and on `global` as well, as every change of a property has to be; no publisher
- * could be faster than that. The environment says which; a log line tells the rate.
+ * could be faster than that. `plain`: the same events without the script. The environment says which; a log line tells
+ * the rate.
  */
 import { type AppendRequest, connect, createRedisLog, readGenerations } from '@belfry/shared/log';
 import { GLOBAL_CHANNEL } from '@belfry/shared/protocol';
 import { createLogger } from '@belfry/shared/service';
+import { appendPlainly } from './commands.js';
 import { propertyAt, type Shape } from './shape.js';
 
 const { REDIS_URL = '', EVENTS, PROPERTIES, BODY = '', HOW } = process.env;
@@ -24,17 +26,14 @@ const connection = connect({
     throw error;
   },
 });
-const log = createRedisLog({
-  connection,
-  prefix: 'bare',
-  retention: {
-    maxEvents: 128,
-    maxGlobalEvents: 4096,
-    logTtlSeconds: 604_800,
-    snapshotTtlSeconds: 0,
-    idempotencyTtlSeconds: 86_400,
-  },
-});
+const retention = {
+  maxEvents: 128,
+  maxGlobalEvents: 4096,
+  logTtlSeconds: 604_800,
+  snapshotTtlSeconds: 0,
+  idempotencyTtlSeconds: 86_400,
+};
+const log = createRedisLog({ connection, prefix: 'bare', retention });
 const known = await readGenerations(connection);
 
 const request = (n: number): AppendRequest => ({
@@ -79,6 +78,14 @@ async function appendBatchesInTurn(lane: number): Promise<void> {
   }
 }
 
+async function appendPlainlyInTurn(): Promise<void> {
+  while (next < shape.events) {
+    const first = next + 1;
+    next = Math.min(shape.events, next + BATCH);
+    await appendPlainly(connection, [first, next], shape, { ...retention, body: BODY });
+  }
+}
+
 async function append(one: AppendRequest): Promise<void> {
   const { status } = await log.append(one);
   if (status !== 'ok') throw new Error(`append answered ${status}`);
@@ -88,6 +95,7 @@ logger.info({ port: 0, operator_port: 0 }, 'listening');
 const started = performance.now();
 if (HOW === 'twice')
   await Promise.all(Array.from({ length: BATCHES_IN_FLIGHT }, (_, lane) => appendBatchesInTurn(lane)));
+else if (HOW === 'plain') await Promise.all(Array.from({ length: BATCHES_IN_FLIGHT }, appendPlainlyInTurn));
 else await Promise.all(Array.from({ length: IN_FLIGHT }, appendInTurn));
 logger.info({ per_second: (shape.events / (performance.now() - started)) * 1_000 }, 'appended');
 connection.disconnect();

@@ -92,7 +92,10 @@ async function lastBody(redis: TestRedis): Promise<string> {
   return row?.[1][1] ?? '';
 }
 
-async function measureBare(redis: TestRedis, body: string, how: 'alone' | 'together' | 'twice'): Promise<Measured> {
+const HOWS = ['alone', 'together', 'twice', 'plain'] as const;
+type How = (typeof HOWS)[number];
+
+async function measureBare(redis: TestRedis, body: string, how: How): Promise<Measured> {
   await redis.connect().flushall();
   const bare = await startProcess(fileURLToPath(new URL('./bare.js', import.meta.url)), {
     REDIS_URL: redis.url,
@@ -114,13 +117,7 @@ async function measureBare(redis: TestRedis, body: string, how: 'alone' | 'toget
 const median = (measured: readonly Measured[]): Measured =>
   [...measured].sort((a, b) => a.perSecond - b.perSecond)[Math.floor((measured.length - 1) / 2)] as Measured;
 
-const HOWS = ['alone', 'together', 'twice'] as const;
-const all: Record<'publisher' | (typeof HOWS)[number], Measured[]> = {
-  publisher: [],
-  alone: [],
-  together: [],
-  twice: [],
-};
+const all: Record<'publisher' | How, Measured[]> = { publisher: [], alone: [], together: [], twice: [], plain: [] };
 const redis = await startRedis();
 try {
   for (let round = 1; round <= rounds; round += 1) {
@@ -142,6 +139,7 @@ const result: AppendResult = {
   alone: median(all.alone),
   together: median(all.together),
   twice: median(all.twice),
+  plain: median(all.plain),
 };
 const rows = appendRows(result);
 console.log(`\n${plainTable(rows)}\n\n${verdict(result)}`);
