@@ -1,8 +1,9 @@
 /** The channel log in Redis: one Lua call per append and per read. */
+import { Redis } from 'ioredis';
 import { formatPosition, frameOf, type Position, parsePosition } from '../protocol/index.js';
 import type { Connection } from './connection.js';
 import { createCork } from './cork.js';
-import { failureOf, isWrongType, takesNoWrites } from './failure.js';
+import { failureOf, takesNoWrites } from './failure.js';
 import { channelKeys, idempotencyKey } from './keys.js';
 import type { ChannelFacts, ChannelReading, LogEntry, LogKeeper, LogReader, LogWriter, ReadRequest } from './log.js';
 import { createAppend } from './redis-append.js';
@@ -16,8 +17,10 @@ export interface RedisLogOptions {
   readonly retention: Retention;
 }
 
-/** Pipelines of this many keys read 149 thousand positions a second and keep each stall of Redis under 10 ms. */
-const POSITIONS_PER_PIPELINE = 500;
+/** Pipelines of this many keys keep each stall of Redis under 10 ms. */
+const KEYS_PER_PIPELINE = 500;
+/** One call of this many takes Redis some tenths of a millisecond. */
+const ENDS_PER_CALL = 100;
 
 export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter & LogKeeper {
   const { prefix, retention } = options;
@@ -55,30 +58,27 @@ export function createRedisLog(options: RedisLogOptions): LogReader & LogWriter 
 
   async function positions(channels: readonly string[]): Promise<(Position | undefined)[]> {
     const found: (Position | undefined)[] = [];
-    for (let start = 0; start < channels.length; start += POSITIONS_PER_PIPELINE) {
-      const part = channels.slice(start, start + POSITIONS_PER_PIPELINE);
-      const ends = await ask(
-        () => Promise.all(part.map(endOf)),
-        (replies) => replies.map((rows) => parsePosition(rows[0]?.[0])),
+    for (let start = 0; start < channels.length; start += KEYS_PER_PIPELINE) {
+      const logs = channels.slice(start, start + KEYS_PER_PIPELINE).map((channel) => channelKeys(prefix, channel).log);
+      found.push(
+        ...(await ask(
+          () => Promise.all(inCalls(logs).map((keys) => redis.belfryEnds(keys.length, keys))),
+          (replies) => replies.flatMap((ends) => (ends as string[]).map(parsePosition)),
+        )),
       );
-      found.push(...ends);
     }
     return found;
   }
 
-  /** A channel whose log is broken has none: it is not to keep thousands of others from being checked. */
-  async function endOf(channel: string): Promise<[id: string, fields: string[]][]> {
-    try {
-      return await redis.xrevrange(channelKeys(prefix, channel).log, '+', '-', 'COUNT', 1);
-    } catch (error) {
-      if (isWrongType(error as Error)) return [];
-      throw error;
-    }
+  /** On a Cluster, where logs lie in different slots, every one has a call of its own. */
+  function inCalls(logs: readonly string[]): readonly string[][] {
+    const size = options.connection instanceof Redis ? ENDS_PER_CALL : 1;
+    return Array.from({ length: Math.ceil(logs.length / size) }, (_, n) => logs.slice(n * size, (n + 1) * size));
   }
 
   async function keep(channels: readonly string[]): Promise<void> {
-    for (let start = 0; start < channels.length; start += POSITIONS_PER_PIPELINE) {
-      const part = channels.slice(start, start + POSITIONS_PER_PIPELINE);
+    for (let start = 0; start < channels.length; start += KEYS_PER_PIPELINE) {
+      const part = channels.slice(start, start + KEYS_PER_PIPELINE);
       const keys = part.map((channel) => channelKeys(prefix, channel));
       // GT: what lasts longer, or for ever, stays as it is.
       await ask(

@@ -21,6 +21,7 @@ export interface ScriptCommands {
   belfryOpen(count: number, keys: readonly string[], markTtlSeconds: number): Promise<Reply>;
   belfryReadOnly(keys: number, ...args: (string | number)[]): Promise<Reply>;
   belfryOpenOnly(count: number, keys: readonly string[], markTtlSeconds: number): Promise<Reply>;
+  belfryEnds(count: number, keys: readonly string[]): Promise<Reply>;
   belfryFacts(keys: number, ...args: (string | number)[]): Promise<Reply>;
 }
 
@@ -35,6 +36,7 @@ export function withScripts<C extends CanDefine>(connection: C): C & ScriptComma
   connection.defineCommand('belfryOpen', { lua: withMark('open') });
   connection.defineCommand('belfryReadOnly', { lua: withoutMark('read') });
   connection.defineCommand('belfryOpenOnly', { lua: withoutMark('open') });
+  connection.defineCommand('belfryEnds', { lua: source('ends') });
   connection.defineCommand('belfryFacts', { lua: source('facts') });
   return connection as C & ScriptCommands;
 }
