@@ -84,6 +84,19 @@ describe('when strangers have used up all places', () => {
     expect(await waiting()).toBe(0);
   });
 
+  it('nobody waits from where somebody has said who he is before', async () => {
+    const before = await from('127.0.6.1');
+    before.send({ type: 'AUTHENTICATE', token: mintToken({ user_id: 'landlord-7' }) });
+    await before.next('AUTHENTICATED');
+    await useUpAllPlaces();
+    const came: string[] = [];
+    const late = from('127.0.5.1').then(() => came.push('late'));
+    await somebodyWaits();
+    await from('127.0.6.1').then(() => came.push('known'));
+    await late;
+    expect(came).toEqual(['known', 'late']);
+  });
+
   it('who waits in vain is told to come later', async () => {
     await useUpAllPlaces();
     const late = await Promise.allSettled(Array.from({ length: 6 }, (_, n) => from(`127.0.5.${1 + n}`)));

@@ -170,7 +170,7 @@ export const IDENTITY = [
     'e2e/hostile/strangers.test.ts',
     'one more waits',
     `${GATEWAY}/transport/server.js`,
-    'if (waitingRoom.open)',
+    'if (waitingRoom.isOpenTo(network))',
     'if (true)',
     'fault list: WebSocket auth slowloris, from many addresses',
   ),

@@ -108,8 +108,9 @@ export function createServing(parts: ServingParts): Serving {
     afterThisTurn: (run) => setImmediate(run),
     strangers: waitingRoom,
     onFlood(address) {
-      requestsOfAddress.charge(networkOf(address), floodCost);
-      waitingRoom.left('cut');
+      const network = networkOf(address);
+      requestsOfAddress.charge(network, floodCost);
+      waitingRoom.left('cut', network);
     },
   });
   const transport = createTransport({

@@ -16,7 +16,7 @@ export interface SessionsOptions extends Omit<SessionContext, 'admit' | 'authent
   /** Milliseconds of a clock that nobody sets; tells when `clock` was. Default: it never is. */
   readonly steadyMs?: () => number;
   /** Told what became of those who came without a token. */
-  readonly strangers: { known(): void; left(how: 'gone'): void };
+  readonly strangers: { known(network: string): void; left(how: 'gone', network: string): void };
 }
 
 export interface Sessions {
@@ -68,9 +68,9 @@ export function createSessions(options: SessionsOptions): Sessions {
   function forgetAnonymous(session: Session, known: boolean): void {
     const stranger = anonymous.get(session);
     if (!anonymous.delete(session)) return;
-    if (stranger && known) options.strangers.known();
-    else if (stranger) options.strangers.left('gone');
     const network = networkOf(session.address);
+    if (stranger && known) options.strangers.known(network);
+    else if (stranger) options.strangers.left('gone', network);
     const left = (anonymousPerAddress.get(network) ?? 1) - 1;
     if (left > 0) anonymousPerAddress.set(network, left);
     else anonymousPerAddress.delete(network);

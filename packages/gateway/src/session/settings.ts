@@ -61,7 +61,7 @@ export const sessionSettings = {
     max: 1_000_000,
   }),
   UNAUTHENTICATED_PER_SECOND: integer({
-    text: 'Connections without a token per second that may end without having authenticated, or five times as many at once; beyond that, upgrades without a token wait their turn for up to two seconds, then get 503',
+    text: 'Connections without a token per second that may end without having authenticated, or five times as many at once; beyond that, upgrades without a token wait their turn, a few of them, or get 503; those from networks whose clients authenticated before do neither',
     default: '200',
     min: 1,
     max: 1_000_000,

@@ -132,8 +132,9 @@ export function createTransport(options: TransportOptions): Transport {
     if (credential.token !== undefined) return enter();
     const uninvited = admission.unauthenticatedRefusal(address);
     if (uninvited) return admission.refuse(response, uninvited);
-    if (waitingRoom.open) return enter();
-    const waits = waitingRoom.wait(response, networkOf(address), {
+    const network = networkOf(address);
+    if (waitingRoom.isOpenTo(network)) return enter();
+    const waits = waitingRoom.wait(response, network, {
       enter: () => {
         const refusedSince = admission.refusal(origin, address) ?? admission.unauthenticatedRefusal(address);
         response.cork(() => (refusedSince ? admission.refuse(response, refusedSince) : enter()));

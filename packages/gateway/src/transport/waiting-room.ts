@@ -2,7 +2,10 @@
  * Where upgrades without a token wait while too many of those before them came to nothing. There are places, which come
  * back with time: whoever leaves without having said who he is, or is cut off, has used one up. A storm of clients uses
  * none, however many come at once, and never waits; a flood of strangers, from however many addresses, soon has none left
- * and gets in one by one.
+ * and gets in one by one. From where somebody has said who he is before, nobody waits.
+ *
+ * Few wait, and all others are sent away at once. Whoever is kept waiting opens more connections meanwhile, and what comes
+ * in one burst is what the gateway's clients notice: they wait for all of it.
  */
 import type { Clock, RateLimit } from '@belfry/shared/service';
 import { takeTokens } from '../session/rate-limit.js';
@@ -32,17 +35,17 @@ export interface WaitingRoomOptions {
 export interface WaitingRoom {
   /** How many wait. */
   readonly waiting: number;
-  /** Whether a request need not wait: there are places, and nobody waits already. */
-  readonly open: boolean;
+  /** Whether a request need not wait: there are places, and nobody waits already; or its network is known for good clients. */
+  isOpenTo(network: string): boolean;
   /**
    * Waits for a place. Networks take turns, so that one with many requests keeps nobody else waiting. False where so many
-   * wait that its turn would not come in time: nothing is called then.
+   * wait already that this one should come later: nothing is called then.
    */
   wait(response: WaitingResponse, network: string, outcomes: Outcomes): boolean;
   /** A stranger has left; or was cut off, which uses up ten places: a flood is noticed by its first hundred. */
-  left(how: 'gone' | 'cut'): void;
+  left(how: 'gone' | 'cut', network: string): void;
   /** A stranger has said who he is: what he waited for was not for nothing. */
-  known(): void;
+  known(network: string): void;
   /** Nobody's turn comes any more. */
   close(): void;
 }
@@ -56,13 +59,20 @@ interface Waiting extends Outcomes {
 const TICK_MS = 10;
 /** Whoever waits longer takes the gateway for dead. */
 const MAX_WAIT_MS = 2_000;
+/** As many wait as get places in this time, but a handful in any case. */
+const WAITING_MS = 250;
+const FEWEST_WAITING = 5;
+/** Networks of good clients that are remembered: as many as a gateway has clients, in a megabyte. */
+const MOST_KNOWN = 10_000;
 const SECONDS_OF_PLACES = 5;
 const USED_UP = { gone: 1, cut: 10 } as const;
 
 export function createWaitingRoom({ clock, steadyMs, placesPerSecond }: WaitingRoomOptions): WaitingRoom {
   const places: RateLimit = { burst: placesPerSecond * SECONDS_OF_PLACES, windowMs: SECONDS_OF_PLACES * 1_000 };
   const placeMs = places.windowMs / places.burst;
-  const maxWaiting = Math.ceil(MAX_WAIT_MS / placeMs);
+  const maxWaiting = Math.max(FEWEST_WAITING, Math.ceil(WAITING_MS / placeMs));
+  /** The one that was heard of last comes last. */
+  const knownNetworks = new Set<string>();
   /** In the order in which they came. */
   const everybody = new Set<Waiting>();
   /** Those of each network in their order; the network whose turn is next comes first. */
@@ -125,9 +135,7 @@ export function createWaitingRoom({ clock, steadyMs, placesPerSecond }: WaitingR
     get waiting() {
       return everybody.size;
     },
-    get open() {
-      return everybody.size === 0 && isFree();
-    },
+    isOpenTo: (network) => (everybody.size === 0 && isFree()) || knownNetworks.has(network),
     wait(response, network, outcomes) {
       if (everybody.size >= maxWaiting) return false;
       const entry = { response, network, since: steadyMs(), ...outcomes };
@@ -141,9 +149,19 @@ export function createWaitingRoom({ clock, steadyMs, placesPerSecond }: WaitingR
       mind();
       return true;
     },
-    left: (how) => use(USED_UP[how]),
-    known() {
+    left(how, network) {
+      use(USED_UP[how]);
+      knownNetworks.delete(network);
+    },
+    known(network) {
       fullAt -= placeMs;
+      knownNetworks.delete(network);
+      knownNetworks.add(network);
+      if (knownNetworks.size <= MOST_KNOWN) return;
+      for (const oldest of knownNetworks) {
+        knownNetworks.delete(oldest);
+        break;
+      }
     },
     close() {
       cancelTick?.();
