@@ -159,7 +159,7 @@ export const IDENTITY = [
     'Connections without a token: a budget in total and per address',
     BUDGETS,
     'are three for an address',
-    `${GATEWAY}/main.js`,
+    `${GATEWAY}/serving.js`,
     '>= settings.MAX_UNAUTHENTICATED_PER_IP',
     '>= 1e9',
     '[GHSA-f44p-c7w9-7xr7](https://osv.dev/vulnerability/GHSA-f44p-c7w9-7xr7)',

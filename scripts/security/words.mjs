@@ -89,7 +89,7 @@ export const WORDS = [
     'Secrets are in nothing that is written',
     BUDGETS,
     'secrets are in nothing',
-    `${GATEWAY}/main.js`,
+    `${GATEWAY}/serving.js`,
     'metrics.connectionOpened();',
     'metrics.connectionOpened(); logger.info("open " + token);',
     `${ASVS} 16.2.5`,
