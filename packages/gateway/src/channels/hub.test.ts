@@ -1,5 +1,8 @@
+import { createVirtualClock } from '@belfry/shared/log/memory';
+import { createLogger } from '@belfry/shared/service';
 import { describe, expect, it } from 'vitest';
 import { createStage } from '../session/session.test-support.js';
+import { createHub } from './hub.js';
 
 async function following(channel: string) {
   const stage = createStage();
@@ -93,6 +96,41 @@ describe('what the link may have missed', () => {
     expect(stage.counts.positions).toBeGreaterThan(3);
     expect(stage.repairs).toEqual([]);
   });
+});
+
+it('looks at its channels little by little, each of them once a minute: no event waits for all of them', async () => {
+  const nothing = () => undefined;
+  const clock = createVirtualClock();
+  const position = { epoch: 1, offset: 0 };
+  const asked = new Map<string, number>();
+  let most = 0;
+  const hub = createHub({
+    log: {
+      read: async () => ({ position, continuous: false, entries: [], snapshot: undefined }),
+      positions: async (names) => {
+        most = Math.max(most, names.length);
+        for (const name of names) asked.set(name, (asked.get(name) ?? 0) + 1);
+        return names.map(() => position);
+      },
+      keep: async () => undefined,
+    },
+    openLink: () => ({ subscribe: async () => undefined, unsubscribe: nothing, whole: true, since: 0, close: nothing }),
+    publish: nothing,
+    clock,
+    random: () => 0.5,
+    logger: createLogger('test', 'silent'),
+    observer: { repaired: nothing, joined: nothing, ignored: nothing, delivered: nothing },
+    tailEvents: 50,
+    tailBytes: 1e6,
+    lingerMs: 1e9,
+    spotCheckMs: 60_000,
+  });
+  for (let n = 0; n < 1_200; n += 1) hub.open(`property:${n}`);
+  await clock.advance(60_000);
+  expect(most).toBe(2);
+  expect(asked.size).toBe(1_200);
+  expect(Math.max(...asked.values())).toBe(1);
+  hub.close();
 });
 
 it('keeps a silent channel from being forgotten while somebody follows it: no new epoch is told for nothing', async () => {
