@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type Client, createClient, type EventMessage } from '@belfry/client';
 import {
   chromiumPath,
+  connect,
   mintToken,
   openTestLog,
   type PageServer,
@@ -27,7 +28,9 @@ const TICK_MS = 50;
 const EVENTS_PER_TICK = 10;
 /** On a machine of its own it takes a tenth of this. */
 const READY_MS = 5_000;
-const SOON = { timeout: 20_000 };
+/** Or so many times what it takes without the SDK, on a machine that is busy with something else. */
+const TIMES = 20;
+const SOON = { timeout: 40_000 };
 
 const APP = `
 import { createElement, memo, StrictMode } from 'react';
@@ -104,6 +107,16 @@ function busy(): () => Promise<void> {
   };
 }
 
+/** What joining them takes at this moment where nothing is done with them. */
+async function joiningMs(): Promise<number> {
+  const begun = performance.now();
+  const client = await connect(gateway.wsUrl, { token: token() });
+  client.send({ type: 'SUBSCRIBE', property_ids: PROPERTIES });
+  await client.take(PROPERTIES.length, 'SUBSCRIBED');
+  await client.close();
+  return performance.now() - begun;
+}
+
 describe('500 properties with 200 events a second', () => {
   beforeAll(async () => {
     redis = await startRedis();
@@ -133,6 +146,7 @@ describe('500 properties with 200 events a second', () => {
 
   it('are live with their state, and every event comes once and in order', async () => {
     const stop = busy();
+    const limitMs = Math.max(READY_MS, TIMES * (await joiningMs()));
     const begun = performance.now();
     const client: Client = createClient({ url: gateway.wsUrl, getToken: token, WebSocket });
     const problems: string[] = [];
@@ -155,7 +169,7 @@ describe('500 properties with 200 events a second', () => {
         },
       });
     }
-    await vi.waitFor(() => expect([live, states.size]).toEqual([500, 500]), { timeout: READY_MS, interval: 5 });
+    await vi.waitFor(() => expect([live, states.size]).toEqual([500, 500]), { ...SOON, interval: 5 });
     const tookMs = performance.now() - begun;
     await vi.waitFor(() => expect([...seen.values()].flat().length).toBeGreaterThan(400), SOON);
     await stop();
@@ -168,60 +182,70 @@ describe('500 properties with 200 events a second', () => {
     }, SOON);
     client.dispose();
     expect(problems).toEqual([]);
-    expect(tookMs).toBeLessThan(READY_MS);
-  });
+    expect(tookMs).toBeLessThan(limitMs);
+  }, 120_000);
 
-  it.runIf(chromiumPath())('are shown by a page, which is not held up by them', async () => {
-    const browser: Browser = await startBrowser();
-    const stop = busy();
-    try {
-      const page = await browser.newPage();
-      await page.goto(pages.url);
-      const readyMs = await page.evaluate(
-        async ({ url, token, bbls }) => {
-          const shown = window as unknown as Shown;
-          shown.long = [];
-          new PerformanceObserver((list) => {
-            for (const { duration } of list.getEntries()) shown.long.push(duration);
-          }).observe({ type: 'longtask' });
-          const begun = performance.now();
-          shown.show({ url, getToken: () => token }, bbls);
-          while (shown.joining !== 0) await new Promise((resolve) => requestAnimationFrame(resolve));
-          return performance.now() - begun;
-        },
-        { url: gateway.wsUrl, token: token(), bbls: PROPERTIES },
-      );
-      expect(readyMs).toBeLessThan(READY_MS);
-      const frames = await page.evaluate(
-        () =>
-          new Promise<number>((resolve) => {
-            const end = performance.now() + 3_000;
-            let drawn = 0;
-            const draw = (): void => {
-              drawn++;
-              if (performance.now() < end) requestAnimationFrame(draw);
-              else resolve(drawn);
-            };
-            draw();
-          }),
-      );
-      // Two cores for the browser, the cluster and the load: a page that is held up draws a handful.
-      expect(frames).toBeGreaterThan(45);
-      await stop();
-      const total = () => [...counts.values()].reduce((sum, count) => sum + count, 0);
-      await vi.waitFor(
-        async () => expect(await page.evaluate(() => (window as unknown as Shown).open)).toBe(total()),
-        SOON,
-      );
-      expect(await page.locator('li').count()).toBe(500);
-      const long = await page.evaluate(() => (window as unknown as Shown).long);
-      expect(Math.max(0, ...long)).toBeLessThan(1_000);
-      process.stdout.write(
-        `500 properties in a page: ready in ${Math.round(readyMs)} ms, ${Math.round(frames / 3)} frames/s\n`,
-      );
-    } finally {
-      await stop();
-      await browser.close();
-    }
-  });
+  it.runIf(chromiumPath())(
+    'are shown by a page, which is not held up by them',
+    async () => {
+      const browser: Browser = await startBrowser();
+      const stop = busy();
+      try {
+        const page = await browser.newPage();
+        await page.goto(pages.url);
+        const drawnIn = (ms: number): Promise<number> =>
+          page.evaluate(
+            (ms) =>
+              new Promise<number>((resolve) => {
+                const end = performance.now() + ms;
+                let drawn = 0;
+                const draw = (): void => {
+                  drawn++;
+                  if (performance.now() < end) requestAnimationFrame(draw);
+                  else resolve(drawn);
+                };
+                draw();
+              }),
+            ms,
+          );
+        // With nothing on it: some 60 where the machine has nothing else to do.
+        const empty = await drawnIn(1_000);
+        const limitMs = Math.max(READY_MS, TIMES * (await joiningMs()));
+        const readyMs = await page.evaluate(
+          async ({ url, token, bbls }) => {
+            const shown = window as unknown as Shown;
+            shown.long = [];
+            new PerformanceObserver((list) => {
+              for (const { duration } of list.getEntries()) shown.long.push(duration);
+            }).observe({ type: 'longtask' });
+            const begun = performance.now();
+            shown.show({ url, getToken: () => token }, bbls);
+            while (shown.joining !== 0) await new Promise((resolve) => requestAnimationFrame(resolve));
+            return performance.now() - begun;
+          },
+          { url: gateway.wsUrl, token: token(), bbls: PROPERTIES },
+        );
+        expect(readyMs).toBeLessThan(limitMs);
+        const frames = await drawnIn(3_000);
+        // Two cores for the browser, the cluster and the load: a page that is held up draws a handful.
+        expect(frames).toBeGreaterThan(Math.min(45, 0.75 * empty));
+        await stop();
+        const total = () => [...counts.values()].reduce((sum, count) => sum + count, 0);
+        await vi.waitFor(
+          async () => expect(await page.evaluate(() => (window as unknown as Shown).open)).toBe(total()),
+          SOON,
+        );
+        expect(await page.locator('li').count()).toBe(500);
+        const long = await page.evaluate(() => (window as unknown as Shown).long);
+        expect(Math.max(0, ...long)).toBeLessThan(Math.max(1_000, 60_000 / empty));
+        process.stdout.write(
+          `500 properties in a page: ready in ${Math.round(readyMs)} ms, ${Math.round(frames / 3)} frames/s\n`,
+        );
+      } finally {
+        await stop();
+        await browser.close();
+      }
+    },
+    120_000,
+  );
 });
