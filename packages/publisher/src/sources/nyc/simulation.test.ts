@@ -26,7 +26,7 @@ describe('over days of edits and failures', () => {
 
   it.each([1, 2])(
     'every report is a state the city had, and the last ones are what it has (seed %i)',
-    { timeout: 120_000 },
+    { timeout: 600_000 },
     async (seed) => {
       const run = await simulate(seed, { edits: 500, duringPolls: false });
       console.log(
@@ -38,7 +38,7 @@ describe('over days of edits and failures', () => {
   );
 
   it('also when rows change while they are read, the last reports are what the city has', {
-    timeout: 120_000,
+    timeout: 600_000,
   }, async () => {
     const run = await simulate(3, { edits: 500, duringPolls: true });
     expect(run.edits).toBeGreaterThanOrEqual(500);
