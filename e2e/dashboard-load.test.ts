@@ -1,4 +1,5 @@
 /** The dashboard with 500 properties at which two hundred things a second happen. */
+import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { row } from './dashboard-sights.js';
 import { onStage, tokenFor } from './dashboard-stage.js';
@@ -12,7 +13,7 @@ const BATCH = 20;
  * The rest of the time is free for whoever scrolls or types.
  */
 const MOST_BUSY = 0.5;
-/** By the clock, and so with room for a machine that has others to serve. */
+/** By the clock: beyond what a page without anything on it sees meanwhile, for that is the machine's. */
 const FROZEN_MS = 1_000;
 const MOST_GAPS_BELOW_MS = 500;
 
@@ -37,6 +38,11 @@ function watch(): void {
   requestAnimationFrame(picture);
 }
 
+const seenBy = async (page: Page): Promise<Watch> => {
+  const { gaps, long } = await page.evaluate(() => (globalThis as unknown as { seen: Watch }).seen);
+  return { gaps: gaps.toSorted((a, b) => a - b), long };
+};
+
 const at = (sorted: readonly number[], share: number): number =>
   Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
 
@@ -59,7 +65,7 @@ onStage('with 500 properties, the dashboard', { gateways: 1 }, (stage) => {
     await page
       .locator('[data-phase="ready"]')
       .nth(PROPERTIES - 1)
-      .waitFor({ state: 'attached' });
+      .waitFor({ state: 'attached', timeout: 60_000 });
     const readyMs = Date.now() - began;
     const devtools = await page.context().newCDPSession(page);
     await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
@@ -68,7 +74,9 @@ onStage('with 500 properties, the dashboard', { gateways: 1 }, (stage) => {
       return metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Number.NaN;
     };
     const busyBefore = await busySeconds();
-    await page.evaluate(watch);
+    const context = await stage.browser.newContext();
+    const empty = await context.newPage();
+    for (const each of [page, empty]) await each.evaluate(watch);
     const start = Date.now();
     const batches = (SECONDS * 1_000) / BATCH_EVERY_MS;
     for (let batch = 0; batch < batches; batch += 1) {
@@ -82,17 +90,18 @@ onStage('with 500 properties, the dashboard', { gateways: 1 }, (stage) => {
     const last = ids[(batches * BATCH - 1) % PROPERTIES] as string;
     await row(page, last)
       .locator(`[data-open="${1 + batches}"]`)
-      .waitFor({ state: 'attached' });
-    const { gaps, long } = await page.evaluate(() => (globalThis as unknown as { seen: Watch }).seen);
-    const sorted = gaps.toSorted((a, b) => a - b);
+      .waitFor({ state: 'attached', timeout: 60_000 });
+    const { gaps: sorted, long } = await seenBy(page);
+    const { gaps: machine } = await seenBy(empty);
+    await context.close();
     console.info(
       `500 properties ready in ${readyMs} ms. ${rate} events/s for ${SECONDS} s: the page's thread ` +
         `busy for ${Math.round(busy * 100)} % of the time; ${long.length} long tasks, together ` +
         `${long.reduce((sum, duration) => sum + duration, 0)} ms, longest ${Math.max(0, ...long)} ms; between pictures ` +
-        `p50 ${at(sorted, 0.5)} ms, p95 ${at(sorted, 0.95)} ms, p99 ${at(sorted, 0.99)} ms, most ${at(sorted, 1)} ms`,
+        `p50 ${at(sorted, 0.5)} ms, p95 ${at(sorted, 0.95)} ms, p99 ${at(sorted, 0.99)} ms, most ${at(sorted, 1)} ms; on an empty page p95 ${at(machine, 0.95)} ms, most ${at(machine, 1)} ms`,
     );
     expect(busy).toBeLessThan(MOST_BUSY);
-    expect(Math.max(0, ...long)).toBeLessThan(FROZEN_MS);
-    expect(at(sorted, 0.95)).toBeLessThan(MOST_GAPS_BELOW_MS);
+    expect(Math.max(0, ...long) - at(machine, 1)).toBeLessThan(FROZEN_MS);
+    expect(at(sorted, 0.95) - at(machine, 0.95)).toBeLessThan(MOST_GAPS_BELOW_MS);
   });
 });
