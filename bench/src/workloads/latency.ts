@@ -35,7 +35,8 @@ export const STEADY_HOT: LatencyShape = {
   seconds: 4,
 };
 
-const WARM_UP_SECONDS = 1.5;
+/** For the first seconds servers compile what has become hot, on the core on which they run. */
+const WARM_UP_SECONDS = 3;
 const STEP = 617;
 const DRAIN_MS = 30_000;
 
