@@ -81,8 +81,6 @@ export async function startGateway(env: Environment): Promise<TestGateway> {
     WEBSOCKET_HOST: '127.0.0.1',
     WEBSOCKET_PORT: '0',
     JWT_SECRET: TEST_SECRET,
-    // Tests start hundreds of gateways, most of which serve a handful of clients.
-    WARM_UP_CLIENTS: '0',
     ...env,
   });
   const authorization = `Bearer ${mintOperatorToken('operator', { secret: env.OPERATOR_SECRET || env.JWT_SECRET || TEST_SECRET })}`;

@@ -5,8 +5,6 @@ import { eventBody } from '../load/event.js';
 import { channelName } from '../load/plan.js';
 import type { Contender, Publisher } from './contender.js';
 
-/** As by default: gateways of the testkit are not warmed up. */
-const AS_SHIPPED = { WARM_UP_CLIENTS: '' };
 /** Limits that a load of many connections from one address would run into; everything else is as by default. */
 const LIMITS = { MAX_CONNECTIONS: '200000', MAX_CONNECTIONS_PER_IP: '200000', MAX_CONNECTIONS_PER_USER: '100000' };
 /** As by default. */
@@ -21,7 +19,7 @@ const RETENTION = {
 export const belfry: Contender = {
   name: 'belfry',
   recovers: true,
-  start: (redis) => startGateway({ REDIS_URL: redis.url, LOG_LEVEL: 'info', ...AS_SHIPPED, ...LIMITS }),
+  start: (redis) => startGateway({ REDIS_URL: redis.url, LOG_LEVEL: 'info', ...LIMITS }),
   openPublisher: openLogPublisher,
 };
 

@@ -51,19 +51,15 @@ import { createTickets } from './cluster/tickets.js';
 import { countedLog } from './counted-log.js';
 import { createGatewayMetrics } from './metrics.js';
 import { followSecrets } from './secrets.js';
-import { createServing, type ServingParts } from './serving.js';
+import { createServing } from './serving.js';
 import { drainAndFlush } from './session/drain.js';
 import { measureAcceptRate } from './session/reconnect-advice.js';
 import { gatewaySettings } from './settings.js';
 import { tracedPublish } from './traced-publish.js';
 import { checkTransportSettings } from './transport/settings.js';
 import { readTls } from './transport/tls.js';
-import { warmUp } from './warm-up/warm-up.js';
 
 const VERSION = '0.1.0';
-/** How long clients of the gateway's own may keep those waiting for whom it starts. */
-const WARM_UP_MS = 1_000;
-
 runProcess(async () => {
   const settings = readSettings(gatewaySettings, process.env);
   checkKeys(settings, process.env.NODE_ENV);
@@ -146,7 +142,7 @@ runProcess(async () => {
   });
   const budget = (burst: number) =>
     createBudgets({ burst, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 }, () => performance.now());
-  const serving: ServingParts = {
+  const { hub, sessions, transport, waitingRoom } = createServing({
     settings,
     at: {
       host: settings.WEBSOCKET_HOST,
@@ -183,8 +179,7 @@ runProcess(async () => {
         publish(channel, frame);
         traces.published(channel, frame);
       }, tracing),
-  };
-  const { hub, sessions, transport, waitingRoom } = createServing(serving);
+  });
   shutdown.step('hub', () => hub.close());
   shutdown.step('sessions', () => sessions.close());
   const presence = startPresenceWriter({
@@ -295,14 +290,6 @@ runProcess(async () => {
   });
   shutdown.step('operators', () => operators.close());
 
-  if (settings.WARM_UP_CLIENTS > 0) {
-    const clients = settings.WARM_UP_CLIENTS;
-    await warmUp({ parts: serving, tickets, clients, mostMs: WARM_UP_MS }).then(
-      (served) => logger.info({ clients: served }, 'warmed up'),
-      // It only makes the first clients cost more.
-      (error: unknown) => logger.warn({ err: error }, 'not warmed up'),
-    );
-  }
   // Whoever sees this gateway listen can count on its answer to a command. What was revoked before it came is refused from
   // its first client on, where Redis can be asked.
   await revocationReading.known(hearing);

@@ -1,6 +1,6 @@
 /**
- * What serves clients, wired from the settings: hub, sessions, transport. A composition root of its own, as it is made
- * twice: for the clients, and before they come for `warm-up.ts`.
+ * What serves clients, wired from the settings: hub, sessions, transport. The part of the composition root that
+ * the limits of clients are about; what it stands on, and whoever looks into it, is in `main.ts`.
  */
 import type { AccessPolicy, Identity, Verify } from '@belfry/shared/auth';
 import type { LogKeeper, LogReader, OpenLink } from '@belfry/shared/log';

@@ -54,12 +54,6 @@ export const gatewaySettings = {
     max: 3_600,
     unit: 'seconds',
   }),
-  WARM_UP_CLIENTS: integer({
-    text: 'Clients of its own that a gateway serves before it listens, for a second at most: what V8 compiles for them it need not compile for the first rush of real ones; 0 for none',
-    default: '2000',
-    min: 0,
-    max: 100_000,
-  }),
   SHUTDOWN_SECONDS: integer({
     text: 'In which time all connections are closed after SIGTERM',
     default: '90',
