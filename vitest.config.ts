@@ -14,8 +14,8 @@ const ALONE = [
 const common = {
   pool: 'forks' as const,
   // They say "never", on whatever machine: what waits for an event has an end of its own, which tells what came instead.
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
   exclude: [...configDefaults.exclude, '**/dist/**'],
 };
 

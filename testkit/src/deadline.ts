@@ -1,7 +1,7 @@
 /** Waiting with an end: a test that waits for what never comes says what it saw instead, and says it soon. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** "Never": long beside anything that works on one machine, however busy; short beside vitest's own minute. */
+/** "Never": long beside anything that works on one machine, however busy; short beside vitest's own two minutes. */
 export const DEFAULT_DEADLINE_MS = 15_000;
 const POLL_MS = 20;
 

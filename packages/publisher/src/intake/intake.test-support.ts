@@ -171,7 +171,7 @@ export async function auditAll(
   options: { readonly deadlineMs?: number; readonly channels?: number; readonly global?: number } = {},
 ): Promise<{ channels: Audit; global: Audit }> {
   const all = [...accepted.values()].reduce((sum, counts) => sum + counts.length, 0);
-  const { deadlineMs = 30_000 } = options;
+  const { deadlineMs = 60_000 } = options;
   const wanted = { channels: options.channels ?? all, global: options.global ?? all };
   const look = async () => ({
     channels: audit(accepted, await countsOfChannels(redis, accepted.keys())),
