@@ -29,7 +29,7 @@ beforeAll(async () => {
     MAX_UNAUTHENTICATED: '5',
     MAX_UNAUTHENTICATED_PER_IP: '3',
     // So long that hardly anything comes back while a test uses a budget up on a slow machine; to an address something does
-    // within a second: who is further beyond its budget is not answered any more.
+    // within a second: who is further beyond its budget is not answered any more. So every test has addresses of its own.
     RATE_LIMIT_WINDOW_SECONDS: '240',
     RATE_LIMIT_REQUESTS: '10',
     RATE_LIMIT_PER_IP: '300',
@@ -248,7 +248,7 @@ describe('names that nobody has used', () => {
         .split('\n')
         .filter((each) => each !== '' && !each.startsWith('#'))
         .map((each) => each.slice(0, each.lastIndexOf(' ')));
-    const client = await signedIn('namer', '127.0.0.11');
+    const client = await signedIn('namer', '127.0.0.13');
     client.send({ type: 'SUBSCRIBE', property_ids: ['1'] });
     await client.next('SUBSCRIBED');
     client.send({ type: 'NOT-A-TYPE' });
@@ -291,10 +291,10 @@ it('secrets are in nothing that the gateway writes: tokens of every way in, cook
 });
 
 it('who never reads and asks without end is cut off, and the memory it held is free again', async () => {
-  const attacker = await openWebSocket(gateway.port, [`Authorization: Bearer ${user('never-reads')}`], '127.0.0.12');
+  const attacker = await openWebSocket(gateway.port, [`Authorization: Bearer ${user('never-reads')}`], '127.0.0.14');
   attacker.socket.pause();
   attacker.write(Buffer.concat(Array<Buffer>(50_000).fill(Buffer.from([0x89, 0x80, 0, 0, 0, 0]))));
-  const honest = await signedIn('reads', '127.0.0.13');
+  const honest = await signedIn('reads', '127.0.0.15');
   await honest.settled();
   attacker.destroy();
 });
