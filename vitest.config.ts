@@ -1,13 +1,12 @@
 /**
  * Tests run against real Redis, sockets and processes on as few as two cores: at most two files at a time. Tests of the
  * whole cluster come when its parts are through, and those last, one after another, that take all of a machine or time
- * what they see: browsers, load, faults.
+ * what they see: load, faults, speed.
  */
 import { configDefaults, defineConfig } from 'vitest/config';
 
 const ALONE = [
-  'e2e/{boards,chaos,cluster,loadtest,presence,sdk-browser,sdk-portfolio,slow-consumer,start}.test.ts',
-  'e2e/dashboard*.test.ts',
+  'e2e/{boards,chaos,cluster,dashboard-load,loadtest,sdk-browser,sdk-portfolio,slow-consumer,start}.test.ts',
   'e2e/hostile/{budgets,exhaustion}.test.ts',
 ];
 
