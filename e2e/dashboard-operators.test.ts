@@ -87,10 +87,13 @@ onStage('the operations pages', { gateways: 2 }, (stage) => {
       await Promise.all(clients.map((client) => client.next('AUTHENTICATED')));
       const page = await openConnections();
       await page.getByLabel('User').fill('landlord-8');
-      const lines = page.locator('[data-connection]');
+      // Before the user was filled in there was a whole page, too.
+      const others = page.locator('[data-connection]', { hasNotText: 'landlord-8' });
+      const lines = page.locator('[data-connection]', { hasText: 'landlord-8' });
       const shown = (count: number) =>
         vi.waitFor(
           async () => {
+            expect(await others.count()).toBe(0);
             const ids = await lines.evaluateAll((rows) => rows.map((row) => row.getAttribute('data-connection')));
             expect(ids).toHaveLength(count);
             return ids;
