@@ -166,7 +166,7 @@ export const IDENTITY = [
   ),
   row(
     'strangers',
-    'Upgrades without a token of which nothing comes: a budget over all addresses; beyond it they wait, and nobody else does',
+    'Upgrades without a token of which nothing comes: a budget over all addresses; beyond it few wait, and others are sent away',
     'e2e/hostile/strangers.test.ts',
     'one more waits',
     `${GATEWAY}/transport/server.js`,

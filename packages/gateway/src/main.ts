@@ -24,7 +24,6 @@ import { createPreferenceStore, startAccessNotes } from '@belfry/shared/preferen
 import { createPresenceReader, startPresenceWriter } from '@belfry/shared/presence';
 import {
   CONFIGURATION_EXIT_CODE,
-  createBudgets,
   createLogger,
   createMetrics,
   createShutdown,
@@ -51,15 +50,14 @@ import { createTickets } from './cluster/tickets.js';
 import { countedLog } from './counted-log.js';
 import { createGatewayMetrics } from './metrics.js';
 import { followSecrets } from './secrets.js';
-import { createServing } from './serving.js';
+import { createBudget, createServing } from './serving.js';
 import { drainAndFlush } from './session/drain.js';
-import { measureAcceptRate } from './session/reconnect-advice.js';
 import { gatewaySettings } from './settings.js';
 import { tracedPublish } from './traced-publish.js';
 import { checkTransportSettings } from './transport/settings.js';
-import { readTls } from './transport/tls.js';
 
 const VERSION = '0.1.0';
+
 runProcess(async () => {
   const settings = readSettings(gatewaySettings, process.env);
   checkKeys(settings, process.env.NODE_ENV);
@@ -140,15 +138,8 @@ runProcess(async () => {
     onFailure: (error) => logger.warn({ err: error }, 'a ticket cannot be checked'),
     onGood: accessNotes.seen,
   });
-  const budget = (burst: number) =>
-    createBudgets({ burst, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 }, () => performance.now());
   const { hub, sessions, transport, waitingRoom } = createServing({
     settings,
-    at: {
-      host: settings.WEBSOCKET_HOST,
-      port: settings.WEBSOCKET_PORT,
-      tls: readTls(settings.TLS_CERT_FILE, settings.TLS_KEY_FILE),
-    },
     clock,
     logger,
     metrics,
@@ -173,7 +164,6 @@ runProcess(async () => {
     accessPolicy,
     issueTicket: tickets.issue,
     preferences,
-    acceptsPerSecond: measureAcceptRate(verify, () => performance.now() / 1000),
     publishing: (publish) =>
       tracedPublish((channel, frame) => {
         publish(channel, frame);
@@ -270,7 +260,7 @@ runProcess(async () => {
           messages: createMessageSender({
             connection: redis,
             prefix: settings.KEY_PREFIX,
-            broadcasts: budget(settings.RATE_LIMIT_BROADCASTS),
+            broadcasts: createBudget(settings, settings.RATE_LIMIT_BROADCASTS),
             onBroadcast: metrics.broadcast,
           }),
           presence: createPresenceReader({ connection: redis, prefix: settings.KEY_PREFIX }),

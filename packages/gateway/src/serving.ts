@@ -1,21 +1,22 @@
 /**
- * What serves clients, wired from the settings: hub, sessions, transport. The part of the composition root that
- * the limits of clients are about; what it stands on, and whoever looks into it, is in `main.ts`.
+ * What serves clients, wired from the settings: hub, sessions, transport, and the limits between them. The other part of the
+ * composition root, what this stands on and whoever looks into it, is `main.ts`.
  */
 import type { AccessPolicy, Identity, Verify } from '@belfry/shared/auth';
 import type { LogKeeper, LogReader, OpenLink } from '@belfry/shared/log';
 import type { PreferenceStore } from '@belfry/shared/preferences';
-import { type Clock, createBudgets, type Logger, type SettingValues } from '@belfry/shared/service';
+import { type Budgets, type Clock, createBudgets, type Logger, type SettingValues } from '@belfry/shared/service';
 import { parseBoardIntervals } from './channels/board-settings.js';
 import { createHub, type Hub } from './channels/hub.js';
 import type { PublishToFollowers } from './channels/subscriber.js';
 import type { GatewayMetrics } from './metrics.js';
 import { parseJoinRules } from './session/automatic-channels.js';
 import { networkOf } from './session/client-network.js';
-import { adviseReconnect } from './session/reconnect-advice.js';
+import { adviseReconnect, measureAcceptRate } from './session/reconnect-advice.js';
 import { createSessions, type Sessions } from './session/sessions.js';
 import type { gatewaySettings } from './settings.js';
-import { createTransport, type Transport, type TransportOptions } from './transport/server.js';
+import { createTransport, type Transport } from './transport/server.js';
+import { readTls } from './transport/tls.js';
 import { createWaitingRoom, type WaitingRoom } from './transport/waiting-room.js';
 
 export type GatewaySettings = SettingValues<typeof gatewaySettings>;
@@ -23,8 +24,6 @@ export type GatewaySettings = SettingValues<typeof gatewaySettings>;
 /** What it stands on. */
 export interface ServingParts {
   readonly settings: GatewaySettings;
-  /** Where clients are listened for. */
-  readonly at: Pick<TransportOptions, 'host' | 'port' | 'tls'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: GatewayMetrics;
@@ -35,8 +34,6 @@ export interface ServingParts {
   readonly accessPolicy: AccessPolicy;
   readonly issueTicket: (token: string) => Promise<string>;
   readonly preferences: PreferenceStore;
-  /** Connections that this process takes in per second. */
-  readonly acceptsPerSecond: number;
   /** Puts whoever else hears of what is published in between. */
   readonly publishing: (publish: PublishToFollowers) => PublishToFollowers;
 }
@@ -51,11 +48,15 @@ export interface Serving {
 /** Of what an address may have, what a connection costs it that was cut off for a flood: a hundred of them cost all. */
 const FLOOD_SHARE = 0.01;
 
+/** A budget for everybody of a kind, in the window of all rate limits. */
+export const createBudget = (settings: GatewaySettings, burst: number): Budgets =>
+  createBudgets({ burst, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 }, () => performance.now());
+
 /** Nobody is served before `transport.listen`. */
 export function createServing(parts: ServingParts): Serving {
   const { accessPolicy, clock, log, logger, metrics, settings, verify } = parts;
-  const budget = (burst: number) =>
-    createBudgets({ burst, windowMs: settings.RATE_LIMIT_WINDOW_SECONDS * 1000 }, () => performance.now());
+  const budget = (burst: number) => createBudget(settings, burst);
+  const acceptsPerSecond = measureAcceptRate(verify, () => performance.now() / 1000);
   const requestsOfAddress = budget(settings.RATE_LIMIT_PER_IP);
   const floodCost = Math.ceil(settings.RATE_LIMIT_PER_IP * FLOOD_SHARE);
   const replays = budget(settings.RATE_LIMIT_REPLAYED_EVENTS);
@@ -103,7 +104,7 @@ export function createServing(parts: ServingParts): Serving {
     authenticationDeadlineMs: settings.AUTHENTICATION_DEADLINE_SECONDS * 1000,
     replayBytes: settings.MAX_BACKPRESSURE_BYTES / 2,
     metrics: metrics.session,
-    reconnectAdvice: () => adviseReconnect(sessions.count, parts.acceptsPerSecond),
+    reconnectAdvice: () => adviseReconnect(sessions.count, acceptsPerSecond),
     retryAfterMs: () => 1_000 + Math.round(Math.random() * 4_000),
     afterThisTurn: (run) => setImmediate(run),
     strangers: waitingRoom,
@@ -114,7 +115,9 @@ export function createServing(parts: ServingParts): Serving {
     },
   });
   const transport = createTransport({
-    ...parts.at,
+    host: settings.WEBSOCKET_HOST,
+    port: settings.WEBSOCKET_PORT,
+    tls: readTls(settings.TLS_CERT_FILE, settings.TLS_KEY_FILE),
     maxConnections: settings.MAX_CONNECTIONS,
     maxConnectionsPerAddress: settings.MAX_CONNECTIONS_PER_IP,
     admitUnauthenticated: (address) => {
