@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { ownFolder, startGateway, startPublisher, startRedis, TEST_SECRET } from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { buildK6, findK6, K6_ADVICE } from '../scripts/k6.mjs';
+import { buildK6, findK6, withoutK6 } from '../scripts/k6.mjs';
 import { run } from '../scripts/processes.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 
@@ -26,11 +26,12 @@ const RUN_MS = 120_000;
 const BUILD_MS = 900_000;
 
 const k6 = (await findK6()) ?? (await builtK6());
-if (!k6) console.log(`skipped: ${K6_ADVICE}`);
 
 async function builtK6(): Promise<string | undefined> {
-  const built = await buildK6(AbortSignal.timeout(BUILD_MS));
-  return 'path' in built ? built.path : undefined;
+  const built = await buildK6({ signal: AbortSignal.timeout(BUILD_MS) });
+  if ('path' in built) return built.path;
+  console.log(`skipped: ${withoutK6(built.failure)}`);
+  return undefined;
 }
 
 interface Outcome {

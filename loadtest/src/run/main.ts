@@ -1,6 +1,6 @@
 /** A load test from its command line to its exit code: finds k6, starts a cluster where no address is given, runs it. */
-import { buildK6, findK6, K6_ADVICE } from '../../../scripts/k6.mjs';
-import { SetupError, step } from '../../../scripts/steps.mjs';
+import { buildK6, findK6, K6, STAND_IN, withoutK6 } from '../../../scripts/k6.mjs';
+import { Interrupted, SetupError, say, step } from '../../../scripts/steps.mjs';
 import { WrongSettings } from '../k6/settings.ts';
 import { HELP, readArguments } from './arguments.ts';
 import { startCluster } from './cluster.ts';
@@ -43,7 +43,9 @@ export async function runLoadTest(
 async function provideK6(signal: AbortSignal): Promise<string> {
   const found = await findK6();
   if (found) return found;
-  const built = await step('Building k6 with Go', () => buildK6(signal));
-  if ('path' in built) return built.path;
-  throw new SetupError(`${K6_ADVICE} It could not be built: ${built.failure}`);
+  const built = await step(`Building k6 ${K6.version} with Go`, () => buildK6({ signal }));
+  if (signal.aborted) throw new Interrupted();
+  if ('failure' in built) throw new SetupError(withoutK6(built.failure));
+  if (built.instead) say(`  It is k6 ${STAND_IN.version}, as the newer one cannot be built (${built.instead}).`);
+  return built.path;
 }
