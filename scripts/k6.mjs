@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { run } from './processes.mjs';
 
 /** @typedef {{ readonly module: string, readonly version: string, readonly go: string }} Release */
@@ -31,8 +31,8 @@ const MOST_OF_A_CAUSE = 300;
 /** @param {NodeJS.ProcessEnv} env @param {string} path */
 const inCache = (env, path) => join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'belfry', 'tools', path);
 
-/** Where a built one is kept. @param {NodeJS.ProcessEnv} env @param {Release} release */
-const keptAs = (env, { version }) => inCache(env, join('bin', `k6-${version}`));
+/** Where a built one is kept: it says its file's name before its version. @param {NodeJS.ProcessEnv} env @param {Release} release */
+const keptAs = (env, { version }) => inCache(env, join(`k6-${version}`, 'k6'));
 
 /**
  * The k6 that is there and needs no building.
@@ -86,7 +86,7 @@ async function build({ module, version, go }, path, env, signal) {
   const host = await run('go', ['env', 'GOHOSTOS', 'GOHOSTARCH'], { env });
   if (host.code !== 0) return 'there is no Go';
   const [GOOS, GOARCH] = host.output.trim().split('\n');
-  mkdirSync(inCache(env, 'bin'), { recursive: true });
+  mkdirSync(dirname(path), { recursive: true });
   const folder = mkdtempSync(inCache(env, 'fetch-'));
   try {
     writeFileSync(join(folder, 'go.mod'), `module belfry.dev/k6\n\ngo ${go}\n\nrequire ${module} v${version}\n`);

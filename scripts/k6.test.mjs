@@ -34,7 +34,7 @@ function environment(...releases) {
   const programs = join(home, 'programs');
   for (const path of [proxy, programs]) mkdirSync(path, { recursive: true });
   for (const release of releases) serve(proxy, release);
-  const tools = join(home, 'cache', 'belfry', 'tools', 'bin');
+  const tools = join(home, 'cache', 'belfry', 'tools');
   const theirs = { XDG_CACHE_HOME: join(home, 'cache'), GOMODCACHE: join(home, 'modules'), GOCACHE };
   const env = { ...process.env, ...theirs, GOPROXY: `file://${proxy}`, GOSUMDB: 'off' };
   return { home, programs, tools, env };
@@ -51,7 +51,13 @@ function serve(proxy, { module, version, go }, source = speaks(version)) {
   writeFileSync(join(place, `v${version}.zip`), zip(entries));
 }
 
-const speaks = (version) => `package main\n\nfunc main() { println("k6 v${version}") }\n`;
+/** As k6 does, by its file's name. */
+const speaks = (version) => `package main
+
+import ("os"; "path")
+
+func main() { println(path.Base(os.Args[0]), "v${version}") }
+`;
 
 /** What a shell answers for a program. */
 function program(path, says) {
@@ -67,8 +73,8 @@ describe.skipIf(!hasGo)('k6 is built (needs Go)', () => {
     const { env, home, tools } = environment(K6);
     const installed = await run('go', ['install', `${K6.module}@v${K6.version}`], { env: { ...env, GOBIN: home } });
     expect(installed.code).not.toBe(0);
-    expect(await buildK6({ env })).toEqual({ path: join(tools, 'k6-2.2.0') });
-    expect(await versionOf(join(tools, 'k6-2.2.0'))).toBe('k6 v2.2.0');
+    expect(await buildK6({ env })).toEqual({ path: join(tools, 'k6-2.2.0', 'k6') });
+    expect(await versionOf(join(tools, 'k6-2.2.0', 'k6'))).toBe('k6 v2.2.0');
   });
 
   it('whatever a person has set for builds of their own', async () => {
@@ -76,24 +82,24 @@ describe.skipIf(!hasGo)('k6 is built (needs Go)', () => {
     writeFileSync(join(home, 'go.work'), 'go 1.25.0\n\nuse ./nowhere\n');
     const theirs = { GOFLAGS: '-mod=vendor -o=elsewhere', GOBIN: join(home, 'bin'), GO111MODULE: 'off' };
     expect(await buildK6({ env: { ...env, ...theirs, GOOS: 'windows', GOARCH: 'arm64' } })).toHaveProperty('path');
-    expect(await versionOf(join(tools, 'k6-2.2.0'))).toBe('k6 v2.2.0');
+    expect(await versionOf(join(tools, 'k6-2.2.0', 'k6'))).toBe('k6 v2.2.0');
     expect(existsSync(theirs.GOBIN)).toBe(false);
   });
 
   it('though older ones were built before; and once: the next run finds it', async () => {
     const { env, tools, programs } = environment(K6);
-    for (const name of ['k6', 'k6-1.8.1']) program(join(tools, name), 'k6 v1.8.1');
+    for (const name of ['bin', 'k6-1.8.1']) program(join(tools, name, 'k6'), 'k6 v1.8.1');
     const withoutPath = { ...env, PATH: programs };
     expect(await findK6(withoutPath)).toBeUndefined();
-    expect(await buildK6({ env })).toEqual({ path: join(tools, 'k6-2.2.0') });
-    expect(await findK6(withoutPath)).toBe(join(tools, 'k6-2.2.0'));
+    expect(await buildK6({ env })).toEqual({ path: join(tools, 'k6-2.2.0', 'k6') });
+    expect(await findK6(withoutPath)).toBe(join(tools, 'k6-2.2.0', 'k6'));
   });
 
   it('in an older version where the newer one cannot be had, and why is said', async () => {
     const { env, tools } = environment(STAND_IN);
     const instead = expect.stringMatching(/^k6 2\.2\.0: .*go\.k6\.io\/k6\/v2@v2\.2\.0: .+$/);
-    expect(await buildK6({ env })).toEqual({ path: join(tools, 'k6-1.8.1'), instead });
-    expect(await versionOf(join(tools, 'k6-1.8.1'))).toBe('k6 v1.8.1');
+    expect(await buildK6({ env })).toEqual({ path: join(tools, 'k6-1.8.1', 'k6'), instead });
+    expect(await versionOf(join(tools, 'k6-1.8.1', 'k6'))).toBe('k6 v1.8.1');
   });
 
   it('or is not, and both causes are said in one line', async () => {
@@ -109,14 +115,14 @@ describe.skipIf(!hasGo)('k6 is built (needs Go)', () => {
   it('until somebody has enough of it, and nothing is left of it', async () => {
     const { env, tools } = environment(K6);
     expect(await buildK6({ env, signal: AbortSignal.abort() })).toEqual({ failure: 'interrupted' });
-    expect(existsSync(join(tools, 'k6-2.2.0'))).toBe(false);
+    expect(existsSync(join(tools, 'k6-2.2.0', 'k6'))).toBe(false);
   });
 });
 
 describe('without Go', () => {
   it.each(['k6 v1.6.0 (go, here)', 'k6.exe v2.4.1'])('%s on the PATH is taken', async (says) => {
     const { env, programs, tools } = environment();
-    program(join(tools, 'k6-2.2.0'), 'k6 v2.2.0');
+    program(join(tools, 'k6-2.2.0', 'k6'), 'k6 v2.2.0');
     program(join(programs, 'k6'), says);
     expect(await findK6({ ...env, PATH: programs })).toBe('k6');
   });
@@ -125,15 +131,15 @@ describe('without Go', () => {
     const { env, programs, tools } = environment();
     program(join(programs, 'k6'), says);
     expect(await findK6({ ...env, PATH: programs })).toBeUndefined();
-    program(join(tools, 'k6-2.2.0'), 'k6 v2.2.0');
-    expect(await findK6({ ...env, PATH: programs })).toBe(join(tools, 'k6-2.2.0'));
+    program(join(tools, 'k6-2.2.0', 'k6'), 'k6 v2.2.0');
+    expect(await findK6({ ...env, PATH: programs })).toBe(join(tools, 'k6-2.2.0', 'k6'));
   });
 
   it('an older one that was built before does', async () => {
     const { env, programs, tools } = environment();
-    program(join(tools, 'k6-1.8.1'), 'k6 v1.8.1');
+    program(join(tools, 'k6-1.8.1', 'k6'), 'k6 v1.8.1');
     const built = await buildK6({ env: { ...env, PATH: programs } });
-    expect(built).toEqual({ path: join(tools, 'k6-1.8.1'), instead: 'there is no Go' });
+    expect(built).toEqual({ path: join(tools, 'k6-1.8.1', 'k6'), instead: 'there is no Go' });
   });
 
   it('there is none otherwise', async () => {
