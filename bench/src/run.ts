@@ -1,5 +1,5 @@
 /** One run of the bench: every workload with every contender, in turns, on this machine, now. */
-import { CONTENDERS, type ContenderName } from './contenders/names.js';
+import { CONTENDERS, type ContenderName, isBareWith } from './contenders/names.js';
 import { describeMachine, type MachineDescription } from './machine/describe.js';
 import type { Result, Workload } from './workloads/index.js';
 
@@ -36,7 +36,7 @@ export interface RunOptions {
 }
 
 /** The gateway is held against the bare servers: their rounds alternate, so that all see the machine alike. */
-const COMPARED: readonly ContenderName[] = ['bare', 'bare-log', 'belfry'];
+const isCompared = (name: ContenderName): boolean => name === 'bare' || name === 'belfry' || isBareWith(name);
 
 export async function runAll(options: RunOptions): Promise<Run> {
   const workloads: Record<string, Outcomes> = {};
@@ -56,7 +56,7 @@ async function runWorkload(workload: Workload, options: RunOptions, until: numbe
   const outcomes: Outcomes = {};
   for (const [round, contender] of turns(workload, options)) {
     // Those that are compared have the same number of rounds, and an odd one: of two, the one in the middle is the better.
-    if (round % 2 === 0 && contender === COMPARED[0] && performance.now() > until) break;
+    if (round % 2 === 0 && contender === 'bare' && performance.now() > until) break;
     const why = options.absent.get(contender);
     if (why !== undefined) {
       outcomes[contender] = { skipped: why };
@@ -84,9 +84,9 @@ function* turns(
 ): Iterable<readonly [round: number, contender: ContenderName]> {
   const rounds = workload.severalRounds ? most : 1;
   const asked = CONTENDERS.filter(
-    (name) => contenders.includes(name) && (workload.tellsLogApart || name !== 'bare-log'),
+    (name) => contenders.includes(name) && (!isBareWith(name) || workload.tellsApart.includes(name)),
   );
   for (let round = 1; round <= rounds; round += 1) {
-    for (const name of asked) if (round === 1 || COMPARED.includes(name)) yield [round, name];
+    for (const name of asked) if (round === 1 || isCompared(name)) yield [round, name];
   }
 }

@@ -4,17 +4,10 @@ import { startGateway, type TestRedis } from '@belfry/testkit';
 import { eventBody } from '../load/event.js';
 import { channelName } from '../load/plan.js';
 import type { Contender, Publisher } from './contender.js';
+import { RETENTION } from './retention.js';
 
 /** Limits that a load of many connections from one address would run into; everything else is as by default. */
 const LIMITS = { MAX_CONNECTIONS: '200000', MAX_CONNECTIONS_PER_IP: '200000', MAX_CONNECTIONS_PER_USER: '100000' };
-/** As by default. */
-const RETENTION = {
-  maxEvents: 128,
-  maxGlobalEvents: 4_096,
-  logTtlSeconds: 604_800,
-  snapshotTtlSeconds: 0,
-  idempotencyTtlSeconds: 86_400,
-};
 
 export const belfry: Contender = {
   name: 'belfry',

@@ -10,6 +10,7 @@ export function dialectOf(contender: ContenderName): Dialect {
     case 'belfry':
     case 'bare':
     case 'bare-log':
+    case 'bare-own':
     case 'ws':
       return belfryDialect;
     case 'socket.io':

@@ -3,12 +3,13 @@ import { belfry } from './belfry.js';
 import { centrifuge } from './centrifuge.js';
 import type { Contender } from './contender.js';
 import type { ContenderName } from './names.js';
-import { bare, bareLog, ws } from './plain.js';
+import { bare, bareLog, bareOwn, ws } from './plain.js';
 import { socketIo, socketIoStreams } from './socket-io.js';
 
 export const contenders: Readonly<Record<ContenderName, Contender>> = {
   bare,
   'bare-log': bareLog,
+  'bare-own': bareOwn,
   belfry,
   ws,
   'socket.io': socketIo,

@@ -1,10 +1,25 @@
 /** Who is measured. */
-export const CONTENDERS = ['bare', 'bare-log', 'belfry', 'ws', 'socket.io', 'socket.io-streams', 'centrifuge'] as const;
+export const CONTENDERS = [
+  'bare',
+  'bare-log',
+  'bare-own',
+  'belfry',
+  'ws',
+  'socket.io',
+  'socket.io-streams',
+  'centrifuge',
+] as const;
 export type ContenderName = (typeof CONTENDERS)[number];
+
+/** Bare servers with one thing that Belfry has, each in the workloads where that costs something: it tells what of the rest. */
+export const BARE_WITH = { 'bare-log': 'log', 'bare-own': 'own channels' } as const;
+export type BareWith = keyof typeof BARE_WITH;
+export const isBareWith = (name: ContenderName): name is BareWith => name in BARE_WITH;
 
 export const TITLES: Readonly<Record<ContenderName, string>> = {
   bare: 'uWebSockets.js + ioredis',
   'bare-log': 'the same, fed by Belfry’s log',
+  'bare-own': 'the same, with a channel of each user’s own',
   belfry: 'Belfry',
   ws: 'ws + ioredis',
   'socket.io': 'Socket.IO, Redis adapter',

@@ -46,3 +46,13 @@ export const bareLog: Contender = {
   start: (redis) => startPeer('bare.js', redis, { LOG_TOPIC: channelKeys(DEFAULT_KEY_PREFIX, '*').topic }),
   openPublisher: openLogPublisher,
 };
+
+/**
+ * The bare server, and of Belfry no more than this: whoever authenticates has a channel of its own, which Redis confirms and
+ * tells the position of.
+ */
+export const bareOwn: Contender = {
+  ...bare,
+  name: 'bare-own',
+  start: (redis) => startPeer('bare.js', redis, { OWN_CHANNELS: 'yes' }),
+};

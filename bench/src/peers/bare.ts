@@ -1,13 +1,16 @@
 /**
  * The ceiling: uWebSockets.js and an ioredis subscriber, and nothing else. It takes Belfry's frames and answers as many,
- * without limits, history, positions, recovery, order across reconnects or metrics.
+ * without limits, history, positions, recovery, order across reconnects or metrics. With OWN_CHANNELS, everybody who
+ * authenticates has a channel besides.
  */
 import { App, us_socket_local_port } from 'uWebSockets.js';
+import { openOwnChannels } from './own-channels.js';
 import { announce, type ClientFrame, followRedis } from './subscriptions.js';
 import { verifyToken } from './token.js';
 
 const app = App();
 const follow = followRedis((channel, frame) => void app.publish(channel, frame, false));
+const openOwn = process.env.OWN_CHANNELS ? openOwnChannels() : undefined;
 
 app.ws<{ user: string | undefined }>('/ws', {
   maxPayloadLength: 16_384,
@@ -29,6 +32,7 @@ app.ws<{ user: string | undefined }>('/ws', {
       const user = verifyToken(frame.token ?? '');
       ws.getUserData().user = user;
       ws.send(user ? '{"type":"AUTHENTICATED"}' : '{"type":"ERROR","message":"bad token"}', false);
+      if (user) openOwn?.(user);
     } else if (frame.type === 'SUBSCRIBE' && ws.getUserData().user) {
       for (const property of frame.property_ids ?? []) {
         const channel = `property:${property}`;

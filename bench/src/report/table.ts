@@ -1,12 +1,13 @@
 /** Results as rows of text, for a terminal and for Markdown. */
-import { CONTENDERS, TITLES } from '../contenders/names.js';
+import { BARE_WITH, type BareWith, CONTENDERS, TITLES } from '../contenders/names.js';
 import type { Outcomes } from '../run.js';
 import type { Workload } from '../workloads/index.js';
 
 /** A heading and one row per contender; the last column holds each against the bare server. */
 export function rowsOf(workload: Workload, outcomes: Outcomes): string[][] {
   const references: (readonly [title: string, figure: number])[] = [['to bare', figureOf(workload, outcomes.bare)]];
-  if (outcomes['bare-log']) references.push(['to bare with log', figureOf(workload, outcomes['bare-log'])]);
+  for (const [name, what] of Object.entries(BARE_WITH) as [BareWith, string][])
+    if (outcomes[name]) references.push([`to bare with ${what}`, figureOf(workload, outcomes[name])]);
   const rows = [['', ...workload.columns.map(({ title }) => title), ...references.map(([title]) => title)]];
   for (const contender of CONTENDERS) {
     const outcome = outcomes[contender];

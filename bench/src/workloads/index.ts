@@ -1,5 +1,5 @@
 /** The workloads: what each does, how its results are read, and what is promised of them. */
-import type { ContenderName } from '../contenders/names.js';
+import type { BareWith, ContenderName } from '../contenders/names.js';
 import { type FanOutResult, HOT_CHANNEL, MANY_CHANNELS, measureFanOut } from './fan-out.js';
 import { type LatencyResult, measureLatency, STEADY, STEADY_HOT } from './latency.js';
 import { IDLE, type MemoryResult, measureMemory, TEN_CHANNELS } from './memory.js';
@@ -24,8 +24,8 @@ export interface Workload {
   readonly run: (contender: ContenderName) => Promise<object>;
   /** Whether one round says too little where two contenders are close. */
   readonly severalRounds: boolean;
-  /** Whether what the log costs is told apart from what the gateway does: see `bareLog`. */
-  readonly tellsLogApart: boolean;
+  /** What is told apart from the rest of what the gateway does, by a bare server that has it. */
+  readonly tellsApart: readonly BareWith[];
   readonly columns: readonly Column[];
   /** The figure that counts, by which rounds are compared and charts are drawn. */
   readonly figure: {
@@ -47,14 +47,14 @@ function workload<R extends object>(definition: {
   about: string;
   run: (contender: ContenderName) => Promise<R>;
   severalRounds?: boolean;
-  tellsLogApart?: boolean;
+  tellsApart?: readonly BareWith[];
   columns: readonly (readonly [title: string, text: (result: R) => string])[];
   figure: readonly [title: string, of: (result: R) => number, better: 'higher' | 'lower'];
 }): Workload {
   const [title, of, better] = definition.figure;
   return {
     severalRounds: false,
-    tellsLogApart: false,
+    tellsApart: [],
     ...definition,
     columns: definition.columns.map(([heading, text]) => ({ title: heading, text: (result) => text(result as R) })),
     figure: { title, of: (result) => of(result as R), better },
@@ -130,7 +130,7 @@ export const WORKLOADS: readonly Workload[] = [
     about: '50,000 deliveries a second whatever the server does; from the publisher to the client.',
     run: (contender) => measureLatency(contender, STEADY),
     severalRounds: true,
-    tellsLogApart: true,
+    tellsApart: ['bare-log'],
     columns: latencyColumns,
     figure: latencyFigure,
   }),
@@ -140,7 +140,7 @@ export const WORKLOADS: readonly Workload[] = [
     about: '50,000 deliveries a second in ten bursts: the last of 5,000 subscribers waits for those before it.',
     run: (contender) => measureLatency(contender, STEADY_HOT),
     severalRounds: true,
-    tellsLogApart: true,
+    tellsApart: ['bare-log'],
     columns: latencyColumns,
     figure: latencyFigure,
   }),
@@ -151,6 +151,7 @@ export const WORKLOADS: readonly Workload[] = [
       'Each authenticates with a token of its own and subscribes ten channels. Belfry’s clients have a channel of their own besides, which Redis is asked for, and that of their role; each channel is told with its position.',
     run: (contender) => measureStorm(contender, STORM),
     severalRounds: true,
+    tellsApart: ['bare-own'],
     columns: [
       ['all ready', ({ secondsUntilReady }: StormResult) => `${fixed(2)(secondsUntilReady)} s`],
       ['CPU of the server', ({ serverCpuSeconds }) => `${fixed(2)(serverCpuSeconds)} s`],
@@ -181,7 +182,7 @@ export const WORKLOADS: readonly Workload[] = [
     title: 'Publish throughput, one subscriber per channel',
     about: `One publisher, ${THROUGHPUT.inFlight} events on their way, ${THROUGHPUT.channels} channels, as far as the subscriber.`,
     run: (contender) => measureThroughput(contender, THROUGHPUT),
-    tellsLogApart: true,
+    tellsApart: ['bare-log'],
     columns: [
       ['events/s', ({ eventsPerSecond }: ThroughputResult) => thousands(eventsPerSecond)],
       ['publisher CPU', ({ usage }) => share(usage.publisher)],
