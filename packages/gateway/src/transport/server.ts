@@ -27,6 +27,7 @@ import type { Socket } from '../session/socket.js';
 import { createAddressReader, createForwardedForReader } from './address.js';
 import { type AdmissionOptions, createAdmission, NO_PLACE } from './admission.js';
 import { createChokedSockets } from './choked-sockets.js';
+import { createGatheredSends } from './gathered-sends.js';
 import { registerHttp } from './http.js';
 import { createStreams } from './streams.js';
 import { createCookieReader, createOriginCheck, credentialOf } from './upgrade.js';
@@ -94,6 +95,7 @@ export function createTransport(options: TransportOptions): Transport {
   const cookie = createCookieReader(options.authenticationCookie, options.allowedOrigins);
   const admission = createAdmission({ ...options, originAllowed });
   const choked = createChokedSockets();
+  const sends = createGatheredSends();
   const remoteAddress = (response: HttpResponse, forwarded: string): string =>
     addressOf(Buffer.from(response.getRemoteAddressAsText()).toString('latin1'), forwarded);
   const streams = createStreams({ ...options, admission, addressOf: remoteAddress });
@@ -150,7 +152,7 @@ export function createTransport(options: TransportOptions): Transport {
     const token = data.credential?.token;
     // uWebSockets.js copies user data onto the socket: the token need not stay there for the connection's life.
     Object.assign(data, { credential: undefined });
-    const session = options.onOpen(new WebSocketSocket(ws), data.address, token);
+    const session = options.onOpen(new WebSocketSocket(ws, sends), data.address, token);
     // A session may end its socket in its first moment, for its token's sake: uWebSockets.js calls `close` within `end`.
     if (data.gone) options.onClose(session, CLOSE_CODES.tokenInvalid.code);
     else data.session = session;
@@ -158,21 +160,29 @@ export function createTransport(options: TransportOptions): Transport {
 
   function closed(ws: Ws, code: number): void {
     const data = ws.getUserData();
+    sends.forget(ws);
     admission.left(data.address);
     data.gone = true;
     if (data.session) options.onClose(data.session, code);
     data.session = undefined;
   }
 
-  /** A handler that throws would end the process: whatever happens is logged, and costs this client its connection. */
-  function guarded<A extends [Ws, ...unknown[]]>(handler: (...args: A) => void): (...args: A) => void {
+  /**
+   * A handler that throws would end the process: whatever happens is logged, and costs this client its connection.
+   * @param corked uWebSockets.js sends all that the handler sends to the client in one piece
+   */
+  function guarded<A extends [Ws, ...unknown[]]>(handler: (...args: A) => void, corked = false): (...args: A) => void {
     return (...args) => {
+      const [ws] = args;
+      const before = sends.corked;
+      if (corked) sends.corked = ws;
       try {
         handler(...args);
       } catch (error) {
         logger.error({ err: error }, 'handling a client failed');
-        const [ws] = args;
         setImmediate(() => closeQuietly(ws));
+      } finally {
+        sends.corked = before;
       }
     };
   }
@@ -193,13 +203,13 @@ export function createTransport(options: TransportOptions): Transport {
       idleTimeout: IDLE_TIMEOUT_SECONDS,
       sendPingsAutomatically: false,
       upgrade,
-      open: guarded(opened),
+      open: guarded(opened, true),
       message: guarded((ws: Ws, message: ArrayBuffer, isBinary: boolean) => {
         const { session } = ws.getUserData();
         if (isBinary) session?.receiveBinary();
         else session?.receive(Buffer.from(message).toString('utf8'));
-      }),
-      ping: guarded((ws: Ws) => ws.getUserData().session?.receivePing()),
+      }, true),
+      ping: guarded((ws: Ws) => ws.getUserData().session?.receivePing(), true),
       dropped: guarded(choked.add),
       drain: guarded((ws: Ws) => ws.getUserData().session?.drained()),
       close: guarded((ws: Ws, code: number) => closed(ws, code)),
@@ -240,6 +250,7 @@ export function createTransport(options: TransportOptions): Transport {
         });
       }),
     publish(channel, frame) {
+      sends.flush();
       choked.silence();
       app.publish(channel, frame, false);
       choked.cut();

@@ -4,6 +4,7 @@ import type { CloseCode } from '@belfry/shared/protocol';
 import type { Frame } from '../channels/subscriber.js';
 import type { Session } from '../session/session.js';
 import type { Socket } from '../session/socket.js';
+import type { GatheredSends } from './gathered-sends.js';
 import type { Credential } from './upgrade.js';
 
 /** What uWebSockets.js keeps with each socket. */
@@ -18,21 +19,27 @@ export interface UserData {
 
 export type Ws = WebSocket<UserData>;
 
-/** uWebSockets.js' answer to `send` when nothing was sent. */
-const DROPPED = 2;
-
 /** A class, not closures: there are ten thousand of these. */
 export class WebSocketSocket implements Socket {
   readonly #ws: Ws;
+  readonly #sends: GatheredSends;
 
-  constructor(ws: Ws) {
+  constructor(ws: Ws, sends: GatheredSends) {
     this.#ws = ws;
+    this.#sends = sends;
   }
   send(frame: Frame): boolean {
-    return this.#ws.send(frame, false) !== DROPPED;
+    return this.#sends.send(this.#ws, frame);
   }
-  together(sends: () => void): void {
-    this.#ws.cork(sends);
+  together(block: () => void): void {
+    const before = this.#sends.corked;
+    this.#sends.flushOf(this.#ws);
+    this.#sends.corked = this.#ws;
+    try {
+      this.#ws.cork(block);
+    } finally {
+      this.#sends.corked = before;
+    }
   }
   follow(channel: string): void {
     const { choked, gone } = this.#ws.getUserData();
@@ -42,6 +49,7 @@ export class WebSocketSocket implements Socket {
     this.#ws.unsubscribe(channel);
   }
   end({ code, reason }: CloseCode): void {
+    this.#sends.flushOf(this.#ws);
     this.#ws.end(code, reason);
   }
   destroy(): void {
