@@ -6,7 +6,7 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
 const ALONE = [
-  'e2e/{boards,chaos,cluster,dashboard-load,loadtest,sdk-browser,sdk-portfolio,slow-consumer,start}.test.ts',
+  'e2e/{boards,chaos,cluster,dashboard-load,loadtest,loadtest-testrun,sdk-browser,sdk-portfolio,slow-consumer,start}.test.ts',
   'e2e/hostile/{budgets,exhaustion}.test.ts',
 ];
 

@@ -15,29 +15,21 @@ import {
 } from '@belfry/testkit';
 import { afterAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { buildK6, findK6, K6, withoutK6 } from '../scripts/k6.mjs';
+import { K6 } from '../scripts/k6.mjs';
 import { run } from '../scripts/processes.mjs';
 import { ROOT } from '../scripts/setup.mjs';
+import { provideK6 } from './outside-tools.ts';
 
 const SCRIPT = join(ROOT, 'loadtest', 'src', 'k6', 'main.ts');
 const TEST_RUN = join(ROOT, 'deploy', 'k8s', 'components', 'load-test', 'testrun.yaml');
-/** What Go needs for k6 on two cores, where it has not been built before. */
-const BUILD_MS = 900_000;
 
 const { spec } = parse(readFileSync(TEST_RUN, 'utf8'));
-const k6 = (await findK6()) ?? (await builtK6());
+const k6 = await provideK6();
 const folder = ownFolder('testrun');
 const stops: (() => Promise<unknown>)[] = [() => folder.remove()];
 afterAll(async () => {
   for (const stop of stops.reverse()) await stop();
 });
-
-async function builtK6(): Promise<string | undefined> {
-  const built = await buildK6({ signal: AbortSignal.timeout(BUILD_MS) });
-  if ('path' in built) return built.path;
-  console.log(`skipped: ${withoutK6(built.failure)}`);
-  return undefined;
-}
 
 /** The TestRun's own environment, smaller and shorter and with our addresses. */
 async function environment(): Promise<Record<string, string>> {

@@ -11,9 +11,9 @@ import { pathToFileURL } from 'node:url';
 import { ownFolder, startGateway, startPublisher, startRedis, TEST_SECRET } from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { buildK6, findK6, withoutK6 } from '../scripts/k6.mjs';
 import { run } from '../scripts/processes.mjs';
 import { ROOT } from '../scripts/setup.mjs';
+import { provideK6 } from './outside-tools.ts';
 
 const COMMAND = join(ROOT, 'scripts', 'loadtest.mjs');
 /** The same without its building, which the first test does: it writes what the others are just running. */
@@ -22,17 +22,8 @@ const BUILT_COMMAND = `
   process.exitCode = await runLoadTest(process.argv.slice(1), process.env, new AbortController().signal);
 `;
 const RUN_MS = 120_000;
-/** What Go needs for k6 on two cores, where it has not been built before. */
-const BUILD_MS = 900_000;
 
-const k6 = (await findK6()) ?? (await builtK6());
-
-async function builtK6(): Promise<string | undefined> {
-  const built = await buildK6({ signal: AbortSignal.timeout(BUILD_MS) });
-  if ('path' in built) return built.path;
-  console.log(`skipped: ${withoutK6(built.failure)}`);
-  return undefined;
-}
+const k6 = await provideK6();
 
 interface Outcome {
   readonly code: number | null;

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { deferred, within } from '@belfry/testkit';
+import { buildK6, findK6, withoutK6 } from '../scripts/k6.mjs';
 import { run, spawnOwned, stopProcess } from '../scripts/processes.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 
@@ -16,6 +17,19 @@ const answers = async (command: string, question: string): Promise<boolean> =>
   (await run(command, [question])).code === 0;
 export const isThere = (command: string): Promise<boolean> => answers(command, '--version');
 export const isGoThere = (): Promise<boolean> => answers('go', 'version');
+
+/** What Go needs for k6 on two cores, where it has not been built before. */
+const BUILD_K6_MS = 900_000;
+
+/** k6's command; undefined, and why, where it is not there and cannot be built. */
+export async function provideK6(): Promise<string | undefined> {
+  const found = await findK6();
+  if (found) return found;
+  const built = await buildK6({ signal: AbortSignal.timeout(BUILD_K6_MS) });
+  if ('path' in built) return built.path;
+  console.log(`skipped: ${withoutK6(built.failure)}`);
+  return undefined;
+}
 
 export interface PythonWithWebsockets {
   readonly env: Readonly<Record<string, string>>;

@@ -9,8 +9,9 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { buildK6, findK6, K6, STAND_IN, withoutK6 } from './k6.mjs';
 import { ownFolder, run } from './processes.mjs';
 
-/** The oldest Go that the k6 which is wanted can be built with. */
-const hasGo = await isGoNewEnough();
+const [goVersion = '', GOCACHE = ''] = (await run('go', ['env', 'GOVERSION', 'GOCACHE'])).output.split('\n');
+/** As new as the k6 that is wanted asks for. */
+const hasGo = Number(/^go1\.(\d+)/.exec(goVersion)?.[1] ?? 0) >= Number(K6.go.split('.')[1]);
 const folder = ownFolder('k6');
 afterAll(async () => {
   // Go lets nobody write into its folders.
@@ -18,14 +19,7 @@ afterAll(async () => {
   await folder.remove();
 });
 
-async function isGoNewEnough() {
-  const [, minor = 0] = /go1\.(\d+)/.exec((await run('go', ['version'])).output) ?? [];
-  return Number(minor) >= Number(K6.go.split('.')[1]);
-}
-
 let homes = 0;
-/** What Go has compiled of itself is good for all of them. */
-const GOCACHE = join(folder.path, 'go-build');
 
 /** Somebody's environment: a proxy that has these, nothing built or fetched so far, and a folder for programs. */
 function environment(...releases) {
@@ -35,6 +29,7 @@ function environment(...releases) {
   for (const path of [proxy, programs]) mkdirSync(path, { recursive: true });
   for (const release of releases) serve(proxy, release);
   const tools = join(home, 'cache', 'belfry', 'tools');
+  // What Go has compiled of itself is good for all of them.
   const theirs = { XDG_CACHE_HOME: join(home, 'cache'), GOMODCACHE: join(home, 'modules'), GOCACHE };
   const env = { ...process.env, ...theirs, GOPROXY: `file://${proxy}`, GOSUMDB: 'off' };
   return { home, programs, tools, env };
