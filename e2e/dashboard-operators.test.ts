@@ -77,6 +77,37 @@ onStage('the operations pages', { gateways: 2 }, (stage) => {
     await connected(other);
   });
 
+  it('go on to the next page of the list that was asked for, not of the one before a filter', async () => {
+    const clients = await Promise.all(
+      Array.from({ length: PAGE + 1 }, (_, n) =>
+        connect(stage.gateways[n % 2]?.wsUrl ?? '', { token: mintToken({ user_id: 'landlord-9' }) }),
+      ),
+    );
+    try {
+      await Promise.all(clients.map((client) => client.next('AUTHENTICATED')));
+      const page = await openConnections();
+      const next = page.getByRole('button', { name: 'Next' });
+      await page.getByLabel('User').fill('landlord-9');
+      await vi.waitFor(async () => expect(await next.isEnabled()).toBe(true));
+      // From here on nothing is answered before it may be.
+      let answer = (): void => undefined;
+      const mayBeAnswered = new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      await page.route('**/ws/connections?**', async (route) => {
+        await mayBeAnswered;
+        await route.continue();
+      });
+      await page.getByLabel('User').fill('landlord');
+      await vi.waitFor(async () => expect(await next.isDisabled()).toBe(true));
+      await page.getByLabel('User').fill('landlord-9');
+      answer();
+      await vi.waitFor(async () => expect(await next.isEnabled()).toBe(true));
+    } finally {
+      await Promise.all(clients.map((client) => client.close()));
+    }
+  });
+
   it('show more connections than fit on a page a page at a time, forwards and back, each of them once', async () => {
     const clients = await Promise.all(
       Array.from({ length: PAGE + 3 }, (_, n) =>

@@ -21,15 +21,14 @@ export function ConnectionsPage() {
   const [channel, setChannel] = useState('');
   const [pages, setPages] = useState<readonly string[]>([]);
   const [open, setOpen] = useState<string>();
-  const query = useDeferredValue(
-    new URLSearchParams({
-      user: user.trim(),
-      channel: channel.trim(),
-      limit: `${PAGE}`,
-      after: pages.at(-1) ?? '',
-    }).toString(),
-  );
-  const { error, refresh, value } = useWatched<ConnectionsAnswer>(`/ws/connections?${query}`);
+  const query = new URLSearchParams({
+    user: user.trim(),
+    channel: channel.trim(),
+    limit: `${PAGE}`,
+    after: pages.at(-1) ?? '',
+  });
+  const wanted = `/ws/connections?${query}`;
+  const { answered, error, refresh, value } = useWatched<ConnectionsAnswer>(useDeferredValue(wanted));
 
   async function act(path: string, method: 'POST' | 'DELETE', body?: unknown): Promise<void> {
     try {
@@ -130,7 +129,13 @@ export function ConnectionsPage() {
             </button>
           )}
           {value?.next && (
-            <button type="button" className="button" onClick={() => setPages([...pages, value.next as string])}>
+            <button
+              type="button"
+              className="button"
+              // Where this list goes on is nowhere in the one that was asked for since. Disabled it would lose the focus.
+              aria-disabled={answered !== wanted}
+              onClick={() => answered === wanted && setPages([...pages, value.next as string])}
+            >
               Next
             </button>
           )}

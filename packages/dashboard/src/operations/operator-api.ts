@@ -60,6 +60,8 @@ export function useOperator(): OperatorCalls {
 
 export interface Watched<T> {
   readonly value: T | undefined;
+  /** What `value` was the answer to: for a moment after the path has changed, still the one before. */
+  readonly answered: string | undefined;
   readonly error: string | undefined;
   refresh(): void;
 }
@@ -67,7 +69,7 @@ export interface Watched<T> {
 /** Asks every two seconds, while somebody looks. */
 export function useWatched<T>(path: string): Watched<T> {
   const operator = useOperator();
-  const [value, setValue] = useState<T>();
+  const [{ answered, value }, setAnswer] = useState<{ answered?: string; value?: T }>({});
   const [error, setError] = useState<string>();
   const [round, setRound] = useState(0);
   const refresh = useCallback(() => setRound((n) => n + 1), []);
@@ -79,7 +81,7 @@ export function useWatched<T>(path: string): Watched<T> {
       try {
         const answer = document.visibilityState === 'hidden' ? undefined : await operator.get<T>(path);
         if (gone) return;
-        if (answer !== undefined) setValue(answer);
+        if (answer !== undefined) setAnswer({ answered: path, value: answer });
         setError(undefined);
       } catch (cause) {
         if (!gone) setError((cause as Error).message);
@@ -92,5 +94,5 @@ export function useWatched<T>(path: string): Watched<T> {
       clearTimeout(timer);
     };
   }, [operator, path, round]);
-  return { value, error, refresh };
+  return { value, answered, error, refresh };
 }
