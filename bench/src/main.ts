@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { buildCentrifuge } from './contenders/centrifuge.js';
+import { buildCentrifugo } from './contenders/centrifugo.js';
 import { CONTENDERS, type ContenderName } from './contenders/names.js';
 import { leaveFirstCore } from './machine/cores.js';
 import { describeMachine } from './machine/describe.js';
@@ -22,7 +23,7 @@ const { positionals, values } = parseArgs({
     /** Rounds of Belfry and the bare servers; the one in the middle counts. */
     rounds: { type: 'string', default: '3' },
     /** Minutes for all of it: where it gets late, workloads have fewer rounds. */
-    minutes: { type: 'string', default: '13' },
+    minutes: { type: 'string', default: '15' },
     /** Where to write the raw results. */
     json: { type: 'string' },
     /** Writes docs/performance.md anew, with its charts and raw results. */
@@ -43,9 +44,14 @@ const minutes = Number(values.minutes);
 if (!(minutes > 0)) throw new Error('--minutes must be a number above 0');
 
 const absent = new Map<ContenderName, string>();
-if (contenders.includes('centrifuge')) {
-  const why = await buildCentrifuge();
-  if (why !== undefined) absent.set('centrifuge', why);
+const builds: readonly (readonly [ContenderName, () => Promise<string | undefined>])[] = [
+  ['centrifuge', buildCentrifuge],
+  ['centrifugo', buildCentrifugo],
+];
+for (const [name, build] of builds) {
+  if (!contenders.includes(name)) continue;
+  const why = await build();
+  if (why !== undefined) absent.set(name, why);
 }
 const started = performance.now();
 const pinned = leaveFirstCore();

@@ -17,6 +17,7 @@ export function dialectOf(contender: ContenderName): Dialect {
     case 'socket.io-streams':
       return socketIoDialect;
     case 'centrifuge':
+    case 'centrifugo':
       return centrifugeDialect;
   }
 }

@@ -1,6 +1,7 @@
 /** The contenders by name. */
 import { belfry } from './belfry.js';
 import { centrifuge } from './centrifuge.js';
+import { centrifugo } from './centrifugo.js';
 import type { Contender } from './contender.js';
 import type { ContenderName } from './names.js';
 import { bare, bareLog, bareOwn, ws } from './plain.js';
@@ -15,4 +16,5 @@ export const contenders: Readonly<Record<ContenderName, Contender>> = {
   'socket.io': socketIo,
   'socket.io-streams': socketIoStreams,
   centrifuge,
+  centrifugo,
 };

@@ -8,6 +8,7 @@ export const CONTENDERS = [
   'socket.io',
   'socket.io-streams',
   'centrifuge',
+  'centrifugo',
 ] as const;
 export type ContenderName = (typeof CONTENDERS)[number];
 
@@ -15,6 +16,9 @@ export type ContenderName = (typeof CONTENDERS)[number];
 export const BARE_WITH = { 'bare-log': 'log', 'bare-own': 'own channels' } as const;
 export type BareWith = keyof typeof BARE_WITH;
 export const isBareWith = (name: ContenderName): name is BareWith => name in BARE_WITH;
+
+/** The one that is built: see go.mod of this peer. */
+export const CENTRIFUGO_VERSION = '5.4.9';
 
 export const TITLES: Readonly<Record<ContenderName, string>> = {
   bare: 'uWebSockets.js + ioredis',
@@ -25,4 +29,5 @@ export const TITLES: Readonly<Record<ContenderName, string>> = {
   'socket.io': 'Socket.IO, Redis adapter',
   'socket.io-streams': 'Socket.IO, Streams adapter',
   centrifuge: 'Centrifuge (Go), Redis',
+  centrifugo: `Centrifugo ${CENTRIFUGO_VERSION}, Redis`,
 };
