@@ -13,7 +13,7 @@ const event = (offset: number, n: number, more: Partial<LoadEvent> = {}): LoadEv
   last: false,
   ...more,
 });
-const NOTHING = { gaps: 0, missing: 0, repeated: 0 };
+const NOTHING = { gaps: 0, missing: 0, repeated: 0, reordered: 0 };
 
 function joined(nowMs = SINCE - 1, id = '7-10'): Audit {
   const audit = createAudit();
@@ -35,41 +35,49 @@ describe('an audit', () => {
   it('finds an event that was lost on its way: both the offset and the count tell', () => {
     const audit = joined();
     audit.event(event(11, 1));
-    expect(audit.event(event(13, 3))).toEqual({ gaps: 1, missing: 1, repeated: 0 });
+    expect(audit.event(event(13, 3))).toEqual({ gaps: 1, missing: 1, repeated: 0, reordered: 0 });
     expect(audit.event(event(14, 4))).toEqual(NOTHING);
   });
 
   it('finds an event that was accepted and never got an offset: only the count tells', () => {
     const audit = joined();
     audit.event(event(11, 1));
-    expect(audit.event(event(12, 3))).toEqual({ gaps: 0, missing: 1, repeated: 0 });
+    expect(audit.event(event(12, 3))).toEqual({ gaps: 0, missing: 1, repeated: 0, reordered: 0 });
   });
 
   it('finds the first ones missing where the client was there before, and not where it came later', () => {
-    expect(joined(SINCE - 1).event(event(11, 3))).toEqual({ gaps: 0, missing: 2, repeated: 0 });
+    expect(joined(SINCE - 1).event(event(11, 3))).toEqual({ gaps: 0, missing: 2, repeated: 0, reordered: 0 });
     expect(joined(SINCE + 1).event(event(11, 3))).toEqual(NOTHING);
   });
 
   it('finds what comes twice, by its offset or by its count', () => {
     const audit = joined();
     audit.event(event(11, 1));
-    expect(audit.event(event(11, 1))).toEqual({ gaps: 0, missing: 0, repeated: 1 });
-    expect(audit.event(event(12, 1))).toEqual({ gaps: 0, missing: 0, repeated: 1 });
+    expect(audit.event(event(11, 1))).toEqual({ gaps: 0, missing: 0, repeated: 1, reordered: 0 });
+    expect(audit.event(event(12, 1))).toEqual({ gaps: 0, missing: 0, repeated: 1, reordered: 0 });
     expect(audit.event(event(13, 2))).toEqual(NOTHING);
+  });
+
+  it('tells what comes late from what comes twice', () => {
+    const audit = joined();
+    expect(audit.event(event(13, 3))).toEqual({ gaps: 2, missing: 2, repeated: 0, reordered: 0 });
+    expect(audit.event(event(12, 2))).toEqual({ gaps: 0, missing: 0, repeated: 0, reordered: 1 });
+    expect(audit.event(event(12, 2))).toEqual({ gaps: 0, missing: 0, repeated: 1, reordered: 0 });
+    expect(audit.event(event(14, 4))).toEqual(NOTHING);
   });
 
   it('takes a new epoch from its beginning, and no later', () => {
     const audit = joined();
     audit.event(event(11, 1));
     expect(audit.event(event(1, 2, { id: '8-1' }))).toEqual(NOTHING);
-    expect(audit.event(event(2, 3, { id: '9-2' }))).toEqual({ gaps: 1, missing: 0, repeated: 0 });
-    expect(audit.event(event(1, 4, { id: '8-1' }))).toEqual({ gaps: 1, missing: 0, repeated: 0 });
+    expect(audit.event(event(2, 3, { id: '9-2' }))).toEqual({ gaps: 1, missing: 0, repeated: 0, reordered: 0 });
+    expect(audit.event(event(1, 4, { id: '8-1' }))).toEqual({ gaps: 1, missing: 0, repeated: 0, reordered: 0 });
   });
 
   it('finds by its count what a new epoch left out', () => {
     const audit = joined();
     audit.event(event(11, 1));
-    expect(audit.event(event(1, 3, { id: '8-1' }))).toEqual({ gaps: 0, missing: 1, repeated: 0 });
+    expect(audit.event(event(1, 3, { id: '8-1' }))).toEqual({ gaps: 0, missing: 1, repeated: 0, reordered: 0 });
   });
 
   it('holds what comes after a return to what came before it', () => {
@@ -77,7 +85,7 @@ describe('an audit', () => {
     audit.event(event(11, 1));
     audit.subscribed('7-13', true, SINCE + 5);
     expect(audit.position()).toBe('7-11');
-    expect(audit.event(event(13, 3))).toEqual({ gaps: 1, missing: 1, repeated: 0 });
+    expect(audit.event(event(13, 3))).toEqual({ gaps: 1, missing: 1, repeated: 0, reordered: 0 });
   });
 
   it('begins anew where the server says that it could not continue', () => {
@@ -93,7 +101,7 @@ describe('an audit', () => {
     const audit = joined();
     expect(audit.event(event(11, 1))).toEqual(NOTHING);
     expect(audit.event(event(12, 1, { source: 'b' }))).toEqual(NOTHING);
-    expect(audit.event(event(13, 3, { source: 'b' }))).toEqual({ gaps: 0, missing: 1, repeated: 0 });
+    expect(audit.event(event(13, 3, { source: 'b' }))).toEqual({ gaps: 0, missing: 1, repeated: 0, reordered: 0 });
     expect(audit.event(event(14, 2))).toEqual(NOTHING);
   });
 });

@@ -11,6 +11,8 @@ export interface Finding {
   readonly missing: number;
   /** Offsets or counts that came a second time. */
   readonly repeated: number;
+  /** Came behind a later one, for the first time: it was skipped before, and counted as such. */
+  readonly reordered: number;
 }
 
 export interface Audit {
@@ -25,7 +27,9 @@ export interface Audit {
   complete(): boolean;
 }
 
-const NOTHING: Finding = { gaps: 0, missing: 0, repeated: 0 };
+const NOTHING: Finding = { gaps: 0, missing: 0, repeated: 0, reordered: 0 };
+/** So many skipped offsets are remembered, to know them when they come late. */
+const MOST_SKIPPED = 1_000;
 
 /** Of one channel, from a client's first subscription on, over all its connections. */
 export function createAudit(): Audit {
@@ -34,6 +38,8 @@ export function createAudit(): Audit {
   let offset = 0;
   let joinedMs = Number.POSITIVE_INFINITY;
   let complete = false;
+  /** Positions that were skipped and may yet come. */
+  const skippedIds = new Set<string>();
   /** Per source: the count that must come next. */
   const expected = new Map<string, number>();
 
@@ -49,6 +55,12 @@ export function createAudit(): Audit {
     if (now === epoch) return offsetOf(id) - offset - 1;
     // The gateway vouches for what was before a new epoch: it would have said STATE otherwise.
     return Number(now) > Number(epoch) && offsetOf(id) < 2 ? 0 : 1;
+  }
+
+  /** `skipped` positions before this one. */
+  function remember(id: string, skipped: number): void {
+    const next = offsetOf(id);
+    for (let n = 1; n <= skipped && skippedIds.size < MOST_SKIPPED; n++) skippedIds.add(`${epochOf(id)}-${next - n}`);
   }
 
   /** Missing where above 0, repeated where below. */
@@ -76,13 +88,16 @@ export function createAudit(): Audit {
     event(event) {
       const skipped = judgeOffset(event.id);
       const uncounted = judgeCount(event);
+      const late = skipped < 0 && skippedIds.delete(event.id);
+      if (skipped > 0) remember(event.id, skipped);
       if (skipped >= 0) moveTo(event.id);
       complete ||= event.last;
       if (skipped === 0 && uncounted === 0) return NOTHING;
       return {
         gaps: Math.max(0, skipped),
         missing: Math.max(0, uncounted),
-        repeated: skipped < 0 || uncounted < 0 ? 1 : 0,
+        repeated: !late && (skipped < 0 || uncounted < 0) ? 1 : 0,
+        reordered: late ? 1 : 0,
       };
     },
     complete: () => complete,

@@ -9,7 +9,7 @@ export const EVENT_TYPE = 'load_test';
 
 /** What each event says of itself, in its `message`: who published it, as which of its events in this channel, when. */
 export interface Mark {
-  /** Of one publisher in one run. */
+  /** Of one publisher in one run, for one channel, whose name stands at its end. */
   readonly source: string;
   /** From 1, in each channel. */
   readonly n: number;

@@ -21,6 +21,10 @@ export const behind = new Trend('publish_behind', true);
 export const gaps = new Counter('gaps');
 export const missing = new Counter('missing');
 export const repeated = new Counter('repeated');
+/** Events that came behind later ones: when those came, they were gaps. */
+export const reordered = new Counter('reordered');
+/** Events of a property that the client does not follow. */
+export const strays = new Counter('strays');
 /** Clients that waited for the publisher's last event in vain. */
 export const unfinished = new Counter('unfinished');
 export const closes = new Counter('unexpected_closes');

@@ -2,7 +2,7 @@
  * Publishes through the publisher's HTTP door at a rate, event by event, as services do; and says at the end, in each
  * channel, how many there were. One request at a time for each channel, so that its events have one order.
  */
-import http from 'k6/http';
+import http, { type Params } from 'k6/http';
 import { setTimeout } from 'k6/timers';
 import { EVENT_TYPE, writeMark } from './frames.ts';
 import * as metrics from './metrics.ts';
@@ -20,6 +20,8 @@ export interface PublishingOptions {
   readonly bytes: number;
   readonly startedMs: number;
   readonly timeline: Timeline;
+  /** Why the intake did not take an event, for people. */
+  readonly onProblem: (text: string) => void;
 }
 
 const ATTEMPTS = 5;
@@ -50,14 +52,14 @@ export async function publish(options: PublishingOptions): Promise<void> {
     const event = {
       channel: channels[channel],
       type: EVENT_TYPE,
-      message: writeMark({ source, n, sentMs, sinceMs, last }),
+      message: writeMark({ source: `${source}@${channels[channel]}`, n, sentMs, sinceMs, last }),
       filling,
     };
     for (let attempt = 1; ; attempt++) {
       const params = { headers: { ...headers, 'idempotency-key': key }, timeout: TIMEOUT, tags: { name: 'intake' } };
-      const response = await http.asyncRequest('POST', url, JSON.stringify(event), params);
-      if (response.status === 202) break;
-      if (attempt === ATTEMPTS || (response.status >= 400 && response.status < 500 && response.status !== 429)) {
+      const status = await request(JSON.stringify(event), params);
+      if (status === 202) break;
+      if (attempt === ATTEMPTS || (status >= 400 && status < 500 && status !== 429)) {
         metrics.refused.add(1);
         // The next event takes this one's number. If this one got in after all, that shows as a repetition.
         return;
@@ -68,6 +70,18 @@ export async function publish(options: PublishingOptions): Promise<void> {
     if (last) return;
     metrics.intake.add(Date.now() - sentMs);
     metrics.published.add(1);
+  }
+
+  /** The answer's status; 0 where there was none. */
+  async function request(body: string, params: Params): Promise<number> {
+    try {
+      const { status } = await http.asyncRequest('POST', url, body, params);
+      if (status !== 202) options.onProblem(`the intake answers HTTP ${status}`);
+      return status;
+    } catch (error) {
+      options.onProblem(`the intake: ${(error as Error).message ?? error}`);
+      return 0;
+    }
   }
 
   const enqueue = (channel: number, last = false) => {

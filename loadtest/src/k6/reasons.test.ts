@@ -16,6 +16,15 @@ describe('the reasons of a failed run', () => {
     ]);
   });
 
+  it('say where it is the log that is too short for the rate', () => {
+    const sentence = (rate: string) => {
+      const given = readSettings('resume', (name) => ({ connections: '200', rate })[name as string]);
+      return reasons(['resyncs: count<=0'], { resyncs: { count: 3 } }, given)[0];
+    };
+    expect(sentence('100')).toContain('reaches back 2.6 s at this rate');
+    expect(sentence('10')).toMatch(/allows 0\.$/);
+  });
+
   it('are a sentence for every threshold that there is', () => {
     for (const [metric, conditions] of Object.entries(thresholds(settings, true))) {
       for (const condition of conditions) {

@@ -24,6 +24,9 @@ export function reasons(broken: readonly string[], metrics: Values, settings: Se
     'gaps: count==0': () => `Offsets were skipped without a word: ${count('gaps')} events.`,
     'missing: count==0': () => `Events that the intake had accepted did not come: ${count('missing')}.`,
     'repeated: count==0': () => `Events came a second time: ${count('repeated')}.`,
+    'reordered: count==0': () =>
+      `Events came behind later ones: ${count('reordered')}. They were skipped first, and count there as well.`,
+    'strays: count==0': () => `Events came to clients that do not follow their property: ${count('strays')}.`,
     'events_received: count>0': () => 'No event was received live.',
     'events_refused: count==0': () => `The intake did not take ${count('events_refused')} events.`,
     'unfinished: count==0': () => `Clients that never saw the last event: ${count('unfinished')}.`,
@@ -31,7 +34,22 @@ export function reasons(broken: readonly string[], metrics: Values, settings: Se
       `Connections were lost: ${count('unexpected_closes')}; --closes allows ${number(settings.closes)}.`,
     [`resyncs: count<=${settings.resyncs}`]: () =>
       `How often clients got the state instead of what they had missed: ${count('resyncs')}; ` +
-      `--resyncs allows ${number(settings.resyncs)}.`,
+      `--resyncs allows ${number(settings.resyncs)}.${shortLog(settings)}`,
   };
   return broken.map((threshold) => sentences[threshold]?.() ?? `${threshold} did not hold.`);
+}
+
+/** A gateway's default for LOG_MAX_EVENTS; another cluster may keep more. */
+const LOG_EVENTS = 128;
+/** Clients that are cut are away for at most three seconds; coming back takes some, too. */
+const LONG_ENOUGH_SECONDS = 6;
+
+/** A log that reaches back less far than clients are away: nothing is wrong with the cluster then. */
+function shortLog({ rate, properties }: Settings): string {
+  const seconds = (LOG_EVENTS * properties) / rate;
+  if (!(seconds < LONG_ENOUGH_SECONDS)) return '';
+  return (
+    ` A log of ${LOG_EVENTS} events (LOG_MAX_EVENTS) reaches back ${seconds.toFixed(1)} s at this rate: ` +
+    'a smaller --rate or more --properties make it last longer.'
+  );
 }

@@ -92,10 +92,12 @@ export function takeSeat(options: SeatOptions): void {
       const text = String(message.data);
       const event = readEvent(text);
       if (event) {
-        const { gaps, missing, repeated } = audit.event(event);
+        const { gaps, missing, repeated, reordered } = audit.event(event);
         if (gaps > 0) metrics.gaps.add(gaps);
         if (missing > 0) metrics.missing.add(missing);
         if (repeated > 0) metrics.repeated.add(repeated);
+        if (reordered > 0) metrics.reordered.add(reordered);
+        if (!event.source.endsWith(options.channel)) metrics.strays.add(1);
         if (event.last) return void (over || finish());
         // What was published before this connection was there was late for a reason.
         if (event.sentMs < readyMs) return void options.onReplayed();

@@ -78,6 +78,8 @@ export function describe({ scenario, passed, reasons: why, metrics, settings }: 
     [
       'gaps, missing, repeated',
       `${number(count('gaps'))}, ${number(count('missing'))}, ${number(count('repeated'))}` +
+        (count('reordered') > 0 ? ` (${number(count('reordered'))} came behind later ones)` : '') +
+        (count('strays') > 0 ? ` (${number(count('strays'))} of another property)` : '') +
         (count('unfinished') > 0 ? ` (${number(count('unfinished'))} clients never got the last event)` : ''),
     ],
     [

@@ -11,6 +11,8 @@ export function thresholds(settings: Settings, publishes: boolean): Record<strin
     gaps: ['count==0'],
     missing: ['count==0'],
     repeated: ['count==0'],
+    reordered: ['count==0'],
+    strays: ['count==0'],
     unexpected_closes: [`count<=${settings.closes}`],
     resyncs: [`count<=${settings.resyncs}`],
   };

@@ -71,7 +71,7 @@ function parse(argv: readonly string[]) {
     });
     return { positionals, values: values as Readonly<Record<string, string | undefined>> };
   } catch (error) {
-    // Its second sentence is about arguments that begin with a dash: we have none.
-    throw new WrongSettings(`${(error as Error).message.split('. ')[0]}.`);
+    // What follows is about arguments that begin with a dash: we have none.
+    throw new WrongSettings(`${(error as Error).message.split(/\.(?:\s|$)/)[0]}.`);
   }
 }

@@ -2,6 +2,7 @@
 import { freemem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { signalGroup, spawnOwned } from '../../../scripts/processes.mjs';
+import { Interrupted } from '../../../scripts/steps.mjs';
 import { OPTIONS, type Option, type OptionName, type Settings } from '../k6/settings.ts';
 import { describeUsage, watchUsage } from './usage.ts';
 
@@ -38,12 +39,14 @@ export interface K6Options {
 
 /**
  * @returns k6's exit code: 0 where all thresholds held, 99 where not, others where it could not do its work
+ * @throws Interrupted where `signal` is aborted already
  */
 export async function runK6(
   command: string,
   settings: Settings,
   { signal, processes = new Map() }: K6Options,
 ): Promise<number> {
+  if (signal.aborted) throw new Interrupted();
   // No door of its own for others to ask how it is doing: two runs on one machine would want the same port.
   const child = spawnOwned(command, ['run', '--no-color', '--quiet', '--address', '', SCRIPT], {
     env: { ...garbage(), ...process.env, ...QUIET, ...environmentOf(settings) },

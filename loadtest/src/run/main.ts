@@ -5,20 +5,23 @@ import { WrongSettings } from '../k6/settings.ts';
 import { HELP, readArguments } from './arguments.ts';
 import { startCluster } from './cluster.ts';
 import { runK6 } from './k6.ts';
+import { checkReach, checkSummary } from './reach.ts';
 
 /** As with most commands: 2 says that it was called wrongly. */
 const WRONG_CALL = 2;
+/** k6's own: somebody asked it to stop. */
+const ENDED_EARLY = 105;
 
 /**
- * @returns the exit code: 0 passed, 99 a threshold did not hold, 2 wrong arguments
- * @throws SetupError where k6 cannot be had
+ * @returns the exit code: 0 passed, 99 a threshold did not hold, 2 wrong arguments, 105 ended early
+ * @throws SetupError where k6 cannot be had, or there is nobody to test
  */
 export async function runLoadTest(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   signal: AbortSignal,
 ): Promise<number> {
-  if (argv.includes('--help')) {
+  if (argv.includes('--help') || argv.includes('-h')) {
     process.stdout.write(HELP);
     return 0;
   }
@@ -30,14 +33,22 @@ export async function runLoadTest(
     process.stderr.write(`${error.message}\n\`npm run loadtest -- --help\` shows all there is.\n`);
     return WRONG_CALL;
   }
+  checkSummary(wanted.settings.summary);
+  if (wanted.settings.gateway !== '') await checkReach(wanted.settings, env);
   const k6 = await provideK6(signal);
-  if (wanted.settings.gateway !== '') return await runK6(k6, wanted.settings, { signal });
+  if (wanted.settings.gateway !== '') return told(await runK6(k6, wanted.settings, { signal }));
   const cluster = await step('Starting a cluster', () => startCluster(wanted.settings, wanted.gateways));
   try {
-    return await runK6(k6, cluster.settings, { signal, processes: cluster.processes });
+    return told(await runK6(k6, cluster.settings, { signal, processes: cluster.processes }));
   } finally {
     await step('Stopping the cluster', () => cluster.stop());
   }
+}
+
+function told(code: number): number {
+  if (code === ENDED_EARLY)
+    say('\nThe run was ended early: its verdict is of what was known by then, and proves nothing.');
+  return code;
 }
 
 async function provideK6(signal: AbortSignal): Promise<string> {
