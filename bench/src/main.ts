@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readCommandLine, refuse } from './command-line.js';
 import { buildCentrifuge } from './contenders/centrifuge.js';
 import { buildCentrifugo } from './contenders/centrifugo.js';
 import { CONTENDERS, type ContenderName } from './contenders/names.js';
@@ -15,33 +15,51 @@ import { plainTable, rowsOf } from './report/table.js';
 import { runAll } from './run.js';
 import { WORKLOADS } from './workloads/index.js';
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    /** Contenders, separated by commas. */
-    only: { type: 'string', default: CONTENDERS.join(',') },
-    /** Rounds of Belfry and the bare servers; the one in the middle counts. */
-    rounds: { type: 'string', default: '3' },
-    /** Minutes for all of it: where it gets late, workloads have fewer rounds. */
-    minutes: { type: 'string', default: '15' },
-    /** Where to write the raw results. */
-    json: { type: 'string' },
-    /** Writes docs/performance.md anew, with its charts and raw results. */
-    save: { type: 'boolean', default: false },
-  },
-});
+const USAGE = `npm run bench -- [workloads] [options]
 
+  workloads    by the beginning of their names: ${WORKLOADS.map(({ name }) => name).join(', ')}; default: all
+  --only       with commas between: ${CONTENDERS.join(', ')}; default: all
+  --rounds     an odd number; of Belfry and the bare servers the round in the middle counts (default 3)
+  --minutes    for all of it: where it gets late, workloads have fewer rounds (default 13)
+  --json       file for the raw results
+  --save       writes docs/performance.md anew, with its charts and raw results`;
+
+const { positionals, values } = readCommandLine(
+  {
+    allowPositionals: true,
+    options: {
+      /** Contenders, separated by commas. */
+      only: { type: 'string', default: CONTENDERS.join(',') },
+      /** Rounds of Belfry and the bare servers; the one in the middle counts. */
+      rounds: { type: 'string', default: '3' },
+      /** Minutes for all of it: where it gets late, workloads have fewer rounds. */
+      minutes: { type: 'string', default: '13' },
+      /** Where to write the raw results. */
+      json: { type: 'string' },
+      /** Writes docs/performance.md anew, with its charts and raw results. */
+      save: { type: 'boolean', default: false },
+    },
+  },
+  USAGE,
+);
+
+for (const wanted of positionals) {
+  if (!WORKLOADS.some(({ name }) => name.startsWith(wanted))) refuse(`There is no workload ${wanted}.\n\n${USAGE}`);
+}
 const workloads = WORKLOADS.filter(
   ({ name }) => positionals.length === 0 || positionals.some((wanted) => name.startsWith(wanted)),
 );
-const contenders = CONTENDERS.filter((name) => values.only.split(',').includes(name));
+const asked: readonly string[] = values.only.split(',');
+for (const name of asked) {
+  if (!CONTENDERS.some((known) => known === name)) refuse(`--only: there is no ${name || 'empty name'}.\n\n${USAGE}`);
+}
+const contenders = CONTENDERS.filter((name) => asked.includes(name));
 const rounds = Number(values.rounds);
-if (workloads.length === 0) throw new Error(`workloads: ${WORKLOADS.map(({ name }) => name).join(', ')}`);
-if (contenders.length === 0) throw new Error(`--only takes ${CONTENDERS.join(', ')}`);
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds must be a whole number above 0');
-
+if (!Number.isInteger(rounds) || rounds < 1 || rounds % 2 === 0) {
+  refuse(`--rounds must be an odd whole number above 0, not ${values.rounds}: the round in the middle counts.`);
+}
 const minutes = Number(values.minutes);
-if (!(minutes > 0)) throw new Error('--minutes must be a number above 0');
+if (!(minutes > 0)) refuse(`--minutes must be a number above 0, not ${values.minutes}.`);
 
 const absent = new Map<ContenderName, string>();
 const builds: readonly (readonly [ContenderName, () => Promise<string | undefined>])[] = [

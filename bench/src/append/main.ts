@@ -4,27 +4,30 @@
  * detects, and appends each event to `global` as well.
  */
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { startProcess, startPublisher, startRedis, type TestRedis } from '@belfry/testkit';
+import { readCommandLine, refuse } from '../command-line.js';
 import { describeMachine } from '../machine/describe.js';
 import { cpuSeconds } from '../machine/usage.js';
 import { markdownTable, plainTable } from '../report/table.js';
 import { type AppendResult, appendRows, type Measured, saveAppend, verdict } from './report.js';
 import { changeAt, type Shape } from './shape.js';
 
-const { values } = parseArgs({
-  options: {
-    events: { type: 'string', default: '200000' },
-    properties: { type: 'string', default: '5000' },
-    rounds: { type: 'string', default: '3' },
-    /** Writes the table into docs/performance.md. */
-    save: { type: 'boolean', default: false },
+const { values } = readCommandLine(
+  {
+    options: {
+      events: { type: 'string', default: '200000' },
+      properties: { type: 'string', default: '5000' },
+      rounds: { type: 'string', default: '3' },
+      /** Writes the table into docs/performance.md. */
+      save: { type: 'boolean', default: false },
+    },
   },
-});
+  'npm run bench:append -- [--events 200000] [--properties 5000] [--rounds 3] [--save]',
+);
 const shape: Shape = { events: Number(values.events), properties: Number(values.properties) };
 const rounds = Number(values.rounds);
 if (![shape.events, shape.properties, rounds].every((n) => Number.isInteger(n) && n > 0)) {
-  throw new Error('--events, --properties and --rounds must be whole numbers above 0');
+  refuse('--events, --properties and --rounds must be whole numbers above 0.');
 }
 
 const CHUNK = 1_000;

@@ -7,22 +7,26 @@ import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { mintToken, openTestLog, startGateway, startRedis } from '@belfry/testkit';
+import { readCommandLine, refuse } from '../command-line.js';
 import type { FollowersMessage, FollowersReport } from './plan.js';
 
-const { values } = parseArgs({
-  options: {
-    followers: { type: 'string', default: '1000' },
-    changes: { type: 'string', default: '1000' },
-    keys: { type: 'string', default: '10' },
-    interval: { type: 'string', default: '2000' },
-    seconds: { type: 'string', default: '20' },
+const { values } = readCommandLine(
+  {
+    options: {
+      followers: { type: 'string', default: '1000' },
+      changes: { type: 'string', default: '1000' },
+      keys: { type: 'string', default: '10' },
+      interval: { type: 'string', default: '2000' },
+      seconds: { type: 'string', default: '20' },
+    },
   },
-});
+  'npm run bench:board -- [--followers 1000] [--changes 1000] [--keys 10] [--interval 2000] [--seconds 20]',
+);
 const wanted = (name: keyof typeof values): number => {
   const number = Number(values[name]);
-  if (!Number.isInteger(number) || number <= 0) throw new Error(`--${name} must be a whole number above 0`);
+  if (!Number.isInteger(number) || number <= 0)
+    refuse(`--${name} must be a whole number above 0, not ${values[name]}.`);
   return number;
 };
 const plan = {

@@ -3,7 +3,7 @@
  * be level: the slope is printed, and more than a little is an error.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { readCommandLine, refuse } from '../command-line.js';
 import { leaveFirstCore } from '../machine/cores.js';
 import { residentBytes } from '../machine/usage.js';
 import { onStage } from '../workloads/stage.js';
@@ -17,26 +17,27 @@ const COUNTED_SECONDS = 60;
 /** Of a slope in MB an hour: what the collector's own rhythm leaves in a run of minutes. */
 const LEVEL_BYTES_PER_CONNECT = 20;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '15' },
-    /** Instead of minutes, for a look. */
-    seconds: { type: 'string' },
-    rate: { type: 'string', default: '200' },
-    alive: { type: 'string', default: '1000' },
-    users: { type: 'string', default: '10000' },
+const { values } = readCommandLine(
+  {
+    options: {
+      minutes: { type: 'string', default: '15' },
+      /** Instead of minutes, for a look. */
+      seconds: { type: 'string' },
+      rate: { type: 'string', default: '200' },
+      alive: { type: 'string', default: '1000' },
+      users: { type: 'string', default: '10000' },
+    },
   },
-});
+  'npm run bench:churn -- [--minutes 15 | --seconds 240] [--rate 200] [--alive 1000] [--users 10000]',
+);
 const wanted = (name: keyof typeof values): number => {
   const number = Number(values[name]);
-  if (!(number > 0)) throw new Error(`--${name} must be a number above 0`);
+  if (!(number > 0)) refuse(`--${name} must be a number above 0, not ${values[name]}.`);
   return number;
 };
 const seconds = values.seconds === undefined ? wanted('minutes') * 60 : wanted('seconds');
 if (seconds < WARM_UP_SECONDS + COUNTED_SECONDS) {
-  throw new Error(
-    `less than ${WARM_UP_SECONDS + COUNTED_SECONDS} s say nothing: caches fill and code is compiled at first`,
-  );
+  refuse(`less than ${WARM_UP_SECONDS + COUNTED_SECONDS} s say nothing: caches fill and code is compiled at first.`);
 }
 const warmUp = Math.max(seconds * WARM_UP_SHARE, WARM_UP_SECONDS);
 const rate = wanted('rate');

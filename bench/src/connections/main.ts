@@ -3,7 +3,7 @@
  * while events reach them. For planning: the bench itself tells what a single connection costs.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { readCommandLine, refuse } from '../command-line.js';
 import { leaveFirstCore } from '../machine/cores.js';
 import { cpuSeconds, peakResidentBytes, residentBytes } from '../machine/usage.js';
 import { onStage } from '../workloads/stage.js';
@@ -13,20 +13,23 @@ const SETTLE_MS = 1_500;
 const REST_MS = 8_000;
 const DRAIN_MS = 20_000;
 
-const { values } = parseArgs({
-  options: {
-    connections: { type: 'string', default: '12000' },
-    channels: { type: 'string', default: '1000' },
-    /** Channels that each client follows. */
-    each: { type: 'string', default: '10' },
-    /** Events a second, on all channels in turn. */
-    rate: { type: 'string', default: '100' },
-    seconds: { type: 'string', default: '15' },
+const { values } = readCommandLine(
+  {
+    options: {
+      connections: { type: 'string', default: '12000' },
+      channels: { type: 'string', default: '1000' },
+      /** Channels that each client follows. */
+      each: { type: 'string', default: '10' },
+      /** Events a second, on all channels in turn. */
+      rate: { type: 'string', default: '100' },
+      seconds: { type: 'string', default: '15' },
+    },
   },
-});
+  'npm run bench:connections -- [--connections 12000] [--channels 1000] [--each 10] [--rate 100] [--seconds 15]',
+);
 const wanted = (name: keyof typeof values): number => {
   const number = Number(values[name]);
-  if (!Number.isInteger(number) || number < 1) throw new Error(`--${name} must be a whole number above 0`);
+  if (!Number.isInteger(number) || number < 1) refuse(`--${name} must be a whole number above 0, not ${values[name]}.`);
   return number;
 };
 const connections = wanted('connections');
@@ -34,7 +37,7 @@ const channels = wanted('channels');
 const channelsEach = wanted('each');
 const rate = wanted('rate');
 const seconds = wanted('seconds');
-if (channelsEach > channels) throw new Error('--each must not be more than --channels');
+if (channelsEach > channels) refuse('--each must not be more than --channels.');
 
 const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MB`;
 

@@ -4,26 +4,30 @@
  * has to stay level: it is printed as it goes, and growth is an error.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { CLOSE_CODES } from '@belfry/shared/protocol';
 import type { TestGateway } from '@belfry/testkit';
+import { readCommandLine, refuse } from '../command-line.js';
 import { leaveFirstCore } from '../machine/cores.js';
 import { residentBytes } from '../machine/usage.js';
 import { startPump } from '../workloads/fan-out.js';
 import { onStage, watchUsage } from '../workloads/stage.js';
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '60' },
-    /** Followers who read. */
-    readers: { type: 'string', default: '200' },
-    /** Followers who do not; the kernels hold some megabytes for each. */
-    stalled: { type: 'string', default: '40' },
+const { values } = readCommandLine(
+  {
+    options: {
+      seconds: { type: 'string', default: '60' },
+      /** Followers who read. */
+      readers: { type: 'string', default: '200' },
+      /** Followers who do not; the kernels hold some megabytes for each. */
+      stalled: { type: 'string', default: '40' },
+    },
   },
-});
+  'npm run bench:overload -- [--seconds 60] [--readers 200] [--stalled 40]',
+);
 const wanted = (name: keyof typeof values): number => {
   const number = Number(values[name]);
-  if (!Number.isInteger(number) || number <= 0) throw new Error(`--${name} must be a whole number above 0`);
+  if (!Number.isInteger(number) || number <= 0)
+    refuse(`--${name} must be a whole number above 0, not ${values[name]}.`);
   return number;
 };
 const seconds = wanted('seconds');
