@@ -36,6 +36,16 @@ export interface SeatOptions {
 
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 10_000;
+const CONNECTING = 0;
+
+/**
+ * k6's `close` waits for somebody who sends what is written, and while a connection is being made there is nobody: its thread would
+ * stand still for ever, deaf to Ctrl-C. Such a connection is closed once it is there; k6 gives it a minute.
+ */
+function close(ws: WebSocket): void {
+  if (ws.readyState === CONNECTING) ws.onopen = () => ws.close();
+  else ws.close();
+}
 
 export function takeSeat(options: SeatOptions): void {
   const pending = new Set<() => void>();
@@ -66,7 +76,7 @@ export function takeSeat(options: SeatOptions): void {
     const ws = new WebSocket(options.url);
     socket = ws;
     waits = true;
-    const cancelDeadline = after(options.deadlineMs, () => ws.close());
+    const cancelDeadline = after(options.deadlineMs, () => close(ws));
 
     function subscribed(id: string, recovered: boolean | undefined): void {
       cancelDeadline();
@@ -137,7 +147,7 @@ export function takeSeat(options: SeatOptions): void {
   function disconnect(): void {
     const ws = socket;
     socket = undefined;
-    ws?.close();
+    if (ws) close(ws);
   }
 
   function take(step: Step): void {
