@@ -2,9 +2,9 @@
 import { freemem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { signalGroup, spawnOwned } from '../../../scripts/processes.mjs';
-import { Interrupted } from '../../../scripts/steps.mjs';
+import { Interrupted, say } from '../../../scripts/steps.mjs';
 import { OPTIONS, type Option, type OptionName, type Settings } from '../k6/settings.ts';
-import { describeUsage, watchUsage } from './usage.ts';
+import { describeUsage, usageInShort, watchUsage } from './usage.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../src/k6/main.ts', import.meta.url));
 
@@ -21,6 +21,8 @@ function garbage(): Record<string, string> {
 }
 
 const MOST_MEMORY = 12 * 2 ** 30;
+/** A soak lasts for an hour: whoever looks sees that it goes on. */
+const PROGRESS_MS = 60_000;
 
 /** What `main.ts` reads. */
 export function environmentOf(settings: Settings): Record<string, string> {
@@ -53,6 +55,11 @@ export async function runK6(
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const usage = watchUsage(new Map([...processes, ['k6', child.pid ?? 0]]));
+  const started = performance.now();
+  const progress = setInterval(() => {
+    const minutes = Math.round((performance.now() - started) / 60_000);
+    say(`  Running for ${minutes} min: ${usageInShort(usage.now())}`);
+  }, PROGRESS_MS);
   // k6 ends in its own way, with the summary of what it has seen so far.
   const interrupt = () => void signalGroup(child, 'SIGINT');
   signal.addEventListener('abort', interrupt);
@@ -62,6 +69,7 @@ export async function runK6(
       child.once('close', (code) => resolve(code ?? 1));
     });
   } finally {
+    clearInterval(progress);
     signal.removeEventListener('abort', interrupt);
     process.stdout.write(describeUsage(usage.stop()));
   }

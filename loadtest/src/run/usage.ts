@@ -11,6 +11,11 @@ export interface Usage {
   readonly peakMegabytes: number;
 }
 
+export interface UsageWatch {
+  now(): readonly Usage[];
+  stop(): readonly Usage[];
+}
+
 const INTERVAL_MS = 1_000;
 /** Linux counts CPU time in hundredths of a second. */
 const TICKS_PER_SECOND = 100;
@@ -39,7 +44,7 @@ function read(name: string, pid: number): Usage | undefined {
  * Watches processes until `stop`, which returns what each of them has used since it began.
  * @param processes name and process id
  */
-export function watchUsage(processes: ReadonlyMap<string, number>): { stop(): readonly Usage[] } {
+export function watchUsage(processes: ReadonlyMap<string, number>): UsageWatch {
   const seen = new Map<string, Usage>();
   const look = () => {
     for (const [name, pid] of processes) {
@@ -50,6 +55,7 @@ export function watchUsage(processes: ReadonlyMap<string, number>): { stop(): re
   look();
   const timer = setInterval(look, INTERVAL_MS);
   return {
+    now: () => [...seen.values()],
     stop() {
       clearInterval(timer);
       look();
@@ -65,3 +71,11 @@ export function describeUsage(usages: readonly Usage[]): string {
   );
   return lines.length === 0 ? '' : `\nOn this machine\n${lines.join('\n')}\n`;
 }
+
+/** The same in one line, for while it runs. */
+export const usageInShort = (usages: readonly Usage[]): string =>
+  usages
+    .map(
+      ({ name, cpuSeconds, peakMegabytes }) => `${name} ${cpuSeconds.toFixed(0)} s CPU, ${peakMegabytes.toFixed(0)} MB`,
+    )
+    .join('; ');
