@@ -51,6 +51,8 @@ export function createGatheredSends(): GatheredSends {
   }
 
   function flush(): void {
+    // Before every event there is: mostly nothing was gathered.
+    if (gathered.size === 0) return;
     for (const ws of gathered.keys()) flushOf(ws);
   }
 
