@@ -7,15 +7,16 @@ interface Fake {
   /** What left, in order; what left in one piece stands in brackets. */
   readonly wire: string[];
   bufferedBytes: number;
-  dropping: boolean;
+  /** The frame for which there will be no room. */
+  dropped: string | undefined;
   poisoned: boolean;
 }
 
 function createSocket(): { ws: Ws; fake: Fake } {
-  const fake: Fake = { wire: [], bufferedBytes: 0, dropping: false, poisoned: false };
+  const fake: Fake = { wire: [], bufferedBytes: 0, dropped: undefined, poisoned: false };
   const ws = {
     send(frame: string) {
-      if (fake.dropping) return 2;
+      if (frame === fake.dropped) return 2;
       fake.wire.push(frame);
       return 1;
     },
@@ -94,7 +95,7 @@ it('gathers nothing for a client that has bytes to read: it is to be known wheth
   const { fake, ws } = createSocket();
   fake.bufferedBytes = 1;
   expect(sends.send(ws, 'a')).toBe(true);
-  fake.dropping = true;
+  fake.dropped = 'b';
   expect(sends.send(ws, 'b')).toBe(false);
   expect(fake.wire).toEqual(['a']);
 });
@@ -109,13 +110,14 @@ it('gathers no more than 16 KB', () => {
   expect(fake.wire).toEqual([large, `${large}!`]);
 });
 
-it('a frame that is dropped after all poisons the session, as a hole does', async () => {
+it('a frame that is dropped after all poisons the session, as a hole does, and nothing comes behind it', async () => {
   const sends = createGatheredSends();
   const { fake, ws } = createSocket();
-  sends.send(ws, 'a');
-  fake.dropping = true;
+  for (const frame of ['a', 'too much', 'b']) sends.send(ws, frame);
+  fake.dropped = 'too much';
   await turnIsOver();
   expect(fake.poisoned).toBe(true);
+  expect(fake.wire).toEqual(['[', 'a', ']']);
 });
 
 it('touches no socket that was closed meanwhile', async () => {

@@ -61,7 +61,12 @@ export function createGatheredSends(): GatheredSends {
     if (!frames) return;
     gathered.delete(ws);
     const sendAll = (): void => {
-      for (const frame of frames) if (ws.send(frame, false) === DROPPED) ws.getUserData().session?.poison();
+      for (const frame of frames) {
+        if (ws.send(frame, false) !== DROPPED) continue;
+        ws.getUserData().session?.poison();
+        // Behind a hole nothing may come.
+        return;
+      }
     };
     if (frames.length === 1) sendAll();
     else ws.cork(sendAll);

@@ -33,7 +33,6 @@ export class WebSocketSocket implements Socket {
   }
   together(block: () => void): void {
     const before = this.#sends.corked;
-    this.#sends.flushOf(this.#ws);
     this.#sends.corked = this.#ws;
     try {
       this.#ws.cork(block);
