@@ -9,6 +9,13 @@ export function refuse(why: string): never {
   process.exit(WRONG_CALL);
 }
 
+/** The option's number. */
+export function wholeAboveZero(name: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) refuse(`--${name} must be a whole number above 0, not ${text}.`);
+  return number;
+}
+
 /** As `parseArgs`, and `--help` prints `usage`. */
 export function readCommandLine<Config extends ParseArgsConfig>(
   config: Config,

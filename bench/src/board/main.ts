@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { mintToken, openTestLog, startGateway, startRedis } from '@belfry/testkit';
-import { readCommandLine, refuse } from '../command-line.js';
+import { readCommandLine, wholeAboveZero } from '../command-line.js';
 import type { FollowersMessage, FollowersReport } from './plan.js';
 
 const { values } = readCommandLine(
@@ -23,12 +23,7 @@ const { values } = readCommandLine(
   },
   'npm run bench:board -- [--followers 1000] [--changes 1000] [--keys 10] [--interval 2000] [--seconds 20]',
 );
-const wanted = (name: keyof typeof values): number => {
-  const number = Number(values[name]);
-  if (!Number.isInteger(number) || number <= 0)
-    refuse(`--${name} must be a whole number above 0, not ${values[name]}.`);
-  return number;
-};
+const wanted = (name: keyof typeof values): number => wholeAboveZero(name, values[name]);
 const plan = {
   followers: wanted('followers'),
   changesPerSecond: wanted('changes'),

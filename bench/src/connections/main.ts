@@ -3,7 +3,7 @@
  * while events reach them. For planning: the bench itself tells what a single connection costs.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readCommandLine, refuse } from '../command-line.js';
+import { readCommandLine, refuse, wholeAboveZero } from '../command-line.js';
 import { leaveFirstCore } from '../machine/cores.js';
 import { cpuSeconds, peakResidentBytes, residentBytes } from '../machine/usage.js';
 import { onStage } from '../workloads/stage.js';
@@ -27,11 +27,7 @@ const { values } = readCommandLine(
   },
   'npm run bench:connections -- [--connections 12000] [--channels 1000] [--each 10] [--rate 100] [--seconds 15]',
 );
-const wanted = (name: keyof typeof values): number => {
-  const number = Number(values[name]);
-  if (!Number.isInteger(number) || number < 1) refuse(`--${name} must be a whole number above 0, not ${values[name]}.`);
-  return number;
-};
+const wanted = (name: keyof typeof values): number => wholeAboveZero(name, values[name]);
 const connections = wanted('connections');
 const channels = wanted('channels');
 const channelsEach = wanted('each');

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CLOSE_CODES } from '@belfry/shared/protocol';
 import type { TestGateway } from '@belfry/testkit';
-import { readCommandLine, refuse } from '../command-line.js';
+import { readCommandLine, wholeAboveZero } from '../command-line.js';
 import { leaveFirstCore } from '../machine/cores.js';
 import { residentBytes } from '../machine/usage.js';
 import { startPump } from '../workloads/fan-out.js';
@@ -24,12 +24,7 @@ const { values } = readCommandLine(
   },
   'npm run bench:overload -- [--seconds 60] [--readers 200] [--stalled 40]',
 );
-const wanted = (name: keyof typeof values): number => {
-  const number = Number(values[name]);
-  if (!Number.isInteger(number) || number <= 0)
-    refuse(`--${name} must be a whole number above 0, not ${values[name]}.`);
-  return number;
-};
+const wanted = (name: keyof typeof values): number => wholeAboveZero(name, values[name]);
 const seconds = wanted('seconds');
 const readers = wanted('readers');
 const stalled = wanted('stalled');

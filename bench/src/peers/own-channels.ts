@@ -9,6 +9,8 @@ import { RETENTION } from '../contenders/retention.js';
 
 /** What the gateway reads a channel with that comes alive. */
 const POSITION_ONLY = { from: undefined, last: 0, snapshot: 'never' } as const;
+
+/** @returns opens a user's channel, once */
 export function openOwnChannels(): (user: string) => void {
   const { REDIS_URL: url = '' } = process.env;
   const subscriber = new Redis(url);
