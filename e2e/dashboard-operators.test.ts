@@ -13,6 +13,17 @@ onStage('the operations pages', { gateways: 2 }, (stage) => {
   const tab = (page: Page, name: string) =>
     page.getByRole('navigation', { name: 'Operations' }).getByRole('link', { name, exact: true }).click();
 
+  /** Of one user, on both gateways; each may have only so many on one. */
+  async function connectMany(user: string, count: number) {
+    const clients = await Promise.all(
+      Array.from({ length: count }, (_, n) =>
+        connect(stage.gateways[n % 2]?.wsUrl ?? '', { token: mintToken({ user_id: user }) }),
+      ),
+    );
+    await Promise.all(clients.map((client) => client.next('AUTHENTICATED')));
+    return clients;
+  }
+
   /** What has to be pressed twice has to be so within four seconds: of a clock that can be stopped. */
   const openConnections = () =>
     stage.open({
@@ -78,13 +89,8 @@ onStage('the operations pages', { gateways: 2 }, (stage) => {
   });
 
   it('go on to the next page of the list that was asked for, not of the one before a filter', async () => {
-    const clients = await Promise.all(
-      Array.from({ length: PAGE + 1 }, (_, n) =>
-        connect(stage.gateways[n % 2]?.wsUrl ?? '', { token: mintToken({ user_id: 'landlord-9' }) }),
-      ),
-    );
+    const clients = await connectMany('landlord-9', PAGE + 1);
     try {
-      await Promise.all(clients.map((client) => client.next('AUTHENTICATED')));
       const page = await openConnections();
       const next = page.getByRole('button', { name: 'Next' });
       await page.getByLabel('User').fill('landlord-9');
@@ -109,13 +115,8 @@ onStage('the operations pages', { gateways: 2 }, (stage) => {
   });
 
   it('show more connections than fit on a page a page at a time, forwards and back, each of them once', async () => {
-    const clients = await Promise.all(
-      Array.from({ length: PAGE + 3 }, (_, n) =>
-        connect(stage.gateways[n % 2]?.wsUrl ?? '', { token: mintToken({ user_id: 'landlord-8' }) }),
-      ),
-    );
+    const clients = await connectMany('landlord-8', PAGE + 3);
     try {
-      await Promise.all(clients.map((client) => client.next('AUTHENTICATED')));
       const page = await openConnections();
       await page.getByLabel('User').fill('landlord-8');
       // Before the user was filled in there was a whole page, too.
