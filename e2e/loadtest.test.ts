@@ -136,7 +136,7 @@ describe.skipIf(!k6).concurrent('a load test of a given cluster (needs k6)', () 
   it.sequential(
     'fails where one frame of one client is lost',
     async () => {
-      const lossy = await losingProxy(cluster.gateway);
+      const lossy = await spoilingProxy(cluster.gateway);
       try {
         const outcome = await against({ ...cluster, gateway: lossy.url }, ['fanout', ...SHORT]);
         expect(outcome.code).toBe(99);
@@ -146,6 +146,25 @@ describe.skipIf(!k6).concurrent('a load test of a given cluster (needs k6)', () 
         expect([count(outcome, 'gaps'), count(outcome, 'missing')]).toEqual([1, 1]);
       } finally {
         await lossy.stop();
+      }
+    },
+    RUN_MS,
+  );
+
+  it.each([
+    ['order', 'reordered: count==0', 'Events came behind later ones: 1.'],
+    ['property', 'strays: count==0', 'Events came to clients that do not follow their property: 1.'],
+  ] as const)(
+    'fails where the %s of one event is wrong',
+    async (spoils, threshold, sentence) => {
+      const proxy = await spoilingProxy(cluster.gateway, spoils);
+      try {
+        const outcome = await against({ ...cluster, gateway: proxy.url }, ['fanout', ...SHORT]);
+        expect(outcome.code).toBe(99);
+        expect(outcome.result.broken).toContain(threshold);
+        expect(outcome.output).toContain(sentence);
+      } finally {
+        await proxy.stop();
       }
     },
     RUN_MS,
@@ -201,7 +220,7 @@ describe.skipIf(!k6).concurrent('a load test of another cluster (needs k6)', () 
   it.sequential(
     'fails where a client that was cut gets the state instead of what it missed',
     async () => {
-      const lossy = await losingProxy(cluster.gateway, 'connection');
+      const lossy = await spoilingProxy(cluster.gateway, 'connection');
       try {
         const outcome = await against({ ...cluster, gateway: lossy.url }, ['fanout', ...SHORT, '--closes', '1']);
         expect(outcome.code).toBe(99);
@@ -216,16 +235,18 @@ describe.skipIf(!k6).concurrent('a load test of another cluster (needs k6)', () 
 });
 
 /**
- * Passes everything on but one event, the fifth of the first client that gets so many; or cuts that client's connection
- * there, and hides from the gateway where those who come back were.
+ * Passes everything on but one event, the fifth of the first client that gets so many: that is lost, comes behind the next
+ * one, or says that it is another property's; or cuts that client's connection there, and hides from the gateway where those
+ * who come back were.
  */
-async function losingProxy(
+async function spoilingProxy(
   target: string,
-  loses: 'event' | 'connection' = 'event',
+  spoils: 'event' | 'connection' | 'order' | 'property' = 'event',
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-  let lost = false;
+  let spoiled = false;
   server.on('connection', (client) => {
+    let late: string | undefined;
     const upstream = new WebSocket(target);
     const early: string[] = [];
     let events = 0;
@@ -241,12 +262,17 @@ async function losingProxy(
     });
     upstream.on('message', (data) => {
       const frame = `${data}`;
-      if (frame.includes('"type":"load_test"') && ++events === 5 && !lost) {
-        lost = true;
-        if (loses === 'connection') client.terminate();
+      if (frame.includes('"type":"load_test"') && ++events === 5 && !spoiled) {
+        spoiled = true;
+        if (spoils === 'connection') client.terminate();
+        if (spoils === 'order') late = frame;
+        if (spoils === 'property') client.send(frame.replace(/@property:[\w-]+/, '@property:another'));
         return;
       }
       client.send(frame);
+      if (late === undefined || events < 6) return;
+      client.send(late);
+      late = undefined;
     });
     client.on('close', () => upstream.close());
     upstream.on('close', () => client.close());
