@@ -119,7 +119,7 @@ export class Channel extends FollowedChannel implements HubChannel {
 
   #take(position: Position, frame: Frame): void {
     if (isNext(this.#position, position)) {
-      this.#deliver(position, copyOf(frame), frame);
+      this.#deliver(position, frame);
       return;
     }
     const order = comparePositions(position, this.#position);
@@ -131,10 +131,10 @@ export class Channel extends FollowedChannel implements HubChannel {
     this.#repair(position.epoch === this.#position.epoch ? 'hole' : 'epoch');
   }
 
-  #deliver(position: Position, kept: Frame, frame: Frame): void {
+  #deliver(position: Position, frame: Frame): void {
     const before = this.#position;
     this.#position = position;
-    this.#tailFrom(before).push(position, kept);
+    this.#tailFrom(before).push(position, frame);
     if (this.followers === 0) return;
     this.publish(frame);
     this.options.observer.delivered(this.followers, frame.length);
@@ -254,7 +254,7 @@ export class Channel extends FollowedChannel implements HubChannel {
     if (!missing) return this.#resync(request, reading);
     for (const entry of missing) {
       if (entry.frame === undefined) this.#position = entry.position;
-      else this.#deliver(entry.position, entry.frame, entry.frame);
+      else this.#deliver(entry.position, entry.frame);
     }
     this.#extendTail(request, reading);
     if (this.#state === 'repairing') {

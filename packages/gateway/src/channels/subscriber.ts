@@ -5,6 +5,7 @@ export type Frame = string | Uint8Array;
 
 /** One client, as a channel sees it. Calls take effect on its wire in the order in which they are made. */
 export interface Subscriber {
+  /** `frame` is copied where it is kept: bytes may be a view on memory that is used again. */
   send(frame: Frame): void;
   /** Runs the block, so that what is sent in it leaves in one piece. */
   together(block: () => void): void;

@@ -2,7 +2,8 @@
  * A tail: a gateway's copy of the end of a channel's log, from which clients that come back are served without asking
  * Redis. Contiguous: it holds everything between its start and the channel's position, or nothing.
  */
-import { comparePositions, type Position } from '@belfry/shared/protocol';
+import type { Position } from '@belfry/shared/protocol';
+import { FrameRing } from './frame-ring.js';
 import type { Frame } from './subscriber.js';
 
 export interface TailEntry {
@@ -12,10 +13,14 @@ export interface TailEntry {
 }
 
 export interface Tail {
-  /** What follows `position`; undefined when the tail does not hold that position. */
+  /**
+   * What follows `position`; undefined when the tail does not hold that position. Like those of `last`, the frames are views
+   * on memory that is used again: good until the next `push`.
+   */
   after(position: Position): Frame[] | undefined;
   /** The last `count` events; undefined when the tail holds fewer and the log may hold more. */
   last(count: number): Frame[] | undefined;
+  /** Keeps a copy of the frame. */
   push(position: Position, frame: Frame): void;
   /**
    * Takes over a reading of the log: `entries` follow `start` and end at or before the tail's end.
@@ -34,8 +39,8 @@ export interface Tail {
 /** Keeps the sum of all tails of a process below a budget by emptying the oldest ones: the log still has what they had. */
 export interface TailBudget {
   readonly bytes: number;
-  grew(tail: Tail, bytes: number): void;
-  shrank(tail: Tail, bytes: number): void;
+  /** @param change of the tail's `bytes`, which has been made */
+  changed(tail: Tail, change: number): void;
   /** Empties tails, oldest first, until the sum fits. */
   enforce(): void;
 }
@@ -48,15 +53,13 @@ export function createTailBudget(maxBytes: number): TailBudget {
     get bytes() {
       return total;
     },
-    grew(tail, bytes) {
-      total += bytes;
-      holding.add(tail);
-    },
-    shrank(tail, bytes) {
-      total -= bytes;
+    changed(tail, change) {
+      total += change;
       if (tail.bytes === 0) holding.delete(tail);
+      else holding.add(tail);
     },
     enforce() {
+      if (total <= maxBytes) return;
       for (const tail of holding) {
         if (total <= maxBytes) return;
         if (!tail.pinned) tail.clear();
@@ -65,18 +68,25 @@ export function createTailBudget(maxBytes: number): TailBudget {
   };
 }
 
-/** A small buffer's header and its place in the list, beside the frame's own bytes. */
-const ENTRY_OVERHEAD = 150;
-const sizeOf = (entry: TailEntry): number => (entry.frame?.length ?? 0) + ENTRY_OVERHEAD;
+/** Of the tail itself, beside its frames. */
+const OVERHEAD = 250;
 
-/** A class, and its list shared until there is something in it: most channels are quiet, and there are many. */
+/** Positions in a row within one epoch: where it stands before its first event, and how many follow. */
+interface Run {
+  readonly epoch: number;
+  before: number;
+  events: number;
+}
+
+/** A class: there may be one for each of a hundred thousand channels. */
 class EventTail implements Tail {
   bytes = 0;
   pinned = false;
-  #entries: TailEntry[] = NOTHING;
-  /** The position before the first entry; undefined when the log itself begins with the first entry. */
-  #start: Position | undefined;
-  #end: Position | undefined;
+  #frames = new FrameRing();
+  /** One, but for a tail that goes over from one epoch to the next. */
+  #runs: Run[] = [];
+  /** Whether the log itself begins with the first event. */
+  #whole = true;
   readonly #maxEvents: number;
   readonly #budget: TailBudget;
 
@@ -87,74 +97,96 @@ class EventTail implements Tail {
 
   after(position: Position): Frame[] | undefined {
     const index = this.#indexAfter(position);
-    return index === -1 ? undefined : framesOf(this.#entries.slice(index));
+    return index === -1 ? undefined : this.#frames.from(index);
   }
 
   last(count: number): Frame[] | undefined {
-    const frames = framesOf(this.#entries);
-    if (frames.length < count && this.#start !== undefined) return undefined;
-    return count === 0 ? [] : frames.slice(-count);
+    const { length } = this.#frames;
+    if (length < count && !this.#whole) return undefined;
+    return this.#frames.from(Math.max(0, length - count));
   }
 
   push(position: Position, frame: Frame): void {
-    const entry = { position, frame };
-    if (this.#entries === NOTHING) this.#entries = [entry];
-    else this.#entries.push(entry);
-    this.#end = position;
-    this.#account(sizeOf(entry));
-    if (this.#entries.length > this.#maxEvents) {
-      const dropped = this.#entries.shift() as TailEntry;
-      this.#start = dropped.position;
-      this.#account(-sizeOf(dropped));
-    }
+    // Before there is one more: what it leaves is room for the new one.
+    if (this.#frames.length >= this.#maxEvents) this.#dropOldest();
+    this.#add(position, frame);
+    this.#account();
   }
 
   extend(start: Position | undefined, read: readonly TailEntry[]): void {
     const lastRead = read.at(-1)?.position ?? start;
     const index = lastRead ? this.#indexAfter(lastRead) : -1;
     if (index === -1 || read.length < index) return;
-    this.#entries = [...read, ...this.#entries.slice(index)];
-    this.#start = start;
-    this.#account(this.#entries.reduce((sum, entry) => sum + sizeOf(entry), 0) - this.bytes);
+    const kept = this.#entriesFrom(index);
+    this.#begin(start);
+    for (const { position, frame } of read) {
+      if (frame === undefined) this.#runs.push({ epoch: position.epoch, before: position.offset, events: 0 });
+      else this.#add(position, frame);
+    }
+    for (const { position, frame } of kept) this.#add(position, frame);
+    this.#account();
   }
 
   restart(position: Position): void {
-    this.#entries = NOTHING;
-    this.#start = position;
-    this.#end = position;
-    this.#account(-this.bytes);
+    this.#begin(position);
+    this.#account();
   }
 
   clear(): void {
-    if (this.#end) this.restart(this.#end);
+    const last = this.#runs.at(-1);
+    if (last) this.restart({ epoch: last.epoch, offset: last.before + last.events });
   }
 
-  /** Where the entries after `position` begin; -1 when the tail does not hold the position. */
-  #indexAfter(position: Position): number {
-    if (this.#end && comparePositions(position, this.#end) === 0) return this.#entries.length;
-    for (let n = this.#entries.length - 1; n >= 0; n -= 1) {
-      const compared = comparePositions((this.#entries[n] as TailEntry).position, position);
-      if (compared === 0) return n + 1;
-      if (compared < 0) return -1;
+  #begin(start: Position | undefined): void {
+    this.#frames = new FrameRing();
+    this.#runs = start ? [{ epoch: start.epoch, before: start.offset, events: 0 }] : [];
+    this.#whole = start === undefined;
+  }
+
+  #add({ epoch, offset }: Position, frame: Frame): void {
+    const run = this.#runs[this.#runs.length - 1];
+    if (run && run.epoch === epoch && run.before + run.events + 1 === offset) run.events += 1;
+    else this.#runs.push({ epoch, before: offset - 1, events: 1 });
+    this.#frames.push(frame);
+  }
+
+  #dropOldest(): void {
+    if (this.#runs[0]?.events === 0) this.#runs.shift();
+    const run = this.#runs[0] as Run;
+    run.before += 1;
+    run.events -= 1;
+    this.#whole = false;
+    this.#frames.shift();
+  }
+
+  /** Where the events after `position` begin; -1 when the tail does not hold the position. */
+  #indexAfter({ epoch, offset }: Position): number {
+    let first = this.#frames.length;
+    for (let n = this.#runs.length - 1; n >= 0; n -= 1) {
+      const run = this.#runs[n] as Run;
+      first -= run.events;
+      const index = offset - run.before;
+      if (run.epoch === epoch && index >= 0 && index <= run.events) return first + index;
     }
-    return this.#start && comparePositions(position, this.#start) === 0 ? 0 : -1;
+    return -1;
   }
 
-  #account(change: number): void {
-    this.bytes += change;
-    if (change > 0) this.#budget.grew(this, change);
-    else if (change < 0) this.#budget.shrank(this, -change);
+  #entriesFrom(index: number): { position: Position; frame: Frame }[] {
+    const positions = this.#runs.flatMap(({ epoch, before, events }) =>
+      Array.from({ length: events }, (_, n) => ({ epoch, offset: before + 1 + n })),
+    );
+    return this.#frames.from(index).map((frame, n) => ({ position: positions[index + n] as Position, frame }));
+  }
+
+  #account(): void {
+    const { length, bytes } = this.#frames;
+    const now = length === 0 ? 0 : bytes + OVERHEAD;
+    if (now === this.bytes) return;
+    const change = now - this.bytes;
+    this.bytes = now;
+    this.#budget.changed(this, change);
   }
 }
-
-/** Never pushed to. */
-const NOTHING: TailEntry[] = [];
 
 /** @param maxEvents the oldest go when there are more */
 export const createTail = (maxEvents: number, budget: TailBudget): Tail => new EventTail(maxEvents, budget);
-
-function framesOf(entries: readonly TailEntry[]): Frame[] {
-  const frames: Frame[] = [];
-  for (const entry of entries) if (entry.frame !== undefined) frames.push(entry.frame);
-  return frames;
-}

@@ -128,3 +128,15 @@ it('touches no socket that was closed meanwhile', async () => {
   await turnIsOver();
   expect(fake.wire).toEqual([]);
 });
+
+it('what was gathered is what was sent, though its memory is used again before it leaves', async () => {
+  const sends = createGatheredSends();
+  const { fake, ws } = createSocket();
+  const memory = Buffer.from('one');
+  sends.send(ws, memory);
+  memory.write('two');
+  sends.send(ws, memory);
+  memory.fill('x');
+  await turnIsOver();
+  expect(fake.wire.map(String)).toEqual(['[', 'one', 'two', ']']);
+});

@@ -39,14 +39,16 @@ export function createGatheredSends(): GatheredSends {
   function gather(ws: Ws, frame: Frame): boolean {
     const known = gathered.get(ws);
     if ((known?.bytes ?? 0) + frame.length > MAX_BYTES) return false;
+    if (!known && ws.getBufferedAmount() > 0) return false;
+    // What memory a frame is a view on is used again before it leaves.
+    const kept = typeof frame === 'string' ? frame : Buffer.from(frame);
     if (known) {
-      known.frames.push(frame);
+      known.frames.push(kept);
       known.bytes += frame.length;
       return true;
     }
-    if (ws.getBufferedAmount() > 0) return false;
     if (gathered.size === 0) process.nextTick(flush);
-    gathered.set(ws, { frames: [frame], bytes: frame.length });
+    gathered.set(ws, { frames: [kept], bytes: frame.length });
     return true;
   }
 
