@@ -9,7 +9,7 @@ export const DEFAULT_KEY_PREFIX = 'belfry';
 export interface ChannelKeys {
   /** Stream: the last events; its entry ids are the positions. */
   readonly log: string;
-  /** Hash: epoch, Redis' replication id it was taken under, and per lane the last intake entry applied. */
+  /** Hash: epoch, Redis' replication id it was taken under, per lane the last intake entry applied, when ttls are renewed. */
   readonly meta: string;
   /** Hash: key to the frame of its last event. */
   readonly snapshot: string;

@@ -102,6 +102,30 @@ describe('a channel one of whose keys is not ours', () => {
     expect(await redis.connect().xlen('belfry:{property:1}:log')).toBe(1);
   });
 
+  it.each(['log', 'meta', 'snapshot', 'facts'])(
+    'gets nothing of one more event, whatever comes first: %s',
+    async (name) => {
+      const foreign = `belfry:{property:1}:${name}`;
+      await log.append(everything);
+      await redis.connect().set(foreign, 'foreign');
+      const keys = (await redis.connect().keys('belfry:{property:1}:*')).sort();
+      const contents = () => Promise.all(keys.map((key) => redis.connect().dumpBuffer(key)));
+      const before = await contents();
+      const facts = { HPD: 'other' };
+      const event = { events: [{ key: 'HPD', body: '{"n":3}' }], facts };
+      for (const entries of [
+        [{ ...event, intakeId: '2-1' }],
+        [
+          { events: [], facts, intakeId: '2-1' },
+          { ...event, intakeId: '2-2' },
+        ],
+      ]) {
+        await expect(log.append({ channel: 'property:1', lane: 0, entries })).rejects.toThrow(ChannelBroken);
+        expect(await contents()).toEqual(before);
+      }
+    },
+  );
+
   it('says so also where its facts and what was applied are asked for', async () => {
     await redis.connect().set('belfry:{property:1}:facts', 'foreign');
     const asked = { channel: 'property:1', lane: 0, fields: ['HPD'], idempotencyKeys: [] };
@@ -139,6 +163,15 @@ describe('a channel one of whose keys is not ours', () => {
     }
   });
 
+  it('gets nothing of an event that none could follow, and is whole once that entry is taken away', async () => {
+    const key = 'belfry:{property:1}:log';
+    await redis.connect().xadd(key, '18446744073709551615-1', 'foreign', '1');
+    await expect(append('property:1', '{"n":1}')).rejects.toThrow(ChannelBroken);
+    expect(await written()).toEqual([[key, 'stream']]);
+    await redis.connect().del(key);
+    expect(await append('property:1', '{"n":1}')).toMatchObject({ status: 'ok' });
+  });
+
   it('does not keep the positions of others from being read', async () => {
     await append('property:1', '{"n":1}');
     await redis.connect().set('belfry:{property:2}:log', 'foreign');
@@ -148,6 +181,34 @@ describe('a channel one of whose keys is not ours', () => {
       undefined,
       expect.objectContaining({ offset: 0 }),
     ]);
+  });
+});
+
+describe('a log without entries', () => {
+  const KEY = 'belfry:{property:1}:log';
+  const next = async (intakeId: string) => {
+    const entry = { intakeId, events: [{ key: undefined, body: '{"n":2}' }] };
+    const outcome = await log.append({ channel: 'property:1', lane: 0, entries: [entry] });
+    const id = outcome.status === 'ok' ? outcome.results[0]?.[0] : undefined;
+    return (id ?? '').split('-').map(Number) as [epoch: number, offset: number];
+  };
+
+  it('goes on counting where the stream is there still', async () => {
+    const [epoch] = await next('1-1');
+    await redis.connect().xtrim(KEY, 'MAXLEN', 0);
+    expect(await next('1-2')).toEqual([epoch, 1]);
+  });
+
+  it('begins an epoch where the stream is another one, and shows nobody a position of the last', async () => {
+    const [epoch] = await next('1-1');
+    await redis.connect().del(KEY);
+    await redis.connect().xgroup('CREATE', KEY, 'foreign', '$', 'MKSTREAM');
+    const [later, offset] = await next('1-2');
+    expect(later).toBeGreaterThan(epoch);
+    expect(offset).toBe(0);
+    expect(await redis.connect().xrange(KEY, '-', '+')).toEqual([[`${later}-0`, expect.any(Array)]]);
+    expect(await redis.connect().hget('belfry:{property:1}:meta', 'e')).toBe(String(later));
+    expect(await next('1-3')).toEqual([later, 1]);
   });
 });
 

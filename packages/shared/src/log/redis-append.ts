@@ -8,7 +8,7 @@ import { GLOBAL_CHANNEL } from '../protocol/index.js';
 import type { Connection } from './connection.js';
 import { failureOf } from './failure.js';
 import { channelKeys, idempotencyKey } from './keys.js';
-import { type AppendOutcome, type AppendRequest, LogUnavailable, type NewEvent } from './log.js';
+import { type AppendEntry, type AppendOutcome, type AppendRequest, LogUnavailable, type NewEvent } from './log.js';
 import { type Retention, snapshotTtlSeconds } from './retention.js';
 import type { Reply, ScriptCommands } from './scripts.js';
 
@@ -91,8 +91,9 @@ export function createAppend({ prefix, redis, retention }: AppendOptions): Appen
     args.push(
       channel === GLOBAL_CHANNEL ? retention.maxGlobalEvents : retention.maxEvents,
       snapshotTtlSeconds(channel, retention),
-      request.lane,
+      `v${request.lane}`,
       request.expected ?? '',
+      hashesWritten(entries),
       entries.length,
     );
     for (const entry of entries) {
@@ -111,6 +112,14 @@ export function createAppend({ prefix, redis, retention }: AppendOptions): Appen
       if (waiting.length === 0) process.nextTick(flush);
       waiting.push(one);
     });
+}
+
+/** Which hashes the script will write to: it has to make sure before it writes anything that they are none of another type. */
+function hashesWritten(entries: readonly AppendEntry[]): '' | 'snapshot' | 'facts' | 'both' {
+  const snapshot = entries.some(({ events }) => events.some(({ key }) => key));
+  const facts = entries.some((entry) => entry.facts);
+  if (snapshot) return facts ? 'both' : 'snapshot';
+  return facts ? 'facts' : '';
 }
 
 /** As the script reads it. */

@@ -6,9 +6,9 @@ export interface Retention {
   readonly maxEvents: number;
   /** Events kept of `global`, on which every property's events meet. */
   readonly maxGlobalEvents: number;
-  /** Seconds after the last event until a channel's log is dropped, unless somebody follows it. */
+  /** Seconds after the last event until a channel's log may be dropped, unless somebody follows it: a tenth later at most. */
   readonly logTtlSeconds: number;
-  /** Seconds after the last event until a snapshot is dropped; 0 keeps properties' and boards' snapshots for ever. */
+  /** The same for a snapshot; 0 keeps properties' and boards' snapshots for ever. */
   readonly snapshotTtlSeconds: number;
   /** Seconds for which an idempotency key is remembered. */
   readonly idempotencyTtlSeconds: number;
@@ -24,14 +24,14 @@ export const retentionSettings = {
     max: 1_000_000,
   }),
   LOG_TTL_SECONDS: integer({
-    text: 'How long a channel’s log outlives its last event; longer while somebody follows the channel',
+    text: 'How long a channel’s log outlives its last event, or up to a tenth longer; longer, too, while somebody follows the channel',
     default: '604800',
     min: 7_200,
     max: 31_536_000,
     unit: 'seconds',
   }),
   SNAPSHOT_TTL_SECONDS: integer({
-    text: 'How long snapshots outlive their last event; 0 keeps those of properties and boards',
+    text: 'How long snapshots outlive their last event, or up to a tenth longer; 0 keeps those of properties and boards',
     default: '0',
     min: 0,
     max: 31_536_000,
@@ -70,7 +70,7 @@ export const markTtlSeconds = (retention: Pick<Retention, 'logTtlSeconds'>): num
   Math.min(MARK_TTL_SECONDS, retention.logTtlSeconds);
 
 /**
- * Seconds for which a channel's snapshot is kept after its last event, 0 for ever. People's and roles' channels are
+ * Seconds for which a channel's snapshot is kept at least after its last event, 0 for ever. People's and roles' channels are
  * forgotten with their log; what is true of a property or a board stays true.
  */
 export function snapshotTtlSeconds(channel: string, retention: Retention): number {

@@ -12,7 +12,8 @@ local function mark(log, meta, ttl)
   if not generation then
     generation = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x%x%x%x%x%x%x%x%x%x%x%x)')
   end
-  redis.call('HSET', meta, 'e', name, 'g', generation)
+  -- The first event is to give this log the ttl of one with events.
+  redis.call('HSET', meta, 'e', name, 'g', generation, 'r', 0)
   local id = redis.call('XADD', log, name .. '-*', 'm', '1')
   redis.call('EXPIRE', log, ttl)
   -- What knows how far publishers have come stays as long as it was to.

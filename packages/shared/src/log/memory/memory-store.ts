@@ -72,6 +72,8 @@ interface Meta {
   readonly epoch: number | undefined;
   readonly generation: string | undefined;
   readonly lanes: ReadonlyMap<number, string>;
+  /** When the next event gives the keys their times anew, in milliseconds since 1970. */
+  readonly renewAt: number;
 }
 
 interface Expiring<T> {
@@ -91,7 +93,7 @@ interface Keys {
 }
 
 const NOTHING: Keys = { log: undefined, meta: undefined, snapshot: undefined, facts: new Map(), seen: new Map() };
-const NO_META: Meta = { epoch: undefined, generation: undefined, lanes: new Map() };
+const NO_META: Meta = { epoch: undefined, generation: undefined, lanes: new Map(), renewAt: 0 };
 /** No fault loses more writes than this. */
 const MAX_JOURNAL = 1_000;
 
@@ -153,7 +155,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     const begun: Keys = {
       ...keys,
       log: { value: [mark], expiresAt },
-      meta: { value: { ...(keys.meta?.value ?? NO_META), epoch, generation }, expiresAt: metaExpiresAt },
+      meta: { value: { ...(keys.meta?.value ?? NO_META), epoch, generation, renewAt: 0 }, expiresAt: metaExpiresAt },
     };
     write(channel, begun);
     tell(channel, undefined, begun, undefined);
@@ -215,6 +217,8 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     let { epoch } = meta;
     let appended = false;
     let epochChanged = false;
+    /** A snapshot begun anew has no time yet. */
+    let renewsEarly = false;
 
     function takeEpoch(): number {
       if (epoch !== undefined && meta.generation === generation && start.log) return epoch;
@@ -230,7 +234,10 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       const frame = frameOf(formatPosition(position), body);
       log = [...log, { position, body, intakeId: entry.intakeId }].slice(-maxEvents);
       if (key && removes) snapshot.delete(key);
-      else if (key) snapshot.set(key, frame);
+      else if (key) {
+        if (snapshot.size === 0) renewsEarly = true;
+        snapshot.set(key, frame);
+      }
       const state = [...snapshot.values()];
       written.push(() => {
         options.onWritten?.(channel, { position, frame, previous, snapshot: state });
@@ -256,16 +263,21 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
         return ids;
       },
       finish(): void {
-        const logExpiry = inSeconds(retention.logTtlSeconds);
+        const { logTtlSeconds: logTtl } = retention;
         const snapshotTtl = snapshotTtlSeconds(channel, retention);
-        const snapshotExpiry =
-          appended && snapshotTtl > 0 ? inSeconds(snapshotTtl) : (start.snapshot?.expiresAt ?? Infinity);
-        const value: Meta = { epoch, generation: appended ? generation : meta.generation, lanes };
+        const spare = Math.floor(Math.min(logTtl, snapshotTtl || logTtl) / 10);
+        const due = now() >= meta.renewAt;
+        const renews = appended && (due || renewsEarly || epoch !== meta.epoch);
+        const logExpiry = renews ? inSeconds(logTtl + spare) : Number(start.log?.expiresAt);
+        const metaExpiry = renews ? logExpiry : due ? inSeconds(logTtl) : Number(start.meta?.expiresAt);
+        const newSnapshotExpiry = snapshotTtl > 0 ? inSeconds(snapshotTtl + spare) : Infinity;
+        const snapshotExpiry = renews ? newSnapshotExpiry : (start.snapshot?.expiresAt ?? Infinity);
+        const renewAt = renews ? inSeconds(spare) : due ? 0 : meta.renewAt;
+        const value: Meta = { epoch, generation: appended ? generation : meta.generation, lanes, renewAt };
 
         write(channel, {
-          log:
-            log.length > 0 ? { value: log, expiresAt: appended ? logExpiry : Number(start.log?.expiresAt) } : undefined,
-          meta: { value, expiresAt: logExpiry },
+          log: log.length > 0 ? { value: log, expiresAt: logExpiry } : undefined,
+          meta: { value, expiresAt: metaExpiry },
           snapshot: snapshot.size > 0 ? { value: snapshot, expiresAt: snapshotExpiry } : undefined,
           facts,
           seen,
