@@ -85,6 +85,12 @@ export function createHub(options: HubOptions): Hub {
       if (position) channel.receive(position, frame);
       else options.observer.ignored('foreign');
     },
+    onSubscribed: (names) => {
+      for (const name of names) {
+        const channel = channels.get(name);
+        if (channel?.state === 'opening') channel.open();
+      }
+    },
     onSynced: (names) => {
       checkAll(names).catch((error: unknown) => logger.error({ err: error }, 'checking channels failed'));
     },
@@ -188,9 +194,7 @@ export function createHub(options: HubOptions): Hub {
   function open(name: string): HubChannel {
     const channel = isBoard(name) ? new Board(name, boardOptions) : new Channel(name, channelOptions);
     channels.set(name, channel);
-    link.subscribe(name).then(() => {
-      if (channels.get(name) === channel) channel.open();
-    });
+    link.follow(name);
     return channel;
   }
 

@@ -10,6 +10,8 @@ export interface LinkUnderTest {
   readonly commands: Connection;
   /** Numbers heard per channel since `forget`, in order. */
   readonly heard: Map<string, string[]>;
+  /** Channels that were reported as subscribed, in order. */
+  readonly subscribed: string[];
   /** How often each channel was reported as synced. */
   readonly synced: Map<string, number>;
   readonly downs: string[];
@@ -25,6 +27,7 @@ export function openLink(url: string, probeIntervalMs = 3_000): LinkUnderTest {
   const commands = connect({ url, name: 'commands', onError: () => undefined });
   const heard = new Map<string, string[]>();
   const synced = new Map<string, number>();
+  const subscribed: string[] = [];
   const downs: string[] = [];
   const link = createRedisLink(
     {
@@ -38,6 +41,7 @@ export function openLink(url: string, probeIntervalMs = 3_000): LinkUnderTest {
     },
     {
       onFrame: (channel, frame) => heard.set(channel, [...(heard.get(channel) ?? []), frame.toString()]),
+      onSubscribed: (channels) => void subscribed.push(...channels),
       onSynced: (channels) => {
         for (const channel of channels) synced.set(channel, (synced.get(channel) ?? 0) + 1);
       },
@@ -49,6 +53,7 @@ export function openLink(url: string, probeIntervalMs = 3_000): LinkUnderTest {
     link,
     commands,
     heard,
+    subscribed,
     synced,
     downs,
     async hearsAll(channels, deadlineMs = 15_000) {

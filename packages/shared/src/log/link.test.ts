@@ -43,6 +43,24 @@ describe('a link to one Redis', () => {
     await subject.hearsAll(channels.slice(1));
   });
 
+  it('tells who follows a channel once Redis has confirmed it, and on every connection anew; not of one that was left', async () => {
+    const redis = keep(await startRedis());
+    const subject = linkTo(redis.url);
+    await isWhole(subject);
+    const channels = channelNames(1_200);
+    for (const channel of channels) subject.link.follow(channel);
+    subject.link.follow('property:0');
+    subject.link.unsubscribe('property:1199');
+    const kept = channels.slice(0, -1);
+    await eventually('confirmations', () => subject.subscribed.length >= kept.length);
+    expect(subject.subscribed).toEqual(kept);
+    await subject.hearsAll(kept);
+    subject.subscribed.length = 0;
+    await killSubscribers(redis);
+    await eventually('confirmations', () => subject.subscribed.length >= kept.length);
+    expect([...subject.subscribed].sort()).toEqual([...kept].sort());
+  });
+
   it('has all of 5,000 channels again after its connection was cut again and again, most of all while resubscribing', async () => {
     const redis = keep(await startRedis());
     const subject = linkTo(redis.url);

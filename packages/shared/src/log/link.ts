@@ -14,6 +14,8 @@ import { type ClusterMaster, type ClusterTopology, followClusterTopology } from 
 export interface LinkEvents {
   /** A frame published on a channel. A view on the connection's buffer: copy what is to be kept. */
   readonly onFrame: (channel: string, frame: Buffer) => void;
+  /** Redis has confirmed these: for the first time, or on a new connection, which it may do again and again. */
+  readonly onSubscribed?: (channels: readonly string[]) => void;
   /** These channels are subscribed anew on a whole line; what was published before may have been missed. */
   readonly onSynced: (channels: readonly string[]) => void;
   readonly onDown: (reason: string) => void;
@@ -22,6 +24,11 @@ export interface LinkEvents {
 export interface Link {
   /** Resolves once Redis has confirmed the subscription. While Redis is away it waits; `unsubscribe` gives it up. */
   subscribe(channel: string): Promise<void>;
+  /**
+   * The same for who hears of it from `onSubscribed`: ten thousand promises are not for nothing. A channel that is followed
+   * is not subscribed as well.
+   */
+  follow(channel: string): void;
   unsubscribe(channel: string): void;
   /** True when every line is connected and has every channel subscribed. */
   readonly whole: boolean;
@@ -108,10 +115,8 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
         if (channel !== undefined) events.onFrame(channel, frame);
       },
       onSubscribed: (channels) => {
-        for (const channel of channels) {
-          waiting.get(channel)?.resolve();
-          waiting.delete(channel);
-        }
+        if (waiting.size > 0) for (const channel of channels) confirm(channel);
+        events.onSubscribed?.(channels);
       },
       onWhole: (channels) => {
         noteWholeness();
@@ -193,6 +198,18 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
     return awaited;
   }
 
+  function confirm(channel: string): void {
+    waiting.get(channel)?.resolve();
+    waiting.delete(channel);
+  }
+
+  function follow(channel: string): void {
+    if (carriedBy.has(channel)) return;
+    const owner = topology ? topology.masterOf(calculateSlot(topicOf(channel))) : SINGLE;
+    carriedBy.set(channel, owner);
+    if (owner !== undefined) lines.get(owner)?.add([channel]);
+  }
+
   if (address.kind === 'cluster') {
     topology = followClusterTopology({ commands: commands as unknown as Cluster, clock, logger, onChange: arrange });
   } else {
@@ -207,11 +224,10 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
     subscribe(channel) {
       if (carriedBy.has(channel)) return waiting.get(channel)?.promise ?? Promise.resolve();
       const { promise } = confirmation(channel);
-      const owner = topology ? topology.masterOf(calculateSlot(topicOf(channel))) : SINGLE;
-      carriedBy.set(channel, owner);
-      if (owner !== undefined) lines.get(owner)?.add([channel]);
+      follow(channel);
       return promise;
     },
+    follow,
     unsubscribe(channel) {
       const carrier = carriedBy.get(channel);
       if (!carriedBy.delete(channel)) return;
