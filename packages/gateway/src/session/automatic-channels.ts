@@ -6,7 +6,6 @@ import {
   JOIN_KINDS,
   type JoinKind,
   type ParsedChannel,
-  parseChannel,
   propertyChannel,
   roleChannel,
   userChannel,
@@ -59,9 +58,8 @@ export function automaticChannels(
   for (const { kind, role } of rules) {
     if ((role !== undefined && role !== identity.role) || (kinds && !kinds.includes(kind))) continue;
     const until = Math.min(most, kind === 'properties' ? channels.length + maxProperties : most);
-    for (const name of channelsOf(kind, identity)) {
-      const channel = parseChannel(name);
-      if (!channel || !authorise(identity, 'subscribe', channel, policy)) continue;
+    for (const channel of channelsOf(kind, identity)) {
+      if (!authorise(identity, 'subscribe', channel, policy)) continue;
       if (channels.length < until) channels.push(channel);
       else notJoined += 1;
     }
@@ -69,15 +67,25 @@ export function automaticChannels(
   return { channels, notJoined };
 }
 
-function channelsOf(kind: JoinKind, identity: Identity): readonly string[] {
+const GLOBAL: ParsedChannel = { kind: 'global', id: '', channel: GLOBAL_CHANNEL };
+const EVERYONE: ParsedChannel = { kind: 'role', id: 'everyone', channel: EVERYONE_CHANNEL };
+const JUST_GLOBAL = [GLOBAL];
+const JUST_EVERYONE = [EVERYONE];
+
+/** Not parsed: a token whose user, role or properties would be no names was refused. */
+function channelsOf(kind: JoinKind, { properties, role, userId }: Identity): readonly ParsedChannel[] {
   switch (kind) {
     case 'user':
-      return [userChannel(identity.userId)];
+      return [{ kind: 'user', id: userId, channel: userChannel(userId) }];
     case 'role':
-      return identity.role ? [roleChannel(identity.role.toLowerCase()), EVERYONE_CHANNEL] : [EVERYONE_CHANNEL];
+      return role ? [ofRole(role.toLowerCase()), EVERYONE] : JUST_EVERYONE;
     case 'properties':
-      return identity.properties === 'all' ? [] : [...identity.properties].map(propertyChannel);
+      return properties === 'all'
+        ? []
+        : [...properties].map((id) => ({ kind: 'property', id, channel: propertyChannel(id) }));
     case 'global':
-      return [GLOBAL_CHANNEL];
+      return JUST_GLOBAL;
   }
 }
+
+const ofRole = (id: string): ParsedChannel => ({ kind: 'role', id, channel: roleChannel(id) });
