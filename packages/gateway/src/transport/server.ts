@@ -151,7 +151,7 @@ export function createTransport(options: TransportOptions): Transport {
     admission.entered(data.address);
     const token = data.credential?.token;
     // uWebSockets.js copies user data onto the socket: the token need not stay there for the connection's life.
-    Object.assign(data, { credential: undefined });
+    data.credential = undefined;
     const session = options.onOpen(new WebSocketSocket(ws, sends), data.address, token);
     // A session may end its socket in its first moment, for its token's sake: uWebSockets.js calls `close` within `end`.
     if (data.gone) options.onClose(session, CLOSE_CODES.tokenInvalid.code);

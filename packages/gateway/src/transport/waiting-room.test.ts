@@ -86,6 +86,8 @@ describe('where somebody has said who he is before', () => {
     useUp();
     room.left('gone', '192.0.2.7');
     expect(room.isOpenTo('192.0.2.7')).toBe(false);
+    room.known('192.0.2.7');
+    expect(room.isOpenTo('192.0.2.7')).toBe(true);
   });
 
   it('they do once ten thousand others have said it since', () => {

@@ -10,7 +10,7 @@ import type { Credential } from './upgrade.js';
 /** What uWebSockets.js keeps with each socket. */
 export interface UserData {
   readonly address: string;
-  readonly credential: Credential | undefined;
+  credential: Credential | undefined;
   session: Session | undefined;
   gone: boolean;
   /** Something for it was dropped: there is a hole, and nothing may come behind it. */

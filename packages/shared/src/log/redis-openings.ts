@@ -21,6 +21,8 @@ export interface OpeningsOptions {
 /** Each may get a log: so many keep Redis busy for about a millisecond. */
 const MAX_CHANNELS_PER_CALL = 64;
 
+const NONE: readonly never[] = [];
+
 type Open = 'belfryOpen' | 'belfryOpenOnly';
 
 interface Waiting {
@@ -64,14 +66,14 @@ export function createOpenings({
     }
     redis[open](keys.length, keys, markTtlSeconds).then(
       (reply) => {
-        for (const [n, { reject, resolve }] of part.entries()) {
+        const positions = reply as Reply[];
+        part.forEach(({ reject, resolve }, n) => {
           try {
-            const position = positionIn((reply as Reply[])[n]);
-            resolve({ position, continuous: false, entries: [], snapshot: undefined });
+            resolve({ position: positionIn(positions[n]), continuous: false, entries: NONE, snapshot: undefined });
           } catch (error) {
             reject(error as Error);
           }
-        }
+        });
       },
       (cause: Error) => {
         if (open === 'belfryOpen' && takesNoWrites(cause)) send(part, 'belfryOpenOnly');

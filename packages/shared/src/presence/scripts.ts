@@ -7,7 +7,8 @@ const source = (name: string): string =>
   readFileSync(new URL(`../../src/presence/lua/${name}.lua`, import.meta.url), 'utf8');
 
 export interface PresenceCommands {
-  presenceFlush(...args: (string | number)[]): Promise<number>;
+  /** Lists among the arguments are sent as what is in them. */
+  presenceFlush(...args: (string | number | readonly string[])[]): Promise<number>;
   presenceSweep(...args: (string | number)[]): Promise<number>;
   presenceLook(...args: (string | number)[]): Promise<[node: string, ...values: (string | null)[]][]>;
 }

@@ -85,8 +85,8 @@ export function startPresenceWriter(options: PresenceWriterOptions): PresenceWri
       ttlMs,
       MAX_OCCUPANCY_ENTRIES,
       userArgs.length / 2,
-      ...userArgs,
-      ...channelArgs,
+      userArgs,
+      channelArgs,
     );
 
   /** Reads what Redis has: written by this process, or by the one before it under the same name. */
@@ -137,12 +137,11 @@ export function startPresenceWriter(options: PresenceWriterOptions): PresenceWri
   async function write(userPart: readonly Change[], channelPart: readonly Change[]): Promise<boolean> {
     const now = clock.now();
     const since = (user: string): number => users.get(user)?.since ?? now;
-    const written = await flush(
-      version ?? '',
-      expiryMs,
-      userPart.flatMap(([user, count]) => [user, count === 0 ? '' : `${count} ${since(user)}`]),
-      channelPart.flatMap(([channel, count]) => [channel, String(count)]),
-    );
+    const userArgs: string[] = [];
+    for (const [user, count] of userPart) userArgs.push(user, count === 0 ? '' : `${count} ${since(user)}`);
+    const channelArgs: string[] = [];
+    for (const [channel, count] of channelPart) channelArgs.push(channel, String(count));
+    const written = await flush(version ?? '', expiryMs, userArgs, channelArgs);
     if (written === -1) return false;
     version = written;
     for (const [user, count] of userPart) {
