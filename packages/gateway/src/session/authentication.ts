@@ -7,7 +7,7 @@ import { CLOSE_CODES, type CloseCode, type ParsedChannel, parseChannel } from '@
 import { unsubscribedFrame } from '../channels/frames.js';
 import { type AutomaticChannels, automaticChannels } from './automatic-channels.js';
 import type { ClientFrame } from './client-frame.js';
-import { type CommandSession, withRef } from './commands.js';
+import type { CommandSession } from './commands.js';
 import { EXPIRY_NOTICE_MS, watchExpiry } from './expiry.js';
 import type { JoinOptions } from './subscriptions.js';
 
@@ -97,11 +97,12 @@ function accept(
   session.send({
     type: 'AUTHENTICATED',
     user_id: identity.userId,
-    ...(identity.role ? { role: identity.role } : {}),
+    // What is undefined is not sent.
+    role: identity.role || undefined,
     expires_at: identity.expiresAt,
     channels: channels.map(({ channel }) => channel),
-    ...(notJoined > 0 ? { not_joined: notJoined } : {}),
-    ...withRef(ref),
+    not_joined: notJoined > 0 ? notJoined : undefined,
+    ref,
   });
   session.cancelExpiry?.();
   session.cancelExpiry = undefined;
