@@ -9,6 +9,7 @@ import { Board } from './board.js';
 import { type BoardSettings, DEFAULT_BOARD_SETTINGS } from './board-settings.js';
 import { Channel } from './channel.js';
 import type { ChannelObserver, ChannelOptions } from './channel-options.js';
+import { type CoalescingOptions, createCoalescing } from './coalescing.js';
 import { positionInFrame } from './event-position.js';
 import type { HubChannel } from './hub-channel.js';
 import type { PublishToFollowers } from './subscriber.js';
@@ -30,6 +31,7 @@ export interface HubOptions {
   readonly spotCheckMs: number;
   /** Default: two seconds for every board. */
   readonly boards?: BoardSettings;
+  readonly coalescing?: CoalescingOptions;
 }
 
 export type ChannelSnapshot = Pick<ChannelReading, 'position' | 'snapshot'>;
@@ -77,13 +79,17 @@ export function createHub(options: HubOptions): Hub {
   };
   const boardOptions = { ...channelOptions, settings: options.boards ?? DEFAULT_BOARD_SETTINGS };
 
+  function deliver(channel: HubChannel, frame: Buffer): void {
+    const position = positionInFrame(frame);
+    if (position) channel.receive(position, frame);
+    else options.observer.ignored('foreign');
+  }
+  const coalescing = createCoalescing(clock, deliver, options.coalescing);
+
   const link = options.openLink({
     onFrame: (name, frame) => {
       const channel = channels.get(name);
-      if (!channel) return;
-      const position = positionInFrame(frame);
-      if (position) channel.receive(position, frame);
-      else options.observer.ignored('foreign');
+      if (channel) coalescing.receive(channel, frame);
     },
     onSubscribed: (names) => {
       for (const name of names) {
@@ -225,6 +231,7 @@ export function createHub(options: HubOptions): Hub {
       closed = true;
       stopSweep();
       link.close();
+      coalescing.close();
       for (const channel of channels.values()) channel.close();
       channels.clear();
     },

@@ -96,6 +96,12 @@ export function createSimulatedGateway(options: GatewayOptions): SimulatedGatewa
     tailBytes: options.tailBytes,
     lingerMs: 2_000,
     spotCheckMs: SPOT_CHECK_MS,
+    // In half of the worlds events wait as they do under load.
+    coalescing: {
+      largeTurn: random.chance(0.5) ? 1 : Number.POSITIVE_INFINITY,
+      turnOver: (run) => clock.after(0, run),
+      steadyMs: clock.now,
+    },
   });
   const sessions = createSessions({
     replays: createBudgets({ burst: 1e9, windowMs: 60_000 }, clock.now),

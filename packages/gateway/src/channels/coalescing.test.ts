@@ -1,0 +1,128 @@
+/** Events wait for others only behind a turn that delivered much, and then not for long; their order stays. */
+import { createVirtualClock } from '@belfry/shared/log/memory';
+import { describe, expect, it } from 'vitest';
+import { createCoalescing, type Receiver } from './coalescing.js';
+
+function createStage(largeTurn = 1_000) {
+  const clock = createVirtualClock();
+  const got: string[] = [];
+  const turns: (() => void)[] = [];
+  const coalescing = createCoalescing<Receiver>(clock, ({ followers }, frame) => got.push(`${frame} to ${followers}`), {
+    largeTurn,
+    turnOver: (run) => turns.push(run),
+    steadyMs: clock.now,
+  });
+  return {
+    clock,
+    got,
+    /** An event for so many followers. */
+    receive: (text: string, followers = 1) => coalescing.receive({ followers }, Buffer.from(text)),
+    /** What was passed on, without to whom. */
+    get events() {
+      return got.map((line) => line.split(' ')[0]);
+    },
+    endTurn() {
+      for (const run of turns.splice(0)) run();
+    },
+    close: coalescing.close,
+  };
+}
+
+describe('events', () => {
+  it('are passed on at once as long as little is delivered', () => {
+    const stage = createStage();
+    for (let n = 0; n < 5; n += 1) {
+      stage.receive(`${n}`, 900);
+      expect(stage.events).toHaveLength(n + 1);
+      stage.endTurn();
+    }
+  });
+
+  it('of a turn that delivers much are passed on at once, and those behind it together, in order', async () => {
+    const stage = createStage();
+    for (const text of ['a', 'b', 'c']) stage.receive(text, 500);
+    expect(stage.events).toEqual(['a', 'b', 'c']);
+    stage.endTurn();
+    stage.receive('d', 1);
+    stage.receive('e', 2);
+    stage.endTurn();
+    stage.receive('f', 3);
+    expect(stage.events).toEqual(['a', 'b', 'c']);
+    await stage.clock.advance(2);
+    expect(stage.events).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+    expect(stage.got.slice(3)).toEqual(['d to 1', 'e to 2', 'f to 3']);
+    stage.endTurn();
+    stage.receive('g');
+    expect(stage.events.at(-1)).toBe('g');
+  });
+
+  it('wait a third of what the turn took, and twenty milliseconds at most', async () => {
+    for (const [took, waits] of [
+      [30, 10],
+      [600, 20],
+    ] as const) {
+      const stage = createStage();
+      stage.receive('large', 1_000);
+      await stage.clock.advance(took);
+      stage.endTurn();
+      stage.receive('next');
+      await stage.clock.advance(waits - 1);
+      expect(stage.events).toEqual(['large']);
+      await stage.clock.advance(1);
+      expect(stage.events).toEqual(['large', 'next']);
+    }
+  });
+
+  it('do not wait for more when there are enough of them', () => {
+    const stage = createStage();
+    stage.receive('large', 1_000);
+    stage.endTurn();
+    for (let n = 0; n < 5; n += 1) stage.receive(`${n}`, 50_000);
+    expect(stage.events).toEqual(['large']);
+    stage.endTurn();
+    expect(stage.events).toEqual(['large', '0', '1', '2', '3', '4']);
+  });
+
+  it('come once, though they were enough just when their time was over', async () => {
+    const stage = createStage();
+    stage.receive('large', 1_000);
+    stage.endTurn();
+    stage.receive('many', 200_000);
+    await stage.clock.advance(2);
+    expect(stage.events).toEqual(['large', 'many']);
+    stage.receive('direct');
+    stage.endTurn();
+    stage.receive('waits');
+    stage.endTurn();
+    expect(stage.events).toEqual(['large', 'many', 'direct']);
+    await stage.clock.advance(20);
+    expect(stage.events).toEqual(['large', 'many', 'direct', 'waits']);
+  });
+
+  it('keep their bytes while they wait, whatever becomes of the memory that they came in', async () => {
+    const clock = createVirtualClock();
+    const got: string[] = [];
+    const { receive } = createCoalescing<Receiver>(clock, (_, frame) => got.push(frame.toString()), {
+      largeTurn: 1,
+      turnOver: (run) => run(),
+    });
+    const memory = Buffer.from('one');
+    receive({ followers: 1 }, memory);
+    memory.write('two');
+    receive({ followers: 1 }, memory);
+    memory.write('xxx');
+    await clock.advance(2);
+    expect(got).toEqual(['one', 'two']);
+  });
+
+  it('are not passed on any more after the end', async () => {
+    const stage = createStage();
+    stage.receive('large', 1_000);
+    stage.endTurn();
+    stage.receive('waits', 200_000);
+    stage.close();
+    stage.endTurn();
+    await stage.clock.advance(50);
+    expect(stage.events).toEqual(['large']);
+  });
+});

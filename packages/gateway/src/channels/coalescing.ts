@@ -1,0 +1,104 @@
+/**
+ * Coalescing under load: once much was delivered in one turn of the event loop, what Redis has is read a little longer before
+ * any of it is passed on, so that a socket gets several events in one piece. A system call costs ten times what one event more
+ * in it does.
+ *
+ * Without this the kernel decides how much is passed on at once: as much as it holds for us, which is 64 KB where it has not
+ * learned that we take more. With a few events for each socket a gateway is too slow to ever teach it so.
+ */
+import type { Clock } from '@belfry/shared/service';
+import { FrameRing } from './frame-ring.js';
+
+/** Where events go to. */
+export interface Receiver {
+  readonly followers: number;
+}
+
+export interface CoalescingOptions {
+  /** Deliveries in one turn from which on the next ones wait. Default: what takes a core some two milliseconds. */
+  readonly largeTurn?: number;
+  /** Calls back when what was delivered in this turn has been handed to the sockets. Default setImmediate. */
+  readonly turnOver?: (run: () => void) => unknown;
+  /** Milliseconds that only grow. Default performance.now. */
+  readonly steadyMs?: () => number;
+}
+
+export interface Coalescing<R extends Receiver> {
+  /** Delivers at once or a little later, always in the order in which events come. */
+  receive(receiver: R, frame: Buffer): void;
+  close(): void;
+}
+
+const LARGE_TURN = 2_000;
+/** Waiting is to be short beside what it saves: a third of what the last turn took, in milliseconds between these. */
+const WAIT_SHARE = 1 / 3;
+const MIN_WAIT_MS = 2;
+const MAX_WAIT_MS = 20;
+/** Deliveries that need not wait for more: a tenth of a second of work. */
+const ENOUGH = 200_000;
+
+export function createCoalescing<R extends Receiver>(
+  clock: Pick<Clock, 'after'>,
+  deliver: (receiver: R, frame: Buffer) => void,
+  { largeTurn = LARGE_TURN, turnOver = setImmediate, steadyMs = () => performance.now() }: CoalescingOptions = {},
+): Coalescing<R> {
+  /** What waits, in order, and how many deliveries it will be. */
+  let receivers: R[] = [];
+  let frames = new FrameRing();
+  let waiting = 0;
+  let stopWaiting: (() => void) | undefined;
+  let enough = false;
+  /** Of this turn; zero until something is delivered in it. */
+  let delivered = 0;
+  let begunAt = 0;
+
+  function passOn(receiver: R, frame: Buffer): void {
+    if (delivered === 0) {
+      begunAt = steadyMs();
+      turnOver(endTurn);
+    }
+    delivered += Math.max(1, receiver.followers);
+    deliver(receiver, frame);
+  }
+
+  function endTurn(): void {
+    if (delivered >= largeTurn && !stopWaiting) {
+      const share = Math.round((steadyMs() - begunAt) * WAIT_SHARE);
+      stopWaiting = clock.after(Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, share)), passAllOn);
+    }
+    delivered = 0;
+  }
+
+  function wait(receiver: R, frame: Buffer): void {
+    receivers.push(receiver);
+    frames.push(frame);
+    waiting += receiver.followers;
+    if (waiting < ENOUGH || enough) return;
+    enough = true;
+    // Not at once: what else was read in this turn goes with it.
+    turnOver(passAllOn);
+  }
+
+  function passAllOn(): void {
+    stopWaiting?.();
+    stopWaiting = undefined;
+    enough = false;
+    waiting = 0;
+    const gathered = receivers;
+    const views = frames.from(0);
+    receivers = [];
+    if (views.length > 0) frames = new FrameRing();
+    for (const [n, receiver] of gathered.entries()) passOn(receiver, views[n] as Buffer);
+  }
+
+  return {
+    receive(receiver, frame) {
+      if (stopWaiting) wait(receiver, frame);
+      else passOn(receiver, frame);
+    },
+    close() {
+      stopWaiting?.();
+      receivers = [];
+    },
+  };
+}
