@@ -56,7 +56,7 @@ describe('events', () => {
     expect(stage.events.at(-1)).toBe('g');
   });
 
-  it('wait a third of what the turn took, and twenty milliseconds at most', async () => {
+  it('wait while others come, a third of what the turn took at most, and never longer than twenty milliseconds', async () => {
     for (const [took, waits] of [
       [30, 10],
       [600, 20],
@@ -65,19 +65,35 @@ describe('events', () => {
       stage.receive('large', 1_000);
       await stage.clock.advance(took);
       stage.endTurn();
-      stage.receive('next');
-      await stage.clock.advance(waits - 1);
-      expect(stage.events).toEqual(['large']);
-      await stage.clock.advance(1);
-      expect(stage.events).toEqual(['large', 'next']);
+      for (let ms = 0; ms < waits; ms += 1) {
+        stage.receive(`${ms}`);
+        expect(stage.events).toEqual(['large']);
+        await stage.clock.advance(1);
+      }
+      expect(stage.events).toHaveLength(1 + waits);
     }
+  });
+
+  it('do not wait when no more come', async () => {
+    const stage = createStage();
+    stage.receive('large', 1_000);
+    await stage.clock.advance(600);
+    stage.endTurn();
+    stage.receive('next');
+    await stage.clock.advance(3);
+    expect(stage.events).toEqual(['large']);
+    await stage.clock.advance(1);
+    expect(stage.events).toEqual(['large', 'next']);
+    stage.endTurn();
+    stage.receive('directly');
+    expect(stage.events.at(-1)).toBe('directly');
   });
 
   it('do not wait for more when there are enough of them', () => {
     const stage = createStage();
     stage.receive('large', 1_000);
     stage.endTurn();
-    for (let n = 0; n < 5; n += 1) stage.receive(`${n}`, 50_000);
+    for (let n = 0; n < 5; n += 1) stage.receive(`${n}`, 125_000);
     expect(stage.events).toEqual(['large']);
     stage.endTurn();
     expect(stage.events).toEqual(['large', '0', '1', '2', '3', '4']);
@@ -87,7 +103,7 @@ describe('events', () => {
     const stage = createStage();
     stage.receive('large', 1_000);
     stage.endTurn();
-    stage.receive('many', 200_000);
+    stage.receive('many', 500_000);
     await stage.clock.advance(2);
     expect(stage.events).toEqual(['large', 'many']);
     stage.receive('direct');
@@ -119,7 +135,7 @@ describe('events', () => {
     const stage = createStage();
     stage.receive('large', 1_000);
     stage.endTurn();
-    stage.receive('waits', 200_000);
+    stage.receive('waits', 500_000);
     stage.close();
     stage.endTurn();
     await stage.clock.advance(50);

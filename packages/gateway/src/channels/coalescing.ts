@@ -30,12 +30,13 @@ export interface Coalescing<R extends Receiver> {
 }
 
 const LARGE_TURN = 2_000;
-/** Waiting is to be short beside what it saves: a third of what the last turn took, in milliseconds between these. */
+/** Events wait as long as others come within so many milliseconds. */
+const STEP_MS = 2;
+/** And no longer than a third of what the last turn took, nor than this. */
 const WAIT_SHARE = 1 / 3;
-const MIN_WAIT_MS = 2;
 const MAX_WAIT_MS = 20;
-/** Deliveries that need not wait for more: a tenth of a second of work. */
-const ENOUGH = 200_000;
+/** Deliveries that need not wait for more: a quarter of a second of work. */
+const ENOUGH = 500_000;
 
 export function createCoalescing<R extends Receiver>(
   clock: Pick<Clock, 'after'>,
@@ -47,6 +48,8 @@ export function createCoalescing<R extends Receiver>(
   let frames = new FrameRing();
   let waiting = 0;
   let stopWaiting: (() => void) | undefined;
+  let waitUntil = 0;
+  let cameSince = false;
   let enough = false;
   /** Of this turn; zero until something is delivered in it. */
   let delivered = 0;
@@ -63,16 +66,26 @@ export function createCoalescing<R extends Receiver>(
 
   function endTurn(): void {
     if (delivered >= largeTurn && !stopWaiting) {
-      const share = Math.round((steadyMs() - begunAt) * WAIT_SHARE);
-      stopWaiting = clock.after(Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, share)), passAllOn);
+      const now = steadyMs();
+      waitUntil = now + Math.min(MAX_WAIT_MS, (now - begunAt) * WAIT_SHARE);
+      waitOneStep();
     }
     delivered = 0;
+  }
+
+  function waitOneStep(): void {
+    cameSince = false;
+    stopWaiting = clock.after(STEP_MS, () => {
+      if (cameSince && steadyMs() + STEP_MS <= waitUntil) waitOneStep();
+      else passAllOn();
+    });
   }
 
   function wait(receiver: R, frame: Buffer): void {
     receivers.push(receiver);
     frames.push(frame);
     waiting += receiver.followers;
+    cameSince = true;
     if (waiting < ENOUGH || enough) return;
     enough = true;
     // Not at once: what else was read in this turn goes with it.
