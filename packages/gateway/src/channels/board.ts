@@ -73,8 +73,10 @@ export class Board implements HubChannel {
     return this.#followers.size === 0 && this.#waiting.length === 0;
   }
 
+  /** Also when the subscription is confirmed anew, which it may be while the log is being read. */
   open(): void {
-    void this.#read();
+    if (this.#reading) this.#again = true;
+    else void this.#read();
   }
 
   close(): void {

@@ -253,8 +253,10 @@ export class Channel extends FollowedChannel implements HubChannel {
     const missing = lost ? undefined : missingAfter(this.#position, request, reading);
     if (!missing) return this.#resync(request, reading);
     for (const entry of missing) {
-      if (entry.frame === undefined) this.#position = entry.position;
-      else this.#deliver(entry.position, entry.frame);
+      if (entry.frame === undefined) {
+        this.#position = entry.position;
+        this.#tail?.pass(entry.position);
+      } else this.#deliver(entry.position, entry.frame);
     }
     this.#extendTail(request, reading);
     if (this.#state === 'repairing') {

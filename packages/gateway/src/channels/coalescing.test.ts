@@ -138,6 +138,7 @@ describe('events', () => {
     stage.receive('waits', 500_000);
     stage.close();
     stage.endTurn();
+    stage.receive('after');
     await stage.clock.advance(50);
     expect(stage.events).toEqual(['large']);
   });

@@ -32,10 +32,10 @@ export interface Coalescing<R extends Receiver> {
 const LARGE_TURN = 2_000;
 /** Events wait as long as others come within so many milliseconds. */
 const STEP_MS = 2;
-/** And no longer than a third of what the last turn took, nor than this. */
+/** And no longer than that once, or a third of what the last turn took, and than this at most. */
 const WAIT_SHARE = 1 / 3;
 const MAX_WAIT_MS = 20;
-/** Deliveries that need not wait for more: a quarter of a second of work. */
+/** Deliveries that need not wait for more: half a second of work. */
 const ENOUGH = 500_000;
 
 export function createCoalescing<R extends Receiver>(
@@ -54,6 +54,7 @@ export function createCoalescing<R extends Receiver>(
   /** Of this turn; zero until something is delivered in it. */
   let delivered = 0;
   let begunAt = 0;
+  let closed = false;
 
   function passOn(receiver: R, frame: Buffer): void {
     if (delivered === 0) {
@@ -65,7 +66,7 @@ export function createCoalescing<R extends Receiver>(
   }
 
   function endTurn(): void {
-    if (delivered >= largeTurn && !stopWaiting) {
+    if (delivered >= largeTurn && !stopWaiting && !closed) {
       const now = steadyMs();
       waitUntil = now + Math.min(MAX_WAIT_MS, (now - begunAt) * WAIT_SHARE);
       waitOneStep();
@@ -89,7 +90,7 @@ export function createCoalescing<R extends Receiver>(
     if (waiting < ENOUGH || enough) return;
     enough = true;
     // Not at once: what else was read in this turn goes with it.
-    turnOver(passAllOn);
+    turnOver(() => enough && passAllOn());
   }
 
   function passAllOn(): void {
@@ -106,12 +107,15 @@ export function createCoalescing<R extends Receiver>(
 
   return {
     receive(receiver, frame) {
+      if (closed) return;
       if (stopWaiting) wait(receiver, frame);
       else passOn(receiver, frame);
     },
     close() {
+      closed = true;
       stopWaiting?.();
       receivers = [];
+      frames = new FrameRing();
     },
   };
 }

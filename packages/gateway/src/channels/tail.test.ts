@@ -79,6 +79,26 @@ describe('a tail', () => {
     expect(texts(short.after(at(3, 2)))).toEqual([]);
   });
 
+  it('holds no position any more whose events it dropped, though entries that are no events stood before them', () => {
+    const tail = createTail(4, createTailBudget(1e9));
+    tail.restart(at(0, 3));
+    tail.push(at(1, 3), '3.1');
+    // In the log: 1-5, somebody else's 2-0, ours from 3-0 on.
+    tail.extend(at(5), [{ position: at(0, 2), frame: undefined }, entry(0, 3), entry(1, 3)]);
+    expect(texts(tail.after(at(0, 2)))).toEqual(['3.0', '3.1']);
+    for (let offset = 2; offset <= 11; offset += 1) tail.push(at(offset, 3), `3.${offset}`);
+    expect(texts(tail.last(4))).toEqual(['3.8', '3.9', '3.10', '3.11']);
+    expect(texts(tail.after(at(8, 3)))).toEqual(['3.9', '3.10', '3.11']);
+    for (let offset = 0; offset < 7; offset += 1) expect(tail.after(at(offset, 3))).toBeUndefined();
+  });
+
+  it('holds the position of an entry that is no event', () => {
+    const { tail } = tailWith(10, 5, 6);
+    tail.pass(at(0, 2));
+    expect(texts(tail.after(at(0, 2)))).toEqual([]);
+    expect(texts(tail.after(at(5)))).toEqual(['1.6']);
+  });
+
   it('keeps what it is given, whatever becomes of the memory that it came in', () => {
     const tail = createTail(3, createTailBudget(1e9));
     tail.restart(at(0));

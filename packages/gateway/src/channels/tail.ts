@@ -22,6 +22,8 @@ export interface Tail {
   last(count: number): Frame[] | undefined;
   /** Keeps a copy of the frame. */
   push(position: Position, frame: Frame): void;
+  /** The log has an entry there that is no event. */
+  pass(position: Position): void;
   /**
    * Takes over a reading of the log: `entries` follow `start` and end at or before the tail's end.
    * @param start the position before the first entry; undefined when the log begins with the first entry
@@ -113,6 +115,10 @@ class EventTail implements Tail {
     this.#account();
   }
 
+  pass({ epoch, offset }: Position): void {
+    this.#runs.push({ epoch, before: offset, events: 0 });
+  }
+
   extend(start: Position | undefined, read: readonly TailEntry[]): void {
     const lastRead = read.at(-1)?.position ?? start;
     const index = lastRead ? this.#indexAfter(lastRead) : -1;
@@ -120,7 +126,7 @@ class EventTail implements Tail {
     const kept = this.#entriesFrom(index);
     this.#begin(start);
     for (const { position, frame } of read) {
-      if (frame === undefined) this.#runs.push({ epoch: position.epoch, before: position.offset, events: 0 });
+      if (frame === undefined) this.pass(position);
       else this.#add(position, frame);
     }
     for (const { position, frame } of kept) this.#add(position, frame);
@@ -151,7 +157,7 @@ class EventTail implements Tail {
   }
 
   #dropOldest(): void {
-    if (this.#runs[0]?.events === 0) this.#runs.shift();
+    while (this.#runs[0]?.events === 0) this.#runs.shift();
     const run = this.#runs[0] as Run;
     run.before += 1;
     run.events -= 1;

@@ -7,12 +7,17 @@ const NETWORK = '10.0.0.1';
 /** Ten places a second, fifty at first. */
 function createStage() {
   const clock = createVirtualClock();
-  const room = createWaitingRoom({ clock, steadyMs: clock.now, placesPerSecond: 10 });
+  let frozenMs = 0;
+  const room = createWaitingRoom({ clock, steadyMs: () => clock.now() + frozenMs, placesPerSecond: 10 });
   const log: string[] = [];
   const isOpen = () => room.isOpenTo(NETWORK);
   return {
     isOpen,
     clock,
+    /** Time goes by, and no timer comes. */
+    freeze: (ms: number) => {
+      frozenMs += ms;
+    },
     room,
     /** What happened since the last call. */
     take: () => log.splice(0),
@@ -143,6 +148,15 @@ describe('who waits', () => {
     }
     expect(take().slice(2)).toEqual(['a resumed', 'a refused', 'b resumed', 'b refused']);
     expect(room.waiting).toBe(0);
+  });
+
+  it('is let in where there is room, though the process was frozen for longer than anybody is to wait', async () => {
+    const { clock, freeze, take, wait, useUp } = createStage();
+    useUp();
+    wait('a');
+    freeze(3_000);
+    await clock.advance(10);
+    expect(take().slice(1)).toEqual(['a resumed', 'a in']);
   });
 
   it('is one of few: others are sent away at once', () => {

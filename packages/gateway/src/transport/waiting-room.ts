@@ -115,16 +115,17 @@ export function createWaitingRoom({ clock, steadyMs, placesPerSecond }: WaitingR
 
   function tick(): void {
     cancelTick = undefined;
-    const now = steadyMs();
-    for (const entry of everybody) {
-      if (now - entry.since < MAX_WAIT_MS) break;
-      release(entry, entry.giveUp);
-    }
+    // First of all: who waited for too long because the process did, need not be sent away where there is room.
     while (everybody.size > 0 && isFree()) {
       // Of those who waited many will come to nothing: that is why they had to.
       use(1);
       const entry = next();
       if (entry) release(entry, entry.enter);
+    }
+    const now = steadyMs();
+    for (const entry of everybody) {
+      if (now - entry.since < MAX_WAIT_MS) break;
+      release(entry, entry.giveUp);
     }
     mind();
   }

@@ -113,6 +113,19 @@ describe('while events go on', () => {
     expectWithin(await left(), RETENTION.logTtlSeconds);
   });
 
+  it('a log that a gateway of an older release began where it was taken away has that of one with events', async () => {
+    const { log, meta } = channelKeys('belfry', USER);
+    await append(event);
+    await connection.del(log);
+    // Without a word of when the ttls are due.
+    const epoch = String(Number(await connection.hget(meta, 'e')) + 1);
+    await connection.hset(meta, 'e', epoch);
+    await connection.xadd(log, `${epoch}-*`, 'm', '1');
+    await connection.expire(log, DAY / 4);
+    await append(event);
+    expect((await left()).log).toBeGreaterThan(7 * DAY);
+  });
+
   it('a log that a reader began where it was taken away has that of one with events', async () => {
     await append(event);
     await connection.del(channelKeys('belfry', USER).log);

@@ -1,7 +1,9 @@
 #!lua
 -- Appends events: compare-and-set on the intake position, epoch, log, snapshot, facts, publish. All or nothing, so a
--- publisher may repeat a call whose answer it did not see; also where a key is of another type: the call then fails. Several channels in one call are several appends: where the
--- call fails some may be done, and repeating them is harmless too.
+-- publisher may repeat a call whose answer it did not see; also where a key is of another type: the call then fails.
+-- Several channels in one call are several appends: where the call fails some may be done, and repeating them is harmless
+-- too. Not so for one thing only: where somebody else wrote an id into the log that none can follow, the call fails with
+-- the first event, and the facts of entries without events before it stand.
 --
 -- KEYS  per channel: log, meta, snapshot, facts, topic, then one key per idempotency key in the order of the entries
 --       that have one
@@ -17,8 +19,7 @@
 --                  or {"fenced", generation}: Redis restarted or failed over and may have lost what came before these
 --                      entries. Were they applied now, the lost ones could never be: the lane would stand behind them.
 --
---
--- Meta  e: epoch, g: the generation it began in, v<lane>: the lane's position, t: the ttls that the keys were given,
+-- Meta  e: epoch, g: the generation it began in, v<lane>: the lane's position, t: the epoch and the ttls that the keys were given,
 --       r: when the next event gives them their ttls anew, in seconds since 1970
 --
 -- Keys get their ttl and a tenth on top, and get them anew when that tenth is over, instead of with every event: behind
@@ -62,6 +63,9 @@ local function new_epoch(log, previous)
   if previous then epoch = math.max(epoch, tonumber(previous) + 1) end
   local last = call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
   if last then epoch = math.max(epoch, parse(last[1]) + 1) end
+  if epoch > 9007199254740991 then
+    error({ err = 'WRONGTYPE the log has an entry of somebody else, with an id that none can follow' })
+  end
   return string.format('%.0f', epoch)
 end
 
@@ -189,7 +193,8 @@ local function append()
   end
 
   if refused then return refused end
-  local ttls = log_ttl .. ' ' .. snapshot_ttl
+  -- With the epoch: a gateway that begins a log gives it less.
+  local ttls = (epoch or '') .. ' ' .. log_ttl .. ' ' .. snapshot_ttl
   if not renews and not is_due(ttls, m[4], m[5]) then
     if applied ~= stood then call('HSET', meta, lane, applied) end
   elseif appended then
