@@ -20,10 +20,7 @@ it('confirmed anew while its log cannot be read, it is read once then, and what 
     log: log as LogReader,
     clock,
     createBackoff: () => createBackoff(100, 2_000, () => 0.5),
-    budget: { bytes: 0, changed: ignore, enforce: ignore },
     observer: { repaired: ignore, joined: ignore, ignored: ignore, delivered: ignore },
-    tailEvents: 10,
-    maxHeld: 10,
     settings: { ...DEFAULT_BOARD_SETTINGS, intervalMs: () => 50 },
   });
   const value = '{"id":"1-1","channel":"state:tasks","type":"STATE_UPDATE","key":"a","timestamp":1,"document":{"x":1}}';
