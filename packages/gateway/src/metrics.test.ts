@@ -22,16 +22,3 @@ it('a hundred thousand random properties leave the series as they were', async (
   for (let n = 0; n < 100_000; n += 1) touch();
   expect(await series()).toBe(before);
 });
-
-it('counts by label whatever comes in between: the same again, and others', async () => {
-  const registry = createMetrics('gateway', '1');
-  const metrics = createGatewayMetrics(registry);
-  for (const type of ['A', 'B', 'B', 'A', 'A']) metrics.session.sent(type);
-  metrics.session.received('A');
-  const text = await registry.metrics();
-  const count = (type: string, direction: string) =>
-    new RegExp(`^websocket_messages_total\\{.*type="${type}",direction="${direction}".*\\} (\\d+)$`, 'm').exec(
-      text,
-    )?.[1];
-  expect([count('A', 'out'), count('B', 'out'), count('A', 'in')]).toEqual(['3', '2', '1']);
-});

@@ -71,17 +71,12 @@ function tally(registry: Registry, name: string, help: string, labelNames: reado
     /** For what is counted with every message: the labels are put together once per key. */
     by<K extends string>(labelsOf: (key: K) => Record<string, string>): (key: K) => void {
       const known = new Map<K, Count>();
-      /** Often the same is counted again: SUBSCRIBED for each channel of a client. */
-      let lastKey: K | undefined;
-      let last: Count | undefined;
       return (key) => {
-        let count = key === lastKey ? last : known.get(key);
+        let count = known.get(key);
         if (!count) {
           count = countOf(labelsOf(key));
           known.set(key, count);
         }
-        lastKey = key;
-        last = count;
         count.value += 1;
       };
     },

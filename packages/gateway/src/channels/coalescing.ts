@@ -1,7 +1,7 @@
 /**
  * Coalescing under load: once much was delivered in one turn of the event loop, what Redis has is read a little longer before
- * any of it is passed on, so that a socket gets several events in one piece. A system call costs ten times what one event more
- * in it does.
+ * any of it is passed on, so that a socket gets several events in one piece. A system call costs many times what one
+ * event more in it does.
  *
  * Without this the kernel decides how much is passed on at once: as much as it holds for us, which is 64 KB where it has not
  * learned that we take more. With a few events for each socket a gateway is too slow to ever teach it so.

@@ -1,7 +1,6 @@
 /**
  * Frames in a row, newest behind oldest, in memory that is used again: a busy channel keeps its last hundred events without an
- * object for any of them. As objects they would all live just long enough to be moved about by the garbage collector, which
- * took a twentieth of a busy gateway's time and stopped it for milliseconds.
+ * object for any of them. As objects they would all live just long enough to be moved about by the garbage collector.
  */
 import type { Frame } from './subscriber.js';
 

@@ -73,8 +73,6 @@ export function createWaitingRoom({ clock, steadyMs, placesPerSecond }: WaitingR
   const maxWaiting = Math.max(FEWEST_WAITING, Math.ceil(WAITING_MS / placeMs));
   /** The one that was heard of last comes last. */
   const knownNetworks = new Set<string>();
-  /** Its last one. Many clients come from one network: a rush of them need not put it there again and again. */
-  let knownLast: string | undefined;
   /** In the order in which they came. */
   const everybody = new Set<Waiting>();
   /** Those of each network in their order; the network whose turn is next comes first. */
@@ -155,12 +153,9 @@ export function createWaitingRoom({ clock, steadyMs, placesPerSecond }: WaitingR
     left(how, network) {
       use(USED_UP[how]);
       knownNetworks.delete(network);
-      knownLast = undefined;
     },
     known(network) {
       fullAt -= placeMs;
-      if (network === knownLast) return;
-      knownLast = network;
       knownNetworks.delete(network);
       knownNetworks.add(network);
       if (knownNetworks.size <= MOST_KNOWN) return;
