@@ -12,14 +12,9 @@ import { createWaitingRoom } from './waiting-room.js';
 let transport: Transport | undefined;
 afterEach(() => transport?.close());
 
-/** A client that is connected, its socket on the server's side, and what arrives at it. */
-async function connected() {
+/** Listens, for clients that say nothing: what belongs to sessions and to HTTP is not asked for. */
+async function listening(more: Partial<TransportOptions>) {
   const budgets = createBudgets({ burst: 1_000, windowMs: 1_000 }, () => performance.now());
-  let opened = (_: Socket): void => undefined;
-  const socketOpened = new Promise<Socket>((resolve) => {
-    opened = resolve;
-  });
-  // Nobody says anything to it: what belongs to sessions and to HTTP is not asked for.
   const options: Partial<TransportOptions> = {
     host: '127.0.0.1',
     port: 0,
@@ -27,6 +22,7 @@ async function connected() {
     maxConnections: 10,
     maxConnectionsPerAddress: 10,
     requestsOfAddress: budgets,
+    admitUnauthenticated: () => 'yes',
     waitingRoom: createWaitingRoom({ clock: systemClock, steadyMs: () => performance.now(), placesPerSecond: 10 }),
     allowedOrigins: [],
     trustedProxies: [],
@@ -34,16 +30,27 @@ async function connected() {
     maxMessageBytes: 1_024,
     maxBackpressureBytes: 65_536,
     logger: createLogger('test', 'silent'),
+    onClose: () => undefined,
+    ...more,
+  };
+  const server = createTransport(options as TransportOptions);
+  transport = server;
+  return { server, url: `ws://127.0.0.1:${await server.listen()}/ws` };
+}
+
+/** A client that is connected, its socket on the server's side, and what arrives at it. */
+async function connected() {
+  let opened = (_: Socket): void => undefined;
+  const socketOpened = new Promise<Socket>((resolve) => {
+    opened = resolve;
+  });
+  const { server, url } = await listening({
     onOpen(socket) {
       opened(socket);
       return {} as Session;
     },
-    onClose: () => undefined,
-  };
-  const server = createTransport(options as TransportOptions);
-  transport = server;
-  const port = await server.listen();
-  const client = new WebSocket(`ws://127.0.0.1:${port}/ws?token=t`);
+  });
+  const client = new WebSocket(`${url}?token=t`);
   const got: string[] = [];
   const complete = new Promise<string[]>((resolve, reject) => {
     client.on('message', (frame) => got.push(String(frame)) && String(frame) === 'end' && resolve(got));
@@ -79,4 +86,37 @@ it('a connection that is cut off takes along what was sent in the same turn, and
   socket.send('never');
   socket.destroy();
   expect(await complete).toEqual([]);
+});
+
+it('who waited for his upgrade stays, whatever memory his session takes in its first moment', async () => {
+  const kept: Buffer[] = [];
+  const { url } = await listening({
+    // Everybody waits, until the next turn.
+    waitingRoom: {
+      ...createWaitingRoom({ clock: systemClock, steadyMs: () => performance.now(), placesPerSecond: 10 }),
+      isOpenTo: () => false,
+      wait(response, _, { enter }) {
+        response.onAborted(() => undefined);
+        setImmediate(enter);
+        return true;
+      },
+    },
+    onOpen(socket) {
+      // Of every small size, and read as flags each byte would say that the connection ends with the request.
+      for (let bytes = 16; bytes < 800; bytes += 16) kept.push(Buffer.allocUnsafeSlow(bytes).fill(0x10));
+      if (kept.length > 5_000) kept.length = 0;
+      socket.send('welcome');
+      return { receive: () => socket.send('still here') } as Partial<Session> as Session;
+    },
+  });
+  for (let n = 0; n < 300; n += 1) {
+    const client = new WebSocket(url);
+    await once(client, 'message');
+    const answered = once(client, 'message');
+    client.send('there?');
+    const cut = once(client, 'close').then(() => 'cut');
+    expect(await Promise.race([answered.then(([frame]) => String(frame)), cut])).toBe('still here');
+    client.close();
+    await cut;
+  }
 });

@@ -100,6 +100,8 @@ export function createTransport(options: TransportOptions): Transport {
     addressOf(Buffer.from(response.getRemoteAddressAsText()).toString('latin1'), forwarded);
   const streams = createStreams({ ...options, admission, addressOf: remoteAddress });
   let listening: us_listen_socket | undefined;
+  /** While an upgrade that was waited for goes on: its socket, as soon as there is one. */
+  let entering: { ws?: Ws | undefined } | undefined;
 
   function upgrade(response: HttpResponse, request: HttpRequest, context: us_socket_context_t): void {
     const origin = request.getHeader('origin');
@@ -139,16 +141,36 @@ export function createTransport(options: TransportOptions): Transport {
     const waits = waitingRoom.wait(response, network, {
       enter: () => {
         const refusedSince = admission.refusal(origin, address) ?? admission.unauthenticatedRefusal(address);
-        response.cork(() => (refusedSince ? admission.refuse(response, refusedSince) : enter()));
+        if (refusedSince) response.cork(() => admission.refuse(response, refusedSince));
+        else enterLate(response, enter);
       },
       giveUp: () => response.cork(() => admission.refuse(response, NO_PLACE)),
     });
     if (!waits) admission.refuse(response, NO_PLACE);
   }
 
+  /**
+   * An upgrade that is not answered at once. When it returns, uWebSockets.js looks for flags of the request where the socket
+   * no longer has any (up to C++ 20.78, its pull request 1929). Whatever takes memory between the two may have been put
+   * there, and the connection is ended for it: so the session begins behind both.
+   */
+  function enterLate(response: HttpResponse, enter: () => void): void {
+    const late: { ws?: Ws | undefined } = {};
+    entering = late;
+    response.cork(enter);
+    entering = undefined;
+    const { ws } = late;
+    ws?.cork(() => begin(ws));
+  }
+
   function opened(ws: Ws): void {
+    admission.entered(ws.getUserData().address);
+    if (entering) entering.ws = ws;
+    else begin(ws);
+  }
+
+  const begin = guarded((ws: Ws): void => {
     const data = ws.getUserData();
-    admission.entered(data.address);
     const token = data.credential?.token;
     // uWebSockets.js copies user data onto the socket: the token need not stay there for the connection's life.
     data.credential = undefined;
@@ -156,10 +178,11 @@ export function createTransport(options: TransportOptions): Transport {
     // A session may end its socket in its first moment, for its token's sake: uWebSockets.js calls `close` within `end`.
     if (data.gone) options.onClose(session, CLOSE_CODES.tokenInvalid.code);
     else data.session = session;
-  }
+  }, true);
 
   function closed(ws: Ws, code: number): void {
     const data = ws.getUserData();
+    if (entering?.ws === ws) entering.ws = undefined;
     sends.forget(ws);
     admission.left(data.address);
     data.gone = true;
@@ -203,7 +226,7 @@ export function createTransport(options: TransportOptions): Transport {
       idleTimeout: IDLE_TIMEOUT_SECONDS,
       sendPingsAutomatically: false,
       upgrade,
-      open: guarded(opened, true),
+      open: guarded(opened),
       message: guarded((ws: Ws, message: ArrayBuffer, isBinary: boolean) => {
         const { session } = ws.getUserData();
         if (isBinary) session?.receiveBinary();
