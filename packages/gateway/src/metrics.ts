@@ -3,7 +3,7 @@
  * properties, users or what clients send.
  */
 import { parseChannel } from '@belfry/shared/protocol';
-import { Counter, Gauge, type Registry, watchForeign } from '@belfry/shared/service';
+import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Registry, watchForeign } from '@belfry/shared/service';
 import type { BoardObserver } from './channels/board-settings.js';
 import type { ChannelObserver } from './channels/channel-options.js';
 import { createMessageDurations } from './durations.js';
@@ -36,6 +36,8 @@ export interface GatewayMetrics {
   broadcast(result: 'sent' | 'rate_limited'): void;
   /** A channel's log is read: to open the channel, for joiners, for a repair. */
   logRead(channel: string): void;
+  /** Events waited so that they go out together, the first of them for so many milliseconds. */
+  eventsWaited(ms: number, events: number): void;
   watch(gauges: GatewayGauges): void;
 }
 
@@ -126,6 +128,18 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
     'Values not sent to a follower who still had bytes to read; it gets the newest later',
     [],
   );
+  const waits = new Histogram({
+    name: 'belfry_coalescing_wait_seconds',
+    help: 'Under load events wait for a moment so that they go out together: how long the first of them did',
+    buckets: LATENCY_BUCKETS,
+    registers: [registry],
+  });
+  const coalesced = tally(
+    registry,
+    'belfry_coalesced_events_total',
+    'Events that waited under load so that they went out together',
+    [],
+  );
   const linkDowns = tally(registry, 'belfry_link_downs_total', 'Times the link to Redis was lost', []);
   const broadcasts = tally(registry, 'belfry_operator_broadcasts_total', 'Broadcasts of operators, by result', [
     'result',
@@ -146,6 +160,7 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
   const logReadsByKind = logReads.by((kind: string) => ({ kind }));
   const countDeliveries = deliveries.plain();
   const countBytes = deliveredBytes.plain();
+  const countCoalesced = coalesced.plain();
   return {
     session: {
       received: messages.by((type) => ({ type, direction: 'in' })),
@@ -184,6 +199,10 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
     nameRival: () => rivals.count(NONE),
     linkDown: () => linkDowns.count(NONE),
     logRead: (channel) => logReadsByKind(parseChannel(channel)?.kind ?? 'unknown'),
+    eventsWaited: (ms, events) => {
+      waits.observe(ms / 1000);
+      countCoalesced(events);
+    },
     watch: (gauges) => watch(registry, gauges),
   };
 }

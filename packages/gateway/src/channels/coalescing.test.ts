@@ -7,14 +7,18 @@ function createStage(largeTurn = 1_000) {
   const clock = createVirtualClock();
   const got: string[] = [];
   const turns: (() => void)[] = [];
+  const waits: { ms: number; events: number }[] = [];
   const coalescing = createCoalescing<Receiver>(clock, ({ followers }, frame) => got.push(`${frame} to ${followers}`), {
     largeTurn,
     turnOver: (run) => turns.push(run),
     steadyMs: clock.now,
+    onWaited: (ms, events) => waits.push({ ms, events }),
   });
   return {
     clock,
     got,
+    /** What was told of them. */
+    waits,
     /** An event for so many followers. */
     receive: (text: string, followers = 1) => coalescing.receive({ followers }, Buffer.from(text)),
     /** What was passed on, without to whom. */
@@ -141,5 +145,55 @@ describe('events', () => {
     stage.receive('after');
     await stage.clock.advance(50);
     expect(stage.events).toEqual(['large']);
+    expect(stage.waits).toEqual([]);
+  });
+});
+
+describe('how long events waited', () => {
+  it('is told once for all that waited together, from when the first of them came', async () => {
+    const stage = createStage();
+    stage.receive('large', 1_000);
+    await stage.clock.advance(30);
+    stage.endTurn();
+    await stage.clock.advance(1);
+    for (const text of ['a', 'b', 'c']) {
+      stage.receive(text, 500);
+      await stage.clock.advance(1);
+    }
+    expect(stage.waits).toEqual([]);
+    await stage.clock.advance(10);
+    expect(stage.events).toEqual(['large', 'a', 'b', 'c']);
+    expect(stage.waits).toEqual([{ ms: 5, events: 3 }]);
+    stage.endTurn();
+    stage.receive('d');
+    await stage.clock.advance(10);
+    expect(stage.waits).toEqual([
+      { ms: 5, events: 3 },
+      { ms: 2, events: 1 },
+    ]);
+  });
+
+  it('is told also where they were enough before their time was over', async () => {
+    const stage = createStage();
+    stage.receive('large', 1_000);
+    await stage.clock.advance(30);
+    stage.endTurn();
+    stage.receive('many', 499_999);
+    await stage.clock.advance(1);
+    stage.receive('last');
+    stage.endTurn();
+    expect(stage.events).toEqual(['large', 'many', 'last']);
+    expect(stage.waits).toEqual([{ ms: 1, events: 2 }]);
+  });
+
+  it('is not told of those that did not wait, nor where none came', async () => {
+    const stage = createStage();
+    stage.receive('large', 1_000);
+    stage.receive('directly', 1_000);
+    stage.endTurn();
+    await stage.clock.advance(50);
+    stage.receive('later');
+    expect(stage.events).toEqual(['large', 'directly', 'later']);
+    expect(stage.waits).toEqual([]);
   });
 });

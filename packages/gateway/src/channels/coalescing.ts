@@ -21,6 +21,11 @@ export interface CoalescingOptions {
   readonly turnOver?: (run: () => void) => unknown;
   /** Milliseconds that only grow. Default performance.now. */
   readonly steadyMs?: () => number;
+  /**
+   * Events that waited are about to be passed on: how many, and for how many milliseconds the first of them waited, which is
+   * longer than any other did. Once for all that waited together. Default: nobody is told.
+   */
+  readonly onWaited?: (ms: number, events: number) => void;
 }
 
 export interface Coalescing<R extends Receiver> {
@@ -41,12 +46,15 @@ const ENOUGH = 500_000;
 export function createCoalescing<R extends Receiver>(
   clock: Pick<Clock, 'after'>,
   deliver: (receiver: R, frame: Buffer) => void,
-  { largeTurn = LARGE_TURN, turnOver = setImmediate, steadyMs = () => performance.now() }: CoalescingOptions = {},
+  options: CoalescingOptions = {},
 ): Coalescing<R> {
+  const { largeTurn = LARGE_TURN, turnOver = setImmediate, steadyMs = () => performance.now(), onWaited } = options;
   /** What waits, in order, and how many deliveries it will be. */
   let receivers: R[] = [];
   let frames = new FrameRing();
   let waiting = 0;
+  /** When the first of them came. */
+  let waitingSince = 0;
   let stopWaiting: (() => void) | undefined;
   let waitUntil = 0;
   let cameSince = false;
@@ -83,6 +91,7 @@ export function createCoalescing<R extends Receiver>(
   }
 
   function wait(receiver: R, frame: Buffer): void {
+    if (receivers.length === 0) waitingSince = steadyMs();
     receivers.push(receiver);
     frames.push(frame);
     waiting += receiver.followers;
@@ -101,7 +110,10 @@ export function createCoalescing<R extends Receiver>(
     const gathered = receivers;
     const views = frames.from(0);
     receivers = [];
-    if (views.length > 0) frames = new FrameRing();
+    if (views.length > 0) {
+      frames = new FrameRing();
+      onWaited?.(steadyMs() - waitingSince, views.length);
+    }
     for (const [n, receiver] of gathered.entries()) passOn(receiver, views[n] as Buffer);
   }
 
