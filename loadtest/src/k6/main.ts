@@ -33,7 +33,6 @@ const gateways = settings.gateway.split(',');
 const oneIn = Math.ceil(
   (settings.rate * settings.duration * settings.connections) / settings.properties / MOST_LATENCIES,
 );
-const publishers = Math.min(settings.publishers, settings.properties);
 
 /** How often a long run's threads tell k6 what they have counted; all of them do at the end. */
 const REPORT_MS = 120_000;
@@ -47,7 +46,12 @@ export const options: Options = {
   scenarios: {
     clients: { executor: 'per-vu-iterations', exec: 'clients', vus: settings.vus, maxDuration: MAX_DURATION },
     ...(publishes && {
-      publishing: { executor: 'per-vu-iterations', exec: 'publishing', vus: publishers, maxDuration: MAX_DURATION },
+      publishing: {
+        executor: 'per-vu-iterations',
+        exec: 'publishing',
+        vus: settings.publishers,
+        maxDuration: MAX_DURATION,
+      },
     }),
   },
   thresholds: thresholds(settings, publishes),
@@ -130,7 +134,7 @@ export function clients({ startedMs, tokens }: Run): void {
 export async function publishing({ startedMs }: Run): Promise<void> {
   const mine = exec.scenario.iterationInTest;
   const properties = Array.from({ length: settings.properties }, (_, property) => property);
-  const channels = properties.filter((property) => property % publishers === mine).map(channelOf);
+  const channels = properties.filter((property) => property % settings.publishers === mine).map(channelOf);
   await publish({
     url: settings.publisher,
     token: settings.publisherToken,

@@ -81,6 +81,16 @@ describe('the timelines', () => {
     expect(presentAt(timeline.quietMs)).toBe(50);
   });
 
+  it.each(['resume', 'churn', 'storm'] as const)(
+    '%s: clients go and come back in the shortest duration, too',
+    (name) => {
+      const { seats, timeline } = planOf(name, 500, { duration: `${SCENARIOS[name].shortest}`, churn: '500' });
+      const steps = seats.flat();
+      expect(steps.some(({ does }) => does === 'drop' || does === 'leave')).toBe(true);
+      expect(Math.max(...steps.map(({ atMs }) => atMs))).toBeLessThanOrEqual(timeline.quietMs + 1);
+    },
+  );
+
   it('churn: as many go and come as was asked for', () => {
     const { seats } = planOf('churn', 10_000);
     const joins = seats.flat().filter(({ does }) => does === 'join').length - 10_000;

@@ -43,6 +43,8 @@ export interface Timeline {
 interface Scenario {
   readonly means: string;
   readonly defaults: Readonly<Record<string, number>>;
+  /** Seconds: a shorter `duration` would leave out what the scenario is for, and pass. */
+  readonly shortest: number;
   timeline(extent: Extent): Timeline;
 }
 
@@ -137,27 +139,34 @@ function spike(extent: Extent): Timeline {
   };
 }
 
+/** Seconds: away for up to three, or two of a storm's second half, and all before the last event. */
+const SHORTEST_WITH_RETURNS = 4;
+
 export const SCENARIOS = {
   connect: {
     means: 'all come over the ramp, and stay',
     defaults: { ramp: 60, duration: 60, rate: 0 },
+    shortest: 1,
     timeline: (extent) => play(extent, steadily(extent.rate)),
   },
   fanout: {
     means: 'all come, then events are published at one rate',
     defaults: {},
+    shortest: 1,
     timeline: (extent) => play(extent, steadily(extent.rate)),
   },
   resume: {
     means:
       'while events are published, a fifth of the clients is cut every ten seconds and comes back for what it missed',
     defaults: {},
+    shortest: WAVE_MS / 1_000,
     timeline: (extent) =>
       play(extent, steadily(extent.rate), (_, fromMs, random) => resumeSteps(extent, fromMs, random)),
   },
   churn: {
     means: 'while events are published, clients leave for good and others come in their place',
     defaults: { duration: 120, rate: 50 },
+    shortest: SHORTEST_WITH_RETURNS,
     timeline: (extent) => {
       const meanMs = (extent.connections / extent.churn) * 1_000;
       return play(extent, steadily(extent.rate), (_, fromMs, random) =>
@@ -168,6 +177,7 @@ export const SCENARIOS = {
   soak: {
     means: 'hours of it, each client away for a moment every ten minutes',
     defaults: { duration: 3_600, rate: 50 },
+    shortest: SHORTEST_WITH_RETURNS,
     timeline: (extent) =>
       play(extent, steadily(extent.rate), (_, fromMs, random) =>
         lives(extent, SOAK_LIFE_MS, fromMs, random, ['drop', 'return']),
@@ -176,6 +186,7 @@ export const SCENARIOS = {
   storm: {
     means: 'all come at once; halfway all are cut at once, and are back within two seconds',
     defaults: { ramp: 1, duration: 30, rate: 50, p50: 500, p99: 5_000, ready: 10_000 },
+    shortest: SHORTEST_WITH_RETURNS,
     timeline: (extent) =>
       play(extent, steadily(extent.rate), (_, fromMs, random) => {
         const atMs = fromMs + extent.duration * 500;
@@ -189,6 +200,7 @@ export const SCENARIOS = {
     means:
       'a tenth of the clients stays; for a third of the time all the others are there too, and five times the events',
     defaults: { duration: 60, rate: 20, p50: 500, p99: 5_000, ready: 10_000 },
+    shortest: 3,
     timeline: spike,
   },
 } as const satisfies Readonly<Record<string, Scenario>>;

@@ -79,7 +79,7 @@ export const OPTIONS = {
   publisher: {
     env: 'LOAD_PUBLISHER',
     kind: 'text',
-    pattern: /^https?:\/\/\S+$/,
+    pattern: /^https?:\/\/[^\s,]+$/,
     looksLike: 'https://host',
     means: "the publisher's address",
   },
@@ -158,6 +158,15 @@ export function readSettings(
   if (settings.vus > settings.connections) throw new WrongSettings('--vus must not be more than --connections.');
   if (settings.properties > settings.connections) {
     throw new WrongSettings('--properties must not be more than --connections: nobody would follow some of them.');
+  }
+  if (settings.publishers > settings.properties) {
+    throw new WrongSettings('--publishers must not be more than --properties: some would have none to publish to.');
+  }
+  const { shortest } = SCENARIOS[scenario];
+  if (settings.duration < shortest) {
+    throw new WrongSettings(
+      `--duration must be at least ${shortest} for ${scenario}: in less, its clients cannot go and come back.`,
+    );
   }
   return settings;
 }

@@ -20,9 +20,31 @@ describe('the arguments of a load test', () => {
     [['fanout', '--connections', '10', '--vus', '11'], '--vus must not be more than --connections.'],
     [['fanout', '--connections', '10', '--properties', '11'], '--properties must not be more than --connections'],
     [['fanout', '--gateways', '0'], '--gateways must be a whole number from 1 to 16, not 0.'],
-    [['connect', '--gateway', 'wss://a/ws'], "Set JWT_SECRET to the gateways' secret"],
+    [['connect', '--gateway', 'wss://a/ws'], "Set JWT_SECRET in the environment to the gateways' secret"],
+    [['fanout', '--gateways', '3', ...URLS], '--gateways and --gateway contradict each other'],
+    [['fanout', '--gateways', '1', ...URLS], 'Leave one of them out'],
+    [['fanout', '--gateway', ''], '--gateway is empty: give it a value, or leave it out.'],
+    [
+      ['fanout', '--gateway', 'wss://a/ws', '--publisher', 'https://b,https://c'],
+      '--publisher must look like https://host',
+    ],
+    [['fanout', '--churn', '50'], '--churn is of the scenario churn only, not of fanout.'],
+    [['connect', '--p99', '20'], '--p99 needs events, and --rate is 0 for connect: give a --rate.'],
+    [['fanout', '--rate', '0', '--bytes', '20'], '--bytes needs events, and --rate is 0: give a --rate.'],
+    [['fanout', '--p50', '20', '--p99', '10'], '--p50 must not be more than --p99'],
+    [['fanout', '--properties', '2', '--publishers', '3'], '--publishers must not be more than --properties'],
+    [['resume', '--duration', '9'], '--duration must be at least 10 for resume'],
+    [['storm', '--duration', '3'], '--duration must be at least 4 for storm'],
   ])('%j is wrong', (argv, sentence) => {
     expect(() => readArguments(argv, {})).toThrow(sentence);
+  });
+
+  it('that go together are taken: events while clients connect, addresses that are not used, a stricter p99 alone', () => {
+    const env = { JWT_SECRET: 's' };
+    expect(readArguments(['connect', '--rate', '5', '--p50', '9', '--p99', '9'], {}).settings.rate).toBe(5);
+    expect(readArguments(['connect', ...URLS], env).settings.publisher).toBe('https://b');
+    expect(readArguments(['fanout', '--p99', '25'], {}).settings).toMatchObject({ p50: 50, p99: 25 });
+    expect(readArguments(['fanout', '--gateways', '3'], {}).gateways).toBe(3);
   });
 
   it('say what they are about, and take the rest from the scenario', () => {

@@ -38,6 +38,8 @@ export function readArguments(
 ): LoadTestArguments {
   const { positionals, values } = parse(argv);
   if (positionals.length > 1) throw new WrongSettings(`One scenario at a time, not ${positionals.join(' and ')}.`);
+  const empty = Object.keys(values).find((name) => values[name] === '');
+  if (empty) throw new WrongSettings(`--${empty} is empty: give it a value, or leave it out.`);
   const settings = readSettings(positionals[0] ?? '', (name, option) =>
     option.secret ? env[option.env] : values[name],
   );
@@ -45,20 +47,54 @@ export function readArguments(
   if (!Number.isInteger(gateways) || gateways < 1 || gateways > MOST_GATEWAYS) {
     throw new WrongSettings(`--gateways must be a whole number from 1 to ${MOST_GATEWAYS}, not ${values.gateways}.`);
   }
+  const publishes = SCENARIOS[settings.scenario].timeline(settings).publishing.length > 0;
+  refuseIdle(settings, values, publishes);
   if (settings.gateway === '') {
     if (settings.publisher !== '') throw new WrongSettings('--publisher needs --gateway: they must be of one cluster.');
     return { settings, gateways };
   }
-  const publishes = SCENARIOS[settings.scenario].timeline(settings).publishing.length > 0;
+  if (values.gateways !== undefined) {
+    throw new WrongSettings(
+      '--gateways and --gateway contradict each other: --gateway names a cluster that is there, --gateways is how many ' +
+        'gateways a cluster of its own is started with. Leave one of them out; several addresses for --gateway have ' +
+        'commas between them.',
+    );
+  }
   if (publishes && settings.publisher === '') {
     throw new WrongSettings(
       `--gateway needs --publisher for ${settings.scenario}: nothing can be published otherwise.`,
     );
   }
   if (settings.secret === '' && settings.token === '') {
-    throw new WrongSettings("Set JWT_SECRET to the gateways' secret, or LOAD_TOKEN to a token that they accept.");
+    throw new WrongSettings(
+      "Set JWT_SECRET in the environment to the gateways' secret, or LOAD_TOKEN to a token that they accept.",
+    );
   }
   return { settings, gateways };
+}
+
+type Given = Readonly<Record<string, string | undefined>>;
+
+/** Of no use where nothing is published. An address is true all the same, and may stay. */
+const OF_PUBLISHING = ['bytes', 'publishers', 'p50', 'p99'] as const;
+
+/** An option that would do nothing is refused: a run that passes must have judged what was asked for. */
+function refuseIdle(settings: Settings, given: Given, publishes: boolean): void {
+  const { scenario, p50, p99 } = settings;
+  if (given.churn !== undefined && scenario !== 'churn') {
+    throw new WrongSettings(`--churn is of the scenario churn only, not of ${scenario}.`);
+  }
+  const idle = publishes ? undefined : OF_PUBLISHING.find((name) => given[name] !== undefined);
+  if (idle) {
+    throw new WrongSettings(
+      `--${idle} needs events, and --rate is 0${given.rate ? '' : ` for ${scenario}`}: give a --rate.`,
+    );
+  }
+  if (given.p50 !== undefined && given.p99 !== undefined && p50 > p99) {
+    throw new WrongSettings(
+      `--p50 must not be more than --p99: a median of ${p50} ms would break --p99 ${p99} anyway.`,
+    );
+  }
 }
 
 function parse(argv: readonly string[]) {
@@ -69,7 +105,7 @@ function parse(argv: readonly string[]) {
       allowPositionals: true,
       options: Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
     });
-    return { positionals, values: values as Readonly<Record<string, string | undefined>> };
+    return { positionals, values: values as Given };
   } catch (error) {
     // What follows is about arguments that begin with a dash: we have none.
     throw new WrongSettings(`${(error as Error).message.split(/\.(?:\s|$)/)[0]}.`);
