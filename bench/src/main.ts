@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { readCommandLine, refuse } from './command-line.js';
+import { readCommandLine, refuse } from '@belfry/testkit/command-line';
 import { buildCentrifuge } from './contenders/centrifuge.js';
 import { buildCentrifugo } from './contenders/centrifugo.js';
 import { CONTENDERS, type ContenderName } from './contenders/names.js';

@@ -2,7 +2,7 @@
  * `npm run reliability -- gateway-kill | reconnect-storm | rolling-restart | failover-loss | revocation`: one promise each, measured on real processes.
  * Prints its figures beside their limits; exit code 1 where one was not kept.
  */
-import { parseArgs } from 'node:util';
+import { readCommandLine, refuse, wholeAboveZero } from '@belfry/testkit/command-line';
 import { failoverLoss } from './failover-loss.js';
 import { gatewayKill } from './gateway-kill.js';
 import { reconnectStorm } from './reconnect-storm.js';
@@ -17,15 +17,16 @@ const MEASUREMENTS: Readonly<Record<string, (seed: number) => Promise<boolean>>>
   revocation,
 };
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: { seed: { type: 'string', default: '7' } },
-});
-const names = positionals.length > 0 ? positionals : Object.keys(MEASUREMENTS);
+const ALL = Object.keys(MEASUREMENTS);
+
+const { positionals, values } = readCommandLine(
+  { allowPositionals: true, options: { seed: { type: 'string', default: '7' } } },
+  `npm run reliability -- [measurements] [--seed 7]\n\n  measurements   ${ALL.join(', ')}; default: all`,
+);
+const seed = wholeAboveZero('seed', values.seed);
+const measures = (positionals.length > 0 ? positionals : ALL).map(
+  (name) => MEASUREMENTS[name] ?? refuse(`There is no measurement ${name}. There are: ${ALL.join(', ')}.`),
+);
 let kept = true;
-for (const name of names) {
-  const measure = MEASUREMENTS[name];
-  if (!measure) throw new Error(`there is no ${name}; there are ${Object.keys(MEASUREMENTS).join(', ')}`);
-  kept = (await measure(Number(values.seed))) && kept;
-}
+for (const measure of measures) kept = (await measure(seed)) && kept;
 process.exit(kept ? 0 : 1);

@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { startProcess, startPublisher, startRedis, type TestRedis } from '@belfry/testkit';
-import { readCommandLine, refuse } from '../command-line.js';
+import { readCommandLine, refuse } from '@belfry/testkit/command-line';
 import { describeMachine } from '../machine/describe.js';
 import { cpuSeconds } from '../machine/usage.js';
 import { markdownTable, plainTable } from '../report/table.js';

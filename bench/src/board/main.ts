@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { mintToken, openTestLog, startGateway, startRedis } from '@belfry/testkit';
-import { readCommandLine, wholeAboveZero } from '../command-line.js';
+import { readCommandLine, refuse, wholeAboveZero } from '@belfry/testkit/command-line';
 import type { FollowersMessage, FollowersReport } from './plan.js';
 
 const { values } = readCommandLine(
@@ -31,6 +31,9 @@ const plan = {
   intervalMs: wanted('interval'),
   seconds: wanted('seconds'),
 };
+if (plan.keys > plan.changesPerSecond * plan.seconds) {
+  refuse('--keys must not be more than --changes times --seconds: some would never change.');
+}
 
 const CHANNEL = 'state:tasks';
 const TEXT = 'Repair the boiler in the basement of the building. '.repeat(5);

@@ -3,7 +3,7 @@
  * be level: the slope is printed, and more than a little is an error.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readCommandLine, refuse } from '../command-line.js';
+import { readCommandLine, refuse } from '@belfry/testkit/command-line';
 import { leaveFirstCore } from '../machine/cores.js';
 import { residentBytes } from '../machine/usage.js';
 import { onStage } from '../workloads/stage.js';
@@ -20,7 +20,7 @@ const LEVEL_BYTES_PER_CONNECT = 20;
 const { values } = readCommandLine(
   {
     options: {
-      minutes: { type: 'string', default: '15' },
+      minutes: { type: 'string' },
       /** Instead of minutes, for a look. */
       seconds: { type: 'string' },
       rate: { type: 'string', default: '200' },
@@ -30,22 +30,28 @@ const { values } = readCommandLine(
   },
   'npm run bench:churn -- [--minutes 15 | --seconds 240] [--rate 200] [--alive 1000] [--users 10000]',
 );
-const wanted = (name: keyof typeof values): number => {
-  const number = Number(values[name]);
-  if (!(number > 0)) refuse(`--${name} must be a number above 0, not ${values[name]}.`);
+if (values.minutes !== undefined && values.seconds !== undefined) {
+  refuse('--minutes and --seconds contradict each other: both say how long it takes. Leave one of them out.');
+}
+const wanted = (name: keyof typeof values, otherwise?: string): number => {
+  const text = values[name] ?? otherwise;
+  const number = Number(text);
+  if (!(number > 0)) refuse(`--${name} must be a number above 0, not ${text}.`);
   return number;
 };
-const seconds = values.seconds === undefined ? wanted('minutes') * 60 : wanted('seconds');
+const seconds = values.seconds === undefined ? wanted('minutes', '15') * 60 : wanted('seconds');
 if (seconds < WARM_UP_SECONDS + COUNTED_SECONDS) {
   refuse(`less than ${WARM_UP_SECONDS + COUNTED_SECONDS} s say nothing: caches fill and code is compiled at first.`);
 }
 const warmUp = Math.max(seconds * WARM_UP_SHARE, WARM_UP_SECONDS);
 const rate = wanted('rate');
 const alive = wanted('alive');
+const users = wanted('users');
+if (alive >= users) refuse('--alive must be less than --users: who is connected cannot come.');
 
 leaveFirstCore();
 const failed = await onStage('belfry', async (stage) => {
-  const swarms = await stage.clients({ connections: wanted('users'), channels: 1_000, channelsEach: 10 });
+  const swarms = await stage.clients({ connections: users, channels: 1_000, channelsEach: 10 });
   swarms.churn(rate, alive);
   const started = performance.now();
   const samples: { seconds: number; bytes: number }[] = [];

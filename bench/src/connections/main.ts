@@ -3,7 +3,7 @@
  * while events reach them. For planning: the bench itself tells what a single connection costs.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readCommandLine, refuse, wholeAboveZero } from '../command-line.js';
+import { readCommandLine, refuse, wholeAboveZero } from '@belfry/testkit/command-line';
 import { leaveFirstCore } from '../machine/cores.js';
 import { cpuSeconds, peakResidentBytes, residentBytes } from '../machine/usage.js';
 import { onStage } from '../workloads/stage.js';

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CLOSE_CODES } from '@belfry/shared/protocol';
 import type { TestGateway } from '@belfry/testkit';
-import { readCommandLine, wholeAboveZero } from '../command-line.js';
+import { readCommandLine, wholeAboveZero } from '@belfry/testkit/command-line';
 import { leaveFirstCore } from '../machine/cores.js';
 import { residentBytes } from '../machine/usage.js';
 import { startPump } from '../workloads/fan-out.js';
