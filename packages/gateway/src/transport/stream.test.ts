@@ -7,19 +7,34 @@ import { openEventStream } from './stream.js';
 const CHANNEL = 'property:1012650001';
 const at = (offset: number) => ({ epoch: 7, offset });
 
-/** A stream, and the `id:` of each frame that was written to it. */
+/** A stream, the `id:` of each frame that was written to it, and a client that reads or does not. */
 function openStream(known: string) {
   const ids: string[] = [];
+  let reads = true;
+  let writable = (): unknown => undefined;
   const response = {
     onAborted: () => response,
-    onWritable: () => response,
+    onWritable: (handler: () => void) => {
+      writable = handler;
+      return response;
+    },
+    close: () => response,
     cork: (run: () => void) => run(),
     writeStatus: () => response,
     writeHeader: () => response,
     write(text: string) {
       const id = /^id: (.*)$/m.exec(text)?.[1];
       if (id !== undefined) ids.push(id);
-      return true;
+      return reads;
+    },
+  };
+  const client = {
+    stopsReading() {
+      reads = false;
+    },
+    readsAgain() {
+      reads = true;
+      writable();
     },
   };
   const nothing = (): void => undefined;
@@ -34,7 +49,7 @@ function openStream(known: string) {
     onDrained: nothing,
     onClosed: nothing,
   });
-  return { stream, ids };
+  return { client, stream, ids };
 }
 
 it('keeps the position until the snapshot that makes up for the lost history was written', () => {
@@ -59,4 +74,15 @@ it('moves with each event of a replay, and at once where there is none', () => {
   const another = openStream('7-4');
   another.stream.send(subscribedFrame(CHANNEL, at(4), 0, true, undefined));
   expect(another.ids).toEqual([`${CHANNEL}@7-4`]);
+});
+
+it('shows nothing behind what it had no room for, also where the client reads again before it is cut off', () => {
+  const { client, ids, stream } = openStream('7-3');
+  client.stopsReading();
+  const large = 'x'.repeat(70_000);
+  expect(stream.send(`{"id":"7-4","channel":"${CHANNEL}","pad":"${large}"}`)).toBe(true);
+  expect(stream.send(`{"id":"7-5","channel":"${CHANNEL}"}`)).toBe(false);
+  client.readsAgain();
+  stream.publish(CHANNEL, Buffer.from(`{"id":"7-6","channel":"${CHANNEL}"}`));
+  expect(ids).toEqual([`${CHANNEL}@7-4`]);
 });

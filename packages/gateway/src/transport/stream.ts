@@ -83,6 +83,8 @@ export function openEventStream(options: EventStreamOptions): EventStream {
   let closed = false;
   /** Bytes written since the connection stopped taking them. */
   let waiting = 0;
+  /** Something was left out. Whatever came behind it would say in its `id:` that the client had that too. */
+  let choked = false;
 
   response.onAborted(finish);
   response.onWritable(() => {
@@ -108,15 +110,21 @@ export function openEventStream(options: EventStreamOptions): EventStream {
     options.onClosed();
   }
 
+  const hasRoom = (): boolean => !closed && waiting <= options.maxBackpressureBytes;
+
   function write(text: string): boolean {
-    if (closed) return false;
-    if (waiting > options.maxBackpressureBytes) return false;
+    if (!hasRoom()) choked = true;
+    if (choked) return false;
+    put(text);
+    return true;
+  }
+
+  function put(text: string): void {
     let taken = true;
     response.cork(() => {
       taken = response.write(text);
     });
     if (!taken || waiting > 0) waiting += text.length;
-    return true;
   }
 
   /** Which channel a frame moves, and to where: events say so first, the others are few and are read whole. */
@@ -166,7 +174,8 @@ export function openEventStream(options: EventStreamOptions): EventStream {
     unfollow: (channel) => options.onUnfollow(channel, stream),
     end({ code, reason }: CloseCode) {
       if (closed) return;
-      write(`event: close\ndata: ${JSON.stringify({ code, reason })}\n\n`);
+      // The only thing that may come behind what was left out: it has no `id:`.
+      if (hasRoom()) put(`event: close\ndata: ${JSON.stringify({ code, reason })}\n\n`);
       if (closed) return;
       response.cork(() => response.end());
       finish();
