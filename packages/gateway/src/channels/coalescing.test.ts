@@ -135,6 +135,17 @@ describe('events', () => {
     expect(got).toEqual(['one', 'two']);
   });
 
+  it('of one wait are not mixed up with those of the wait before it', async () => {
+    const stage = createStage(1);
+    stage.receive('large');
+    for (const batch of [['a', 'b', 'c'], ['d'], ['e', 'f']]) {
+      stage.endTurn();
+      for (const text of batch) stage.receive(text);
+      await stage.clock.advance(2);
+    }
+    expect(stage.events).toEqual(['large', 'a', 'b', 'c', 'd', 'e', 'f']);
+  });
+
   it('are not passed on any more after the end', async () => {
     const stage = createStage();
     stage.receive('large', 1_000);

@@ -42,6 +42,8 @@ const WAIT_SHARE = 1 / 3;
 const MAX_WAIT_MS = 20;
 /** Deliveries that need not wait for more: half a second of work. */
 const ENOUGH = 500_000;
+/** Of the memory that events wait in: some ten thousand of them, which is more than wait where each is for a hundred. */
+const KEPT_BYTES = 4 * 1_048_576;
 
 export function createCoalescing<R extends Receiver>(
   clock: Pick<Clock, 'after'>,
@@ -108,13 +110,12 @@ export function createCoalescing<R extends Receiver>(
     enough = false;
     waiting = 0;
     const gathered = receivers;
-    const views = frames.from(0);
     receivers = [];
-    if (views.length > 0) {
-      frames = new FrameRing();
-      onWaited?.(steadyMs() - waitingSince, views.length);
-    }
-    for (const [n, receiver] of gathered.entries()) passOn(receiver, views[n] as Buffer);
+    if (gathered.length > 0) onWaited?.(steadyMs() - waitingSince, gathered.length);
+    for (const [n, receiver] of gathered.entries()) passOn(receiver, frames.at(n));
+    // Memory taken anew for each time would have V8 collect garbage from end to end, several times a second.
+    if (frames.bytes <= KEPT_BYTES) frames.clear();
+    else frames = new FrameRing();
   }
 
   return {

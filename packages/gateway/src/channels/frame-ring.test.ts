@@ -7,7 +7,10 @@ const texts = (ring: FrameRing, index = 0) => ring.from(index).map(String);
 describe('a ring of frames', () => {
   it('holds what a list would hold, in whatever order frames of whatever size come and go', () => {
     const size = fc.integer({ min: 1, max: 200 });
-    const steps = fc.array(fc.oneof({ weight: 3, arbitrary: size }, fc.constant('shift' as const)), { maxLength: 200 });
+    const steps = fc.array(
+      fc.oneof({ weight: 3, arbitrary: size }, fc.constantFrom('shift' as const, 'clear' as const)),
+      { maxLength: 200 },
+    );
     fc.assert(
       fc.property(steps, fc.boolean(), (taken, asText) => {
         const ring = new FrameRing();
@@ -16,6 +19,9 @@ describe('a ring of frames', () => {
           if (step === 'shift') {
             if (list.length > 0) ring.shift();
             list.shift();
+          } else if (step === 'clear') {
+            ring.clear();
+            list.length = 0;
           } else {
             const text = String.fromCharCode(97 + (n % 26)).repeat(step);
             ring.push(asText ? text : Buffer.from(text));
@@ -39,6 +45,9 @@ describe('a ring of frames', () => {
     }
     expect(ring.bytes).toBe(bytes);
     expect(texts(ring, 9)).toEqual(['999'.padStart(100)]);
+    ring.clear();
+    ring.push('after');
+    expect([ring.bytes, texts(ring)]).toEqual([bytes, ['after']]);
   });
 
   it('counts letters of several bytes as what they take', () => {

@@ -44,14 +44,23 @@ export class FrameRing {
     this.#count -= 1;
   }
 
-  /** Those from the `index`-th oldest on: views, which the next `push` may overwrite. */
+  /** Forgets all, and keeps the memory. */
+  clear(): void {
+    this.#oldest = 0;
+    this.#count = 0;
+  }
+
+  /** The `n`-th oldest of those there are: a view, which the next `push` may overwrite. */
+  at(n: number): Buffer {
+    const place = this.#placeOf(n);
+    const start = this.#places[place] as number;
+    return this.#slab.subarray(start, start + (this.#places[place + 1] as number));
+  }
+
+  /** Those from the `index`-th oldest on: views like that of `at`. */
   from(index: number): Buffer[] {
     const frames: Buffer[] = [];
-    for (let n = index; n < this.#count; n += 1) {
-      const place = this.#placeOf(n);
-      const start = this.#places[place] as number;
-      frames.push(this.#slab.subarray(start, start + (this.#places[place + 1] as number)));
-    }
+    for (let n = index; n < this.#count; n += 1) frames.push(this.at(n));
     return frames;
   }
 
