@@ -175,7 +175,7 @@ export const SCENARIOS = {
     },
   },
   soak: {
-    means: 'hours of it, each client away for a moment every ten minutes',
+    means: 'for as long as you say, each client away for a moment every ten minutes',
     defaults: { duration: 3_600, rate: 50 },
     shortest: SHORTEST_WITH_RETURNS,
     timeline: (extent) =>

@@ -74,14 +74,14 @@ export const OPTIONS = {
     kind: 'text',
     pattern: /^wss?:\/\/[^\s,]+(,wss?:\/\/[^\s,]+)*$/,
     looksLike: 'wss://host/ws, several with commas between them',
-    means: "gateways' addresses",
+    means: "gateways' addresses, of a cluster that is there",
   },
   publisher: {
     env: 'LOAD_PUBLISHER',
     kind: 'text',
     pattern: /^https?:\/\/[^\s,]+$/,
     looksLike: 'https://host',
-    means: "the publisher's address",
+    means: "the publisher's address, of the same cluster",
   },
   summary: { env: 'LOAD_SUMMARY', kind: 'text', means: 'file for the result as JSON' },
   secret: { env: 'JWT_SECRET', kind: 'text', secret: true, means: 'what tokens are signed with (HS256)' },
@@ -89,7 +89,7 @@ export const OPTIONS = {
     env: 'LOAD_TOKEN',
     kind: 'text',
     secret: true,
-    means: 'one token for all connections, where the secret is not known',
+    means: 'one token for all connections; JWT_SECRET is not used then',
   },
   publisherToken: { env: 'PUBLISHER_TOKEN', kind: 'text', secret: true, means: 'what the publisher wants to be shown' },
 } as const satisfies Readonly<Record<string, Option>>;
@@ -107,7 +107,7 @@ export class WrongSettings extends Error {}
 const SOCKETS_PER_VU = 100;
 
 /** What holds where neither the scenario nor the caller says anything. */
-function defaults(connections: number) {
+export function defaultsOf(connections: number) {
   return {
     connections,
     ramp: 20,
@@ -154,7 +154,7 @@ export function readSettings(
   }
   const own = SCENARIOS[scenario].defaults;
   const connections = Number(values.connections ?? 10_000);
-  const settings = { scenario, ...defaults(connections), ...own, ...values } as Settings;
+  const settings = { scenario, ...defaultsOf(connections), ...own, ...values } as Settings;
   if (settings.vus > settings.connections) throw new WrongSettings('--vus must not be more than --connections.');
   if (settings.properties > settings.connections) {
     throw new WrongSettings('--properties must not be more than --connections: nobody would follow some of them.');

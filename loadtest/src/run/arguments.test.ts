@@ -1,7 +1,8 @@
 /** Every wrong command line is answered with a sentence that says what would be right. */
 import { describe, expect, it } from 'vitest';
 import { OPTIONS } from '../k6/settings.ts';
-import { HELP, readArguments } from './arguments.ts';
+import { readArguments } from './arguments.ts';
+import { HELP } from './help.ts';
 
 const URLS = ['--gateway', 'wss://a/ws', '--publisher', 'https://b'];
 
@@ -28,6 +29,7 @@ describe('the arguments of a load test', () => {
       ['fanout', '--gateway', 'wss://a/ws', '--publisher', 'https://b,https://c'],
       '--publisher must look like https://host',
     ],
+    [['connect', '--gateway', 'ws://a:876500/ws'], '--gateway: ws://a:876500/ws is no address that can be read.'],
     [['fanout', '--churn', '50'], '--churn is of the scenario churn only, not of fanout.'],
     [['connect', '--p99', '20'], '--p99 needs events, and --rate is 0 for connect: give a --rate.'],
     [['fanout', '--rate', '0', '--bytes', '20'], '--bytes needs events, and --rate is 0: give a --rate.'],
@@ -64,5 +66,12 @@ describe('the arguments of a load test', () => {
     expect(() => readArguments(['fanout', '--secret', 's'], {})).toThrow("Unknown option '--secret'");
     expect(HELP).not.toContain('--secret');
     for (const { env, ...option } of Object.values(OPTIONS)) if ('secret' in option) expect(HELP).toContain(env);
+  });
+
+  it('are all in the help, each with its default, and a scenario with those that it has for itself', () => {
+    for (const [name, option] of Object.entries(OPTIONS))
+      if (!('secret' in option)) expect(HELP).toContain(`  --${name} `);
+    expect(HELP).toContain('--connections    connections at the peak (default: 10000)');
+    expect(HELP).toMatch(/connect +all come over the ramp, and stay \[--ramp 60 --rate 0\]/);
   });
 });

@@ -12,25 +12,6 @@ export interface LoadTestArguments {
 const MOST_GATEWAYS = 16;
 const entries = Object.entries(OPTIONS) as [OptionName, Option][];
 
-export const HELP = `npm run loadtest -- <scenario> [options]
-
-${Object.entries(SCENARIOS)
-  .map(([name, { means }]) => `  ${name.padEnd(10)} ${means}`)
-  .join('\n')}
-
-${entries
-  .filter(([, option]) => !option.secret)
-  .map(([name, { means }]) => `  ${`--${name}`.padEnd(16)} ${means}`)
-  .join('\n')}
-  --gateways       gateways of the cluster that is started where no --gateway is given (default 1)
-
-From the environment, as others could read them in a list of processes:
-${entries
-  .filter(([, option]) => option.secret)
-  .map(([, { env, means }]) => `  ${env.padEnd(16)} ${means}`)
-  .join('\n')}
-`;
-
 /** @throws WrongSettings with a sentence that says what is wrong */
 export function readArguments(
   argv: readonly string[],
@@ -53,6 +34,8 @@ export function readArguments(
     if (settings.publisher !== '') throw new WrongSettings('--publisher needs --gateway: they must be of one cluster.');
     return { settings, gateways };
   }
+  for (const url of settings.gateway.split(',')) checkAddress('gateway', url);
+  if (settings.publisher !== '') checkAddress('publisher', settings.publisher);
   if (values.gateways !== undefined) {
     throw new WrongSettings(
       '--gateways and --gateway contradict each other: --gateway names a cluster that is there, --gateways is how many ' +
@@ -95,6 +78,11 @@ function refuseIdle(settings: Settings, given: Given, publishes: boolean): void 
       `--p50 must not be more than --p99: a median of ${p50} ms would break --p99 ${p99} anyway.`,
     );
   }
+}
+
+/** What looks like an address may still be none, with a port of six digits for instance. */
+function checkAddress(name: string, url: string): void {
+  if (!URL.canParse(url)) throw new WrongSettings(`--${name}: ${url} is no address that can be read.`);
 }
 
 function parse(argv: readonly string[]) {

@@ -3,6 +3,7 @@ import { freemem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { signalGroup, spawnOwned } from '../../../scripts/processes.mjs';
 import { Interrupted, say } from '../../../scripts/steps.mjs';
+import { SCENARIOS } from '../k6/scenarios.ts';
 import { OPTIONS, type Option, type OptionName, type Settings } from '../k6/settings.ts';
 import { describeUsage, usageInShort, watchUsage } from './usage.ts';
 
@@ -33,6 +34,18 @@ export function environmentOf(settings: Settings): Record<string, string> {
   return { LOAD_SCENARIO: settings.scenario, ...Object.fromEntries(pairs) };
 }
 
+/** Nothing is heard of k6 until the end: whoever waits knows for how long. */
+function announce({ scenario, ...settings }: Settings): number {
+  const { connections, ramp, gateway } = settings;
+  const seconds = Math.ceil(SCENARIOS[scenario].timeline(settings).quietMs / 1_000);
+  const where = gateway.split(',').length;
+  say(
+    `  Running ${scenario}: ${connections} connections to ${where} ${where === 1 ? 'gateway' : 'gateways'}, over ${ramp} s; ` +
+      `the result comes after some ${seconds} s (Ctrl-C ends it before)`,
+  );
+  return seconds;
+}
+
 export interface K6Options {
   readonly signal: AbortSignal;
   /** Others on this machine, by name, whose use of it is shown beside k6's. */
@@ -54,11 +67,12 @@ export async function runK6(
     env: { ...garbage(), ...process.env, ...QUIET, ...environmentOf(settings) },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  const seconds = announce(settings);
   const usage = watchUsage(new Map([...processes, ['k6', child.pid ?? 0]]));
   const started = performance.now();
   const progress = setInterval(() => {
     const minutes = Math.round((performance.now() - started) / 60_000);
-    say(`  Running for ${minutes} min: ${usageInShort(usage.now())}`);
+    say(`  Running for ${minutes} of some ${Math.ceil(seconds / 60)} min: ${usageInShort(usage.now())}`);
   }, PROGRESS_MS);
   // k6 ends in its own way, with the summary of what it has seen so far.
   const interrupt = () => void signalGroup(child, 'SIGINT');

@@ -2,8 +2,9 @@
 import { buildK6, findK6, K6, STAND_IN, withoutK6 } from '../../../scripts/k6.mjs';
 import { Interrupted, SetupError, say, step } from '../../../scripts/steps.mjs';
 import { WrongSettings } from '../k6/settings.ts';
-import { HELP, readArguments } from './arguments.ts';
+import { readArguments } from './arguments.ts';
 import { startCluster } from './cluster.ts';
+import { HELP } from './help.ts';
 import { runK6 } from './k6.ts';
 import { checkReach, checkSummary } from './reach.ts';
 

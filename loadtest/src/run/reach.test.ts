@@ -10,7 +10,7 @@ import { checkReach, checkSummary } from './reach.ts';
 const SECRET = 'a-secret-of-32-characters-or-more';
 
 /** A cluster of which only the doors are there; it remembers what it was shown. */
-async function doors(frame: Readonly<Record<string, unknown>>, status: number) {
+async function doors(frame: unknown, status: number) {
   const shown: string[] = [];
   const server: Server = createServer((request, response) => {
     shown.push(`${request.method} ${request.url} ${request.headers.authorization}`);
@@ -65,6 +65,11 @@ describe('before a load test of a given cluster', () => {
     await expect(check({ gateway, publisher })).rejects.toThrow('it answers HTTP 404. Is --publisher right');
   });
 
+  it('a WebSocket of something else is told from a gateway by its first word', async () => {
+    const { gateway } = await doors('welcome', 400);
+    await expect(check({ gateway })).rejects.toThrow(`${gateway}: it is a WebSocket, but no gateway of Belfry.`);
+  });
+
   it('a token that is refused is named with where it comes from', async () => {
     const { gateway } = await doors({ type: 'ERROR', code: 'token_invalid', message: 'it does not fit' }, 400);
     await expect(check({ gateway })).rejects.toThrow("token_invalid: it does not fit. Is JWT_SECRET the gateways'?");
@@ -78,6 +83,7 @@ describe('before a load test of a given cluster', () => {
 
   it('a folder for the result that is not there is found, too', () => {
     expect(() => checkSummary('no-such-folder/result.json')).toThrow('--summary no-such-folder/result.json');
+    expect(() => checkSummary('.')).toThrow('--summary .: that is a folder.');
     expect(() => checkSummary('result.json')).not.toThrow();
   });
 });

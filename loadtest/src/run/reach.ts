@@ -2,7 +2,7 @@
  * Before a load test of a given cluster: is anybody at these addresses, and do they accept the token? A wrong address or
  * secret is said at once, and not by a run in which nothing worked. Whatever is not certain is left to the run.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { mintToken } from '@belfry/testkit';
 import { WebSocket } from 'ws';
@@ -21,6 +21,9 @@ const PROXIES = ['http_proxy', 'https_proxy', 'all_proxy'];
 /** @throws SetupError where the result could not be written at the end */
 export function checkSummary(file: string): void {
   if (file === '') return;
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new SetupError(`--summary ${file}: that is a folder. Name a file in it.`);
+  }
   try {
     accessSync(dirname(file), constants.W_OK);
   } catch {
@@ -53,9 +56,10 @@ async function checkGateway(url: string, token: string, shown: string): Promise<
         socket.send(JSON.stringify({ type: 'SUBSCRIBE', channel: 'property:load-0' }));
       });
       socket.on('message', (data) => {
-        const frame = JSON.parse(`${data}`) as { type?: string; code?: string; message?: string };
-        if (frame.type === 'SUBSCRIBED') resolve(undefined);
-        if (frame.type === 'ERROR') resolve(`${frame.code}: ${frame.message}. ${shown}`);
+        const frame = readFrame(`${data}`);
+        if (frame === undefined) resolve('it is a WebSocket, but no gateway of Belfry. Is --gateway right?');
+        if (frame?.type === 'SUBSCRIBED') resolve(undefined);
+        if (frame?.type === 'ERROR') resolve(`${frame.code}: ${frame.message}. ${shown}`);
       });
       socket.on('close', () => resolve(undefined));
     });
@@ -63,6 +67,16 @@ async function checkGateway(url: string, token: string, shown: string): Promise<
   } finally {
     clearTimeout(timer);
     socket.terminate();
+  }
+}
+
+/** Undefined where it is no JSON object: whoever sends that is something else. */
+function readFrame(text: string): { type?: string; code?: string; message?: string } | undefined {
+  try {
+    const frame: unknown = JSON.parse(text);
+    return typeof frame === 'object' && frame !== null ? frame : undefined;
+  } catch {
+    return undefined;
   }
 }
 
