@@ -88,6 +88,7 @@ describe('REDIS_URL', () => {
   it.each([
     ['redis://127.0.0.1:6379/2', 'standalone', 1],
     ['rediss://user:pass%2Cword@redis.example', 'standalone', 1],
+    ['rediss://user:a,b@redis.example/', 'standalone', 1],
     ['redis+sentinel://a:26379,b:26379,c:26379/belfry', 'sentinel', 3],
     ['redis+cluster://user:secret@a:7000,b:7001', 'cluster', 2],
     ['redis+cluster://[::1]:7000,[::1]:7001', 'cluster', 2],
@@ -98,10 +99,15 @@ describe('REDIS_URL', () => {
     expect(address.nodes).toHaveLength(hosts);
   });
 
-  it.each([['http://a:1'], ['a:6379,b:6379'], ['redis://a:port'], ['redis+sentinel://a:26379,b:port/belfry']])(
-    'is refused as %s, in a line that names it and keeps its value to itself',
-    (given) => {
-      expect(() => readSettings(redisSettings, { REDIS_URL: given })).toThrow(/^REDIS_URL must be redis:/);
-    },
-  );
+  it.each([
+    ['http://a:1'],
+    ['a:6379,b:6379'],
+    ['redis://a:port'],
+    ['redis+sentinel://a:26379,b:port/belfry'],
+    ['redis://a:1/x'],
+    ['redis://a:1,b:1'],
+    ['redis://a:1,redis://b:1'],
+  ])('is refused as %s, in a line that names it and keeps its value to itself', (given) => {
+    expect(() => readSettings(redisSettings, { REDIS_URL: given })).toThrow(/^REDIS_URL must be redis:/);
+  });
 });

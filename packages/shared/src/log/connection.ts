@@ -9,14 +9,26 @@ import { url } from '../service/settings.js';
 /** What this project sends commands through. */
 export type Connection = Redis | Cluster;
 
+const redisUrl = url({
+  text: 'Redis 7 or later: redis://host:6379/0, rediss:// for TLS (with `?ca=`, and `&cert=` and `&key=`, naming PEM files), redis+sentinel://host:26379,host:26379/master-name, redis+cluster://host:6379,host:6379',
+  default: 'redis://127.0.0.1:6379',
+  secret: true,
+  severalHosts: true,
+  protocols: ['redis:', 'rediss:', 'redis+sentinel:', 'rediss+sentinel:', 'redis+cluster:', 'rediss+cluster:'],
+});
+
+/** `redis://` is one Redis, and what stands behind its host a database's number: several URLs in a row look alike. */
+const NO_SINGLE_REDIS = /^rediss?:\/\/(?:[^@/]*@|(?![^/?]*@))(?:[^@/?]*,|[^@/?]*\/(?!\d*(?:\?|$)))/;
+
 export const redisSettings = {
-  REDIS_URL: url({
-    text: 'Redis 7 or later: redis://host:6379/0, rediss:// for TLS (with `?ca=`, and `&cert=` and `&key=`, naming PEM files), redis+sentinel://host:26379,host:26379/master-name, redis+cluster://host:6379,host:6379',
-    default: 'redis://127.0.0.1:6379',
-    secret: true,
-    severalHosts: true,
-    protocols: ['redis:', 'rediss:', 'redis+sentinel:', 'rediss+sentinel:', 'redis+cluster:', 'rediss+cluster:'],
-  }),
+  REDIS_URL: {
+    ...redisUrl,
+    read(value: string) {
+      if (NO_SINGLE_REDIS.test(value))
+        throw new Error('must be redis://host:port/number where it names a single Redis');
+      return redisUrl.read(value);
+    },
+  },
 } as const;
 
 export interface RedisAddress {
