@@ -112,10 +112,14 @@ export function createCoalescing<R extends Receiver>(
     const gathered = receivers;
     receivers = [];
     if (gathered.length > 0) onWaited?.(steadyMs() - waitingSince, gathered.length);
-    for (const [n, receiver] of gathered.entries()) passOn(receiver, frames.at(n));
-    // Memory taken anew for each time would have V8 collect garbage from end to end, several times a second.
-    if (frames.bytes <= KEPT_BYTES) frames.clear();
-    else frames = new FrameRing();
+    try {
+      for (const [n, receiver] of gathered.entries()) passOn(receiver, frames.at(n));
+    } finally {
+      // Whatever happened: what was left in it would be passed on in the place of what waits next, to others.
+      // Memory taken anew for each time would have V8 collect garbage from end to end, several times a second.
+      if (frames.bytes <= KEPT_BYTES) frames.clear();
+      else frames = new FrameRing();
+    }
   }
 
   return {
