@@ -3,7 +3,7 @@
  * nothing that is published may reach them behind it. Their sessions close them when the turn is over; until then a socket
  * that has room again would get what is published next, and nobody could tell the client of the hole.
  */
-import { destroyQuietly, unsubscribeQuietly, type Ws } from './websocket-socket.js';
+import { destroyQuietly, unsubscribeQuietly, type Ws } from './ws.js';
 
 export interface ChokedSockets {
   /** Something for this socket was dropped. Called from inside a send, where the socket must not be touched: only noted. */

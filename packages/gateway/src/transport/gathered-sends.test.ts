@@ -1,7 +1,7 @@
 /** Frames of one turn leave in one piece, and nothing comes before what was gathered. */
 import { expect, it } from 'vitest';
 import { createGatheredSends } from './gathered-sends.js';
-import type { Ws } from './websocket-socket.js';
+import type { Ws } from './ws.js';
 
 interface Fake {
   /** What left, in order; what left in one piece stands in brackets. */

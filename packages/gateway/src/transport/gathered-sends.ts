@@ -7,7 +7,7 @@
  * Nobody sees a difference in order: whatever else is sent to the client, or published, comes behind what was gathered.
  */
 import type { Frame } from '../channels/subscriber.js';
-import type { Ws } from './websocket-socket.js';
+import type { Ws } from './ws.js';
 
 /** As much as uWebSockets.js sends in one piece. */
 const MAX_BYTES = 16_384;

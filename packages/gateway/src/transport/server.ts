@@ -32,7 +32,8 @@ import { registerHttp } from './http.js';
 import { createStreams } from './streams.js';
 import { createCookieReader, createOriginCheck, credentialOf } from './upgrade.js';
 import type { WaitingRoom } from './waiting-room.js';
-import { type UserData, WebSocketSocket, type Ws } from './websocket-socket.js';
+import { WebSocketSocket } from './websocket-socket.js';
+import type { UserData, Ws } from './ws.js';
 
 export interface TransportOptions extends Omit<AdmissionOptions, 'originAllowed'> {
   readonly host: string;
