@@ -87,6 +87,14 @@ describe('the compose file', () => {
     expect(JSON.stringify(service.environment ?? {})).not.toMatch(/(SECRET|TOKEN|REDIS_URL)":/);
   });
 
+  it('lets the same users in everywhere, to the same', () => {
+    const [gateway, publisher] = ['gateway-1', 'publisher'].map((name) => compose.services[name]?.environment);
+    for (const name of ['ACCESS_POLICY', 'JWT_SECRET_FILE']) {
+      expect(gateway?.[name]).toBeTruthy();
+      expect(publisher?.[name]).toBe(gateway?.[name]);
+    }
+  });
+
   it('gives gateways the time they need to go, and opens only the front door to the world', () => {
     const seconds = (text: unknown) => Number.parseInt(String(text), 10);
     for (const name of ['gateway-1', 'gateway-2']) {

@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connect, eventually, isFree, within } from '@belfry/testkit';
+import { connect, eventually, isFree, mintToken, TEST_SECRET, within } from '@belfry/testkit';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -76,6 +76,19 @@ describe('npm start', () => {
     await nothingLeft(redisUrl);
   }, 300_000);
 
+  it('lets a user keep in the portfolio, at the publisher, what the gateways let it read', async () => {
+    await start({ JWT_SECRET: TEST_SECRET });
+    const headers = { authorization: `Bearer ${mintToken({ user_id: 'landlord-7' })}` };
+    const read = await fetch(`http://127.0.0.1:${ports.WEBSOCKET_PORT}/v1/state?property_id=${PROPERTY}`, { headers });
+    expect(read.status).toBe(200);
+    const kept = await fetch(`http://127.0.0.1:${ports.PUBLISHER_PORT}/v1/portfolio`, {
+      method: 'PUT',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ properties: [PROPERTY] }),
+    });
+    expect(await kept.json()).toMatchObject({ properties: [PROPERTY] });
+  }, 300_000);
+
   it('leaves nothing after kill -9', async () => {
     const cluster = await start();
     const { redisUrl } = printed(cluster.output());
@@ -96,13 +109,13 @@ describe('npm start', () => {
   }, 180_000);
 });
 
-function launch(): Started {
-  // Not the developer's own Redis and secret: what a newcomer has.
-  const { REDIS_URL: _redis, JWT_SECRET: _secret, npm_lifecycle_event: _npm, ...environment } = process.env;
+function launch(settings: Readonly<Record<string, string>> = {}): Started {
+  // Not the developer's own Redis, secret and policy: what a newcomer has.
+  const { REDIS_URL, JWT_SECRET, ACCESS_POLICY, npm_lifecycle_event, ...environment } = process.env;
   const child = spawn(process.execPath, ['scripts/start.mjs'], {
     cwd: ROOT,
     // No test asks the real city.
-    env: { ...environment, ...ports, SOURCES_ENABLED: 'false', TMPDIR: temporary },
+    env: { ...environment, ...ports, SOURCES_ENABLED: 'false', TMPDIR: temporary, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   started.push(child);
@@ -116,8 +129,8 @@ function launch(): Started {
   return { child, exited, output: () => said };
 }
 
-async function start(): Promise<Started> {
-  const cluster = launch();
+async function start(settings?: Readonly<Record<string, string>>): Promise<Started> {
+  const cluster = launch(settings);
   const ready = eventually('ready cluster', () => cluster.output().includes('Ctrl-C stops'), { deadlineMs: START_MS });
   const ended = cluster.exited.then((code): never => {
     throw new Error(`npm start ended with ${code}:\n${cluster.output()}`);

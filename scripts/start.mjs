@@ -123,20 +123,22 @@ async function main() {
     const redis = await redisFor(signal);
 
     const secret = process.env.JWT_SECRET || randomBytes(48).toString('base64url');
-    const shared = { REDIS_URL: redis.url };
+    // Who gets in, and who may read what, is decided alike at every door.
+    const shared = {
+      REDIS_URL: redis.url,
+      JWT_SECRET: secret,
+      ACCESS_POLICY: process.env.ACCESS_POLICY || 'authenticated',
+    };
     const services = startServices(
       ports,
       {
         ...shared,
-        JWT_SECRET: secret,
         WEBSOCKET_HOST: HOST,
-        ACCESS_POLICY: process.env.ACCESS_POLICY || 'authenticated',
         // In a real cluster clients are sent away slowly, to the other gateways: here all of them stop at once.
         SHUTDOWN_SECONDS: process.env.SHUTDOWN_SECONDS || '1',
       },
       {
         ...shared,
-        JWT_SECRET: secret,
         HTTP_HOST: HOST,
         // As its image has it: see deploy/docker/Dockerfile.
         NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-semi-space-size=64`.trim(),

@@ -204,6 +204,19 @@ export const POLICIES = [
     },
   },
   {
+    name: 'gateways and publishers let the same users in, to the same',
+    check: (objects) =>
+      ['ACCESS_POLICY', 'JWT_JWKS_URL', 'JWT_ALGORITHMS', 'JWT_ISSUER', 'JWT_AUDIENCE'].filter(
+        (name) => settingsOf(objects, 'gateway')[name] !== settingsOf(objects, 'publisher')[name],
+      ),
+    breaks: (objects) => {
+      get(objects, 'Deployment', 'publisher').spec.template.spec.containers[0].env.push({
+        name: 'ACCESS_POLICY',
+        value: 'nobody',
+      });
+    },
+  },
+  {
     name: 'a pod has the time it needs to go: preStop, its window, its own end, and a margin',
     check: (objects) =>
       /** @type {const} */ ([
