@@ -153,6 +153,8 @@ describe('a board', () => {
     expect(await landlord.next('ERROR')).toMatchObject({ code: 'forbidden', ref: 1 });
     expect((await get('/v1/state?channel=state:tasks')).status).toBe(200);
     expect((await get('/v1/state?channel=state:audits')).status).toBe(403);
+    // Which the document's settings do not name, and so leave as it is.
+    expect((await get('/v1/state?channel=state:sources')).status).toBe(200);
   });
 
   it('answers 304 over HTTP until it has changed', async () => {

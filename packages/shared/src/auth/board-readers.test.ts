@@ -14,23 +14,36 @@ const somebody = (role: string | undefined): Identity => ({
 });
 
 describe('who may read a board', () => {
-  const boardReaders = parseBoardReaders(['tasks:manager|LANDLORD', 'sources:*']);
-  const mayRead = (role: string | undefined, board: string) =>
+  const boardReaders = parseBoardReaders(['tasks:manager|LANDLORD', 'budget:*']);
+  const mayRead = (role: string | undefined, board: string, readers = boardReaders) =>
     authorise(
       somebody(role),
       'read',
       { kind: 'state', id: board, channel: `state:${board}` },
-      { properties: 'roles', boardReaders },
+      { properties: 'roles', boardReaders: readers },
     );
 
   it.each([
     // board, ADMIN, HR, MANAGER, LANDLORD, another role, none
     ['tasks', true, true, true, true, false, false],
+    ['budget', true, true, true, true, true, true],
     ['sources', true, true, true, true, true, true],
     ['audit', true, true, false, false, false, false],
   ] as const)('%s: those that the setting names, and HR and ADMIN', (board, ...expected) => {
     const roles = ['ADMIN', 'HR', 'MANAGER', 'LANDLORD', 'INSPECTOR', undefined];
     expect(roles.map((role) => mayRead(role, board))).toEqual(expected);
+  });
+
+  it.each([
+    [[], true, true],
+    [['tasks:MANAGER'], true, true],
+    [['sources:*'], true, true],
+    [['tasks:*', 'sources:MANAGER'], true, false],
+    [['sources:HR'], false, false],
+  ] as const)('the city’s sources are for every signed-in user unless %j names them', (entries, manager, landlord) => {
+    const readers = parseBoardReaders(entries);
+    expect(['MANAGER', 'LANDLORD'].map((role) => mayRead(role, 'sources', readers))).toEqual([manager, landlord]);
+    expect(['ADMIN', 'HR'].map((role) => mayRead(role, 'sources', readers))).toEqual([true, true]);
   });
 
   it('concerns boards only', () => {

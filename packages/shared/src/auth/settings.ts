@@ -1,7 +1,7 @@
 /** The settings that say which tokens are good and what they are good for. */
 import { ConfigurationError, choice, list, secret, text } from '../service/index.js';
 import { ACCESS_POLICIES, type AccessPolicy } from './authorise.js';
-import { parseBoardReaders } from './board-readers.js';
+import { EVERYONE, OPEN_BOARDS, parseBoardReaders } from './board-readers.js';
 import { KEY_SET_ALGORITHMS } from './verify-key-set.js';
 
 /** 256 bits, in the 32 characters that a secret for HS256 needs at least. */
@@ -41,8 +41,8 @@ export const authSettings = {
     ACCESS_POLICIES,
   ),
   BOARD_READERS: list({
-    text: 'Which roles may read a board, besides HR and ADMIN, as `tasks:MANAGER|LANDLORD,sources:*`; `*` is every signed-in user',
-    default: 'sources:*',
+    text: 'Which roles may read a board, besides HR and ADMIN, as `tasks:MANAGER|LANDLORD,budget:*`; `*` is every signed-in user. `sources` stays open to every signed-in user unless it is named: `sources:HR` closes it',
+    default: OPEN_BOARDS.map((board) => `${board}:${EVERYONE}`).join(','),
     check: (entries) => {
       try {
         parseBoardReaders(entries);
