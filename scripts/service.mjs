@@ -5,12 +5,12 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawnOwned, stopProcess } from './processes.mjs';
 import { SetupError, say } from './steps.mjs';
+import { createWarnings } from './warnings.mjs';
 
 const READY_DEADLINE_MS = 30_000;
 const READY_INTERVAL_MS = 50;
 const STOP_GRACE_MS = 10_000;
 const LAST_LINES = 20;
-const SHOWN_LEVELS = new Set(['warn', 'error', 'fatal']);
 
 /**
  * @typedef {object} Service
@@ -37,6 +37,7 @@ export function startService({ name, script, env, operatorUrl, logFile }) {
   });
   /** @type {string[]} */
   const last = [];
+  const warningIn = createWarnings();
   let stopping = false;
   for (const stream of [child.stdout, child.stderr]) {
     if (!stream) continue;
@@ -95,21 +96,5 @@ async function probe(url) {
     return `${response.status}`;
   } catch (error) {
     return /** @type {Error} */ (error).message;
-  }
-}
-
-/**
- * What a person should see of a log line, if anything.
- * @param {string} line
- * @param {boolean} plainCounts whether a line that is no log line (a crash's stack) is shown
- */
-function warningIn(line, plainCounts) {
-  if (!line.startsWith('{')) return plainCounts ? line : undefined;
-  try {
-    const { level, msg, err } = JSON.parse(line);
-    if (!SHOWN_LEVELS.has(level)) return undefined;
-    return err?.message ? `${msg}: ${err.message}` : String(msg);
-  } catch {
-    return plainCounts ? line : undefined;
   }
 }

@@ -125,18 +125,26 @@ describe('a queue', () => {
     await own.stop();
   });
 
-  it('goes on when Redis was away', async () => {
+  it('goes on when Redis was away, and says so once, and once that it is back', async () => {
     const own = await startRedis({ appendFsync: 'always' });
     const seen: number[] = [];
+    const said: string[] = [];
+    const errors: Error[] = [];
+    const note = (line: string): void => void said.push(JSON.parse(line).msg);
     const queue = queueOf({
-      connect: () => connectForJobs(own.url, 'jobs', () => undefined),
+      logger: createLogger('test', 'info', { write: note }),
+      connect: () => connectForJobs(own.url, 'jobs', (error) => void errors.push(error)),
       run: async (job) => void seen.push(job.data.n),
     });
     await queue.add('number', { n: 1 });
     await eventually('the first job', () => seen.length === 1);
+    await own.kill();
+    await eventually('several attempts', () => errors.length > 6);
+    expect(said).toEqual(['queue lost Redis']);
     await own.restart({ keepData: true });
     await queue.add('number', { n: 2 });
     await eventually('the second job', () => seen.length === 2);
+    expect(said).toEqual(['queue lost Redis', 'queue has Redis again']);
     await queue.close();
     await own.stop();
   });

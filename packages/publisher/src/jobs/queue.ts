@@ -50,6 +50,8 @@ const CLOSE_MS = 8_000;
 const LOCK_MS = 30_000;
 /** A job that stalls more often ends its process, probably: it fails. */
 const MAX_STALLED = 3;
+/** Errors that come closer to one another than that are of one absence: connections try again within two seconds. */
+const SAME_ABSENCE_MS = 30_000;
 
 export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<Data> {
   const { name, metrics, logger } = options;
@@ -85,7 +87,7 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
     }
   }
 
-  const onError = (error: Error): void => logger.warn({ err: error, queue: name }, 'queue lost Redis');
+  const onError = reportAbsence(connections, name, logger);
   queue.on('error', onError);
   worker.on('error', onError);
   worker.on('stalled', (id) => {
@@ -125,5 +127,27 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
       // Without Redis nothing would ever end in order: commands wait for it to come back.
       for (const connection of connections) connection.disconnect();
     },
+  };
+}
+
+/**
+ * While Redis is away every connection says so several times a second, BullMQ's own ones too: it is logged once, and once
+ * that it is back.
+ */
+function reportAbsence(connections: readonly JobConnection[], queue: string, logger: Logger): (error: Error) => void {
+  let lastError: number | undefined;
+  for (const connection of connections) {
+    connection.on('ready', () => {
+      if (lastError === undefined || !connections.every(({ status }) => status === 'ready')) return;
+      lastError = undefined;
+      logger.info({ queue }, 'queue has Redis again');
+    });
+  }
+  return (error) => {
+    const now = systemClock.now();
+    const known = lastError !== undefined && now - lastError < SAME_ABSENCE_MS;
+    lastError = now;
+    if (known) logger.debug({ err: error, queue }, 'queue still without Redis');
+    else logger.warn({ err: error, queue }, 'queue lost Redis');
   };
 }

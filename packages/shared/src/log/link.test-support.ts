@@ -15,6 +15,8 @@ export interface LinkUnderTest {
   /** How often each channel was reported as synced. */
   readonly synced: Map<string, number>;
   readonly downs: string[];
+  /** What it logged, at level info or above. */
+  readonly said: string[];
   /** Publishes once to each channel; resolves when the link has heard all, and rejects with those it has not. */
   hearsAll(channels: readonly string[], deadlineMs?: number): Promise<void>;
   close(): void;
@@ -29,6 +31,7 @@ export function openLink(url: string, probeIntervalMs = 3_000): LinkUnderTest {
   const synced = new Map<string, number>();
   const subscribed: string[] = [];
   const downs: string[] = [];
+  const said: string[] = [];
   const link = createRedisLink(
     {
       url,
@@ -36,7 +39,7 @@ export function openLink(url: string, probeIntervalMs = 3_000): LinkUnderTest {
       node: 'under-test',
       commands,
       clock: systemClock,
-      logger: createLogger('test', 'silent'),
+      logger: createLogger('test', 'info', { write: (line) => void said.push(JSON.parse(line).msg) }),
       probeIntervalMs,
     },
     {
@@ -56,6 +59,7 @@ export function openLink(url: string, probeIntervalMs = 3_000): LinkUnderTest {
     subscribed,
     synced,
     downs,
+    said,
     async hearsAll(channels, deadlineMs = 15_000) {
       serial += 1;
       const mark = `round ${serial}`;

@@ -112,6 +112,18 @@ describe('a link to one Redis', () => {
     expect(unhandled).toEqual([]);
   });
 
+  it('logs once that it is down, however often it tries, and once that it is whole again', async () => {
+    const redis = keep(await startRedis());
+    const subject = linkTo(redis.url);
+    await isWhole(subject);
+    subject.said.length = 0;
+    await redis.kill();
+    await eventually('several attempts', () => subject.downs.length > 3);
+    await redis.start();
+    await isWhole(subject);
+    expect(subject.said).toEqual(['link down', 'link synced']);
+  });
+
   it('finds a Redis that holds connections open and answers nothing, and is whole once it answers again', async () => {
     const redis = keep(await startRedis());
     const subject = linkTo(redis.url, 300);

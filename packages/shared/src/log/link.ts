@@ -73,6 +73,8 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
   const address = parseRedisUrl(options.url);
   const intervalMs = options.probeIntervalMs ?? 3_000;
   const lines = new Map<string, Line>();
+  /** Lines whose loss was logged. */
+  const down = new Set<string>();
   /** Every channel wanted, and the line that carries it; undefined while no master is known for it. */
   const carriedBy = new Map<string, string | undefined>();
   const waiting = new Map<string, Confirmation>();
@@ -120,12 +122,16 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
       },
       onWhole: (channels) => {
         noteWholeness();
+        down.delete(name);
         logger.info({ line: name, channels: channels.length }, 'link synced');
         events.onSynced(channels);
       },
       onDown: (reason) => {
         noteWholeness();
-        logger.warn({ line: name, reason }, 'link down');
+        // Tried again every two seconds at least: once is enough.
+        if (down.has(name)) logger.debug({ line: name, reason }, 'link still down');
+        else logger.warn({ line: name, reason }, 'link down');
+        down.add(name);
         events.onDown(reason);
         topology?.refresh();
       },
@@ -139,6 +145,7 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
       if (masters.has(name)) continue;
       line.close();
       lines.delete(name);
+      down.delete(name);
       for (const [channel, carrier] of carriedBy) if (carrier === name) carriedBy.set(channel, undefined);
     }
     for (const [name, master] of masters) {
