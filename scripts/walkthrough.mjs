@@ -4,7 +4,8 @@
 export const HELP = `npm start [-- --demo]
 
 Runs the whole cluster on this machine: Redis, two gateways and the publisher. Installs and builds what is missing,
-and stops all of it on Ctrl-C.
+and stops all of it on Ctrl-C. The publisher asks data.cityofnewyork.us for properties that somebody subscribes to;
+with SOURCES_ENABLED=false it asks nobody.
 
   --demo   the publisher makes up changes, so that something moves
   --help   this text
@@ -18,6 +19,7 @@ Environment (defaults):
   REDIS_URL (a private Redis)      a Redis 7 or newer to use instead
   JWT_SECRET (random)              what tokens are signed with
   ACCESS_POLICY (authenticated)    who may read which property
+  SOURCES_ENABLED (true)           whether the publisher asks data.cityofnewyork.us
   LOG_LEVEL (info)                 of what is written to .belfry/logs
 `;
 
