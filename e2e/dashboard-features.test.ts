@@ -96,6 +96,20 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     await showsOpen(page, id, 5);
   });
 
+  it('shows what services publish of a property under it, as what it is', async () => {
+    const id = stage.newProperty();
+    const page = await stage.open({ claims: { properties: [id] } });
+    await follows(page, id);
+    await stage.event({ channel: `property:${id}`, type: 'document', key: 'lease', status: 'signed' });
+    await goTo(page, 'Activity');
+    const entry = page.locator(`.activity[data-key^="property:${id}|"]`);
+    await entry.waitFor();
+    expect(await entry.locator('.activity-body').textContent()).toMatch(/^Manhattan 1–\d+Document$/);
+    await entry.getByRole('link').click();
+    await page.locator('.activity', { hasText: 'Document' }).waitFor();
+    expect(await page.getByText('Nothing has been reported').count()).toBe(0);
+  });
+
   it('has the cluster keep the portfolio and count its figures, the same in every browser', async () => {
     const [first, second] = [stage.newProperty(), stage.newProperty()];
     await stage.report(first, 3, 'critical');

@@ -28,7 +28,7 @@ export function CriticalMessages({ messages }: { readonly messages: Messages }) 
                 Critical:{' '}
                 {entry.property ? <a href={linkTo('property', entry.property)}>{titleOf(entry)}</a> : titleOf(entry)}
               </p>
-              <p>{entry.message}</p>
+              {entry.message && <p>{entry.message}</p>}
             </div>
             <button
               type="button"

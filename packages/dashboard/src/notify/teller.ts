@@ -117,7 +117,7 @@ export function createTeller(notices: Store<NoticeSettings>): Teller {
     if (critical.length > 0) {
       if (sound) ringOnce(volume);
       const last = critical.at(0) as Activity;
-      announcement.set((was) => ({ ...was, urgent: `Critical: ${titleOf(last)}. ${last.message}` }));
+      announcement.set((was) => ({ ...was, urgent: `Critical: ${titleOf(last)}. ${last.message}`.trim() }));
       if (hidden) {
         unseen.set((was) => was + critical.length);
         critical.forEach(desktopNotice);

@@ -2,5 +2,10 @@
 import type { Activity } from '../state/activity.js';
 import { placeOf } from '../state/bbl.js';
 
-export const titleOf = ({ channel, label, property }: Activity): string =>
-  property ? `${placeOf(property).title} · ${label}` : channel.startsWith('user:') ? 'For you' : 'Announcement';
+/** Where it happened, or for whom it is. */
+export const sourceOf = ({ channel, property }: Activity): string =>
+  property ? placeOf(property).title : channel.startsWith('user:') ? 'For you' : 'Announcement';
+
+/** A message to people says by itself what it is about; what has none is named by its type. */
+export const titleOf = (entry: Activity): string =>
+  entry.property || !entry.message ? `${sourceOf(entry)} · ${entry.label}` : sourceOf(entry);

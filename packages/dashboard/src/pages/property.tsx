@@ -100,7 +100,7 @@ export function PropertyPage({ id }: { readonly id: string }) {
         </button>
       </div>
       {property.phase === 'refused' && <p className="error">{property.error}</p>}
-      {property.phase === 'ready' && types.length === 0 && (
+      {property.phase === 'ready' && types.length === 0 && entries.length === 0 && (
         <p className="card empty">Nothing has been reported of this property. What is will show here by itself.</p>
       )}
       <dl className="kpis kpis-few">

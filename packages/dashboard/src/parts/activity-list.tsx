@@ -1,15 +1,10 @@
 /** Events as a plain list: what, where, how grave, how long ago. */
 import { memo } from 'react';
+import { sourceOf } from '../notify/title.js';
 import type { Activity } from '../state/activity.js';
-import { placeOf } from '../state/bbl.js';
 import { linkTo } from './route.js';
 import { SeverityMark } from './severity-mark.js';
 import { TimeAgo } from './time-ago.js';
-
-function sourceOf({ channel, property }: Activity): string {
-  if (property) return placeOf(property).title;
-  return channel.startsWith('user:') ? 'For you' : 'Announcement';
-}
 
 interface EntryProps {
   readonly entry: Activity;
@@ -36,7 +31,7 @@ const Entry = memo(function Entry({ entry, here }: EntryProps) {
           <span className="tag">{entry.label}</span>
           {entry.origin === 'replay' && <span className="tag tag-missed">While away</span>}
         </p>
-        <p className="activity-text">{entry.message}</p>
+        {entry.message && <p className="activity-text">{entry.message}</p>}
       </div>
       <span className="activity-time">
         <TimeAgo seconds={entry.timestamp} />

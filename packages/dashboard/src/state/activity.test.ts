@@ -1,6 +1,6 @@
 /** What the activity lists hold: each event once, newest first. */
 import { expect, it } from 'vitest';
-import { type Activity, merge } from './activity.js';
+import { type Activity, activityOf, merge } from './activity.js';
 
 const entry = (id: string, timestamp: number, origin: Activity['origin'] = 'live'): Activity => ({
   key: `property:1012650001|${id}`,
@@ -37,4 +37,29 @@ it('tells of an event that was known by a snapshot only, and counts it no second
   expect(keys(known.unseen)).toEqual(['7-1']);
   const { list, news, unseen } = merge(known.list, [entry('7-1', 1, 'replay')]);
   expect([keys(list), keys(news), unseen]).toEqual([['7-1'], ['7-1'], []]);
+});
+
+it('lists what a service says of a property under it, with its type in words and the message that it has, if any', () => {
+  const document = { id: '7-1', channel: 'property:1012650001', type: 'document', timestamp: 1, status: 'signed' };
+  expect(activityOf(document, 'live')).toMatchObject({ property: '1012650001', label: 'Document', message: '' });
+  const told = activityOf({ ...document, channel: 'global', property_id: '1012650002', message: 'Signed' }, 'live');
+  expect([told.property, told.message]).toEqual(['1012650002', 'Signed']);
+  const own = { ...document, channel: 'user:landlord-7' };
+  expect(activityOf(own, 'live').property).toBeUndefined();
+  const labels = [
+    'application_submitted',
+    'SYSTEM_NOTIFICATION',
+    'lease.signed',
+    'kpi:update',
+    'leaseSigned',
+    'NYC',
+  ].map((type) => activityOf({ ...own, type }, 'live').label);
+  expect(labels).toEqual([
+    'Application submitted',
+    'System notification',
+    'Lease signed',
+    'Kpi update',
+    'Lease signed',
+    'NYC',
+  ]);
 });

@@ -14,7 +14,9 @@ export interface Activity {
   readonly channel: string;
   readonly type: string;
   readonly property: string | undefined;
+  /** Of which kind it is, in words. */
   readonly label: string;
+  /** Empty where the event has none. */
   readonly message: string;
   readonly severity: Severity;
   /** Seconds since 1970. */
@@ -27,15 +29,33 @@ export interface Activity {
 /** What the activity page shows, and what is kept for the next visit. */
 export const ACTIVITY_LIMIT = 300;
 
+const PROPERTY = 'property:';
+
+/** An event of a service need not name its property: its channel does. */
+function propertyOf({ channel, property_id: named }: EventMessage): string | undefined {
+  if (typeof named === 'string') return named;
+  return channel.startsWith(PROPERTY) ? channel.slice(PROPERTY.length) : undefined;
+}
+
+/** `application_submitted`, `lease.signed` and `SYSTEM_NOTIFICATION` as people write them; `NYC` is a word already. */
+function inWords(type: string): string {
+  const words = type
+    .replace(/([a-z\d])([A-Z])/g, '$1 $2')
+    .split(/[\s_.:-]+/)
+    .filter((word) => word !== '');
+  if (words.length < 2 && type === type.toUpperCase()) return type;
+  const text = words.join(' ').toLowerCase();
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 export function activityOf(event: EventMessage, origin: Origin): Activity {
-  const text = typeof event.message === 'string' ? event.message : event.type;
   return {
     key: `${event.channel}|${event.id}`,
     channel: event.channel,
     type: event.type,
-    property: typeof event.property_id === 'string' ? event.property_id : undefined,
-    label: isViolationUpdate(event) ? event.violation_type : event.type,
-    message: text,
+    property: propertyOf(event),
+    label: isViolationUpdate(event) ? event.violation_type : inWords(event.type),
+    message: typeof event.message === 'string' ? event.message : '',
     severity: severityOf(event.severity),
     timestamp: event.timestamp,
     added: isViolationUpdate(event) ? event.new_violations : 0,
