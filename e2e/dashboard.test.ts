@@ -1,4 +1,5 @@
 /** The dashboard in a real browser, against a real cluster: what a landlord sees and does. */
+import { mintOperatorToken, mintToken } from '@belfry/testkit';
 import { expect, it, vi } from 'vitest';
 import {
   addProperty,
@@ -40,6 +41,49 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
   it('takes a token out of the address', async () => {
     const page = await stage.open();
     expect(page.url()).toBe(`${stage.url}#/`);
+  });
+
+  it('asks for another token where one in the address is none, or has ended', async () => {
+    const page = await (await stage.browser.newContext()).newPage();
+    for (const [token, sentence] of [
+      ['bad.bad.bad', 'This is no token'],
+      [tokenFor({}, -10), 'This token has expired'],
+    ] as const) {
+      await page.goto('about:blank');
+      await page.goto(`${stage.url}#token=${token}`);
+      await page.getByText(sentence).waitFor();
+      expect(page.url()).toBe(`${stage.url}#/`);
+      expect(await page.getByText('session has ended').count()).toBe(0);
+    }
+    await page.context().close();
+  });
+
+  it('says why the gateway refused a token, however it came, and shows nothing as if it were known', async () => {
+    const page = await (await stage.browser.newContext()).newPage();
+    const forged = mintToken({ user_id: 'landlord-1' }, { secret: 'the secret of an earlier start of the cluster' });
+    await page.goto(`${stage.url}#token=${forged}`);
+    await page.getByText('The gateway refused this token: the token’s signature does not fit').waitFor();
+    expect(await page.getByText('session has ended').count()).toBe(0);
+    expect(await page.getByText('how things were').count()).toBe(0);
+    await page.getByLabel('Access token').fill(mintOperatorToken());
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('The gateway refused this token: the token is meant for operators').waitFor();
+    await page.getByLabel('Access token').fill(tokenFor());
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await connected(page);
+    await page.context().close();
+  });
+
+  it('says why a session has ended, and from when the numbers are', async () => {
+    const page = await stage.open({ claims: { jti: 'lost-laptop' } });
+    await connected(page);
+    const answer = await stage.gateways[0].operate('/ws/revoke', { body: { jti: 'lost-laptop' } });
+    expect(answer.status).toBe(200);
+    await page.getByText('Your session has ended').waitFor();
+    const banner = page.locator('.banner-bad');
+    await banner.getByText('revoked').waitFor();
+    await banner.getByText(/how things were at \d\d:\d\d\./).waitFor();
+    await page.locator('.renewal').getByText('revoked').waitFor();
   });
 
   it('shows a change within moments: badge, numbers, feed, charts, time', async () => {

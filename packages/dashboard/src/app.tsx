@@ -7,7 +7,7 @@ import type { Theme } from './parts/theme.js';
 import type { Config, Prefill } from './session/config.js';
 import { type Credentials, forget, keep, recall } from './session/credentials.js';
 import { openSession } from './session/session.js';
-import { readToken } from './session/token.js';
+import { readToken, tokenError } from './session/token.js';
 import { Shell } from './shell.js';
 import { createStore, type Store } from './state/store.js';
 
@@ -18,20 +18,24 @@ export interface AppProps {
 }
 
 export function App({ config, prefill, theme }: AppProps) {
-  const [credentials, setCredentials] = useState<Credentials | undefined>(() =>
-    prefill.token && readToken(prefill.token)
-      ? {
-          token: prefill.token,
-          gateways: prefill.gateway ? [prefill.gateway] : config.gateways,
-          remembered: false,
-          operatorToken: prefill.operator,
-        }
-      : recall(),
-  );
+  // Whoever brings a token means that one, also where it is none.
+  const [wrong, setWrong] = useState(() => (prefill.token ? tokenError(prefill.token) : undefined));
+  const [credentials, setCredentials] = useState<Credentials | undefined>(() => {
+    if (!prefill.token) return recall();
+    if (wrong !== undefined) return undefined;
+    return {
+      token: prefill.token,
+      gateways: prefill.gateway ? [prefill.gateway] : config.gateways,
+      remembered: false,
+      operatorToken: prefill.operator,
+    };
+  });
+  const [gateway, setGateway] = useState(prefill.gateway || (config.gateways[0] ?? ''));
   const [signed, setSigned] = useState<Signed>();
 
   const signOut = useCallback(() => {
     forget();
+    setWrong(undefined);
     setCredentials(undefined);
   }, []);
 
@@ -52,6 +56,13 @@ export function App({ config, prefill, theme }: AppProps) {
       publisher: config.publisher,
       storage: localStorage,
       onToken: (token) => update({ token }),
+      onRefused: (why) => {
+        // Not another one that this browser keeps: a link may have brought this.
+        forget(current.token);
+        setWrong(`The gateway refused this token: ${why}.`);
+        setGateway(current.gateways[0] ?? '');
+        setCredentials(undefined);
+      },
     });
     const operatorToken = createStore(current.operatorToken);
     operatorToken.subscribe(() => update({ operatorToken: operatorToken.get() }));
@@ -78,7 +89,7 @@ export function App({ config, prefill, theme }: AppProps) {
         remembered: remember,
         operatorToken: prefill.operator,
       });
-    return <SignIn gateway={prefill.gateway || (config.gateways[0] ?? '')} onSignIn={signIn} />;
+    return <SignIn gateway={gateway} wrong={wrong} onSignIn={signIn} />;
   }
   if (!signed) return null;
   return (

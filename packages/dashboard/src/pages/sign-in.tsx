@@ -2,7 +2,7 @@
 import { type FormEvent, useState } from 'react';
 import { Logo } from '../parts/logo.js';
 import { gatewayError } from '../session/config.js';
-import { readToken } from '../session/token.js';
+import { tokenError } from '../session/token.js';
 
 export interface SignInInput {
   readonly token: string;
@@ -12,22 +12,16 @@ export interface SignInInput {
 
 interface SignInProps {
   readonly gateway: string;
+  /** What was wrong with the token before. */
+  readonly wrong: string | undefined;
   readonly onSignIn: (input: SignInInput) => void;
 }
 
-function tokenError(token: string): string | undefined {
-  const claims = readToken(token);
-  if (!claims) return 'This is no token: it has three parts, divided by dots.';
-  if (claims.expiresAt !== undefined && claims.expiresAt <= Date.now())
-    return 'This token has expired. Ask for a new one.';
-  return undefined;
-}
-
-export function SignIn({ gateway: preset, onSignIn }: SignInProps) {
+export function SignIn({ gateway: preset, onSignIn, wrong: before }: SignInProps) {
   const [token, setToken] = useState('');
   const [gateway, setGateway] = useState(preset);
   const [remember, setRemember] = useState(false);
-  const [error, setError] = useState<string>();
+  const [error, setError] = useState(before);
 
   function submit(event: FormEvent): void {
     event.preventDefault();

@@ -1,14 +1,18 @@
 /** Says in a sentence that what is shown may be old, once that has lasted longer than a blink. */
 import { useEffect, useState } from 'react';
+import { outageOf } from '../state/outage.js';
+import { anyReady } from '../state/properties.js';
 import { useStore } from '../state/store.js';
 import { useSigned } from './context.js';
-import { clockTime } from './now.js';
 
 const PATIENCE_MS = 2_500;
 
 export function OutageBanner() {
   const { session } = useSigned();
   const { mode, reason, status } = useStore(session.live.status, ({ connection }) => connection);
+  const user = useStore(session.live.status, ({ user }) => user);
+  const polled = useStore(session.live.view, ({ properties }) => anyReady(properties.values()));
+  const renewal = useStore(session.renewal);
   const live = mode === 'live' || status === 'initial';
   const [since, setSince] = useState<number>();
   useEffect(() => {
@@ -21,20 +25,13 @@ export function OutageBanner() {
     return () => clearTimeout(timer);
   }, [live]);
   if (live || (since === undefined && status !== 'disconnected')) return null;
-  const offline = !navigator.onLine;
-  const what =
-    status === 'disconnected'
-      ? `Disconnected${reason ? `: ${reason.message}` : ''}.`
-      : offline
-        ? 'This device is offline.'
-        : 'The connection is interrupted.';
-  const effect =
-    mode === 'polling'
-      ? 'Current numbers are fetched every few seconds until it is back.'
-      : `Shown is how things were${since ? ` at ${clockTime(since)}` : ''}. Nothing will be missed.`;
-  return (
-    <div className={`banner banner-${status === 'disconnected' ? 'bad' : 'waiting'}`}>
-      {what} {effect}
-    </div>
-  );
+  const text = outageOf({
+    mode,
+    status,
+    why: renewal.phase === 'ended' ? (renewal.why ?? 'the token has expired') : reason?.message,
+    online: navigator.onLine,
+    received: user !== undefined || polled,
+    since,
+  });
+  return <div className={`banner banner-${status === 'disconnected' ? 'bad' : 'waiting'}`}>{text}</div>;
 }

@@ -5,15 +5,15 @@ import { useSigned } from './context.js';
 
 export function RenewalDialog() {
   const { session, signOut } = useSigned();
-  const renewal = useStore(session.renewal);
+  const { phase, why } = useStore(session.renewal);
   const dialog = useRef<HTMLDialogElement>(null);
   const [token, setToken] = useState('');
   const [error, setError] = useState<string>();
 
   useEffect(() => {
-    if (renewal === 'none') dialog.current?.close();
+    if (phase === 'none') dialog.current?.close();
     else if (!dialog.current?.open) dialog.current?.show();
-  }, [renewal]);
+  }, [phase]);
 
   function submit(event: FormEvent): void {
     event.preventDefault();
@@ -25,7 +25,8 @@ export function RenewalDialog() {
   return (
     <dialog ref={dialog} className="card renewal" aria-labelledby="renewal-title">
       <form onSubmit={submit}>
-        <h2 id="renewal-title">{renewal === 'ended' ? 'Your session has ended' : 'Your session ends soon'}</h2>
+        <h2 id="renewal-title">{phase === 'ended' ? 'Your session has ended' : 'Your session ends soon'}</h2>
+        {why && <p>The gateway said: {why}.</p>}
         <p className="quiet">Enter a new token to go on where you are. Nothing that happens meanwhile is lost.</p>
         <label htmlFor="renewal-token">New access token</label>
         <textarea

@@ -10,25 +10,27 @@ export interface Credentials {
 
 const NAME = 'belfry-dashboard:session';
 
-export function recall(): Credentials | undefined {
-  for (const storage of [sessionStorage, localStorage]) {
-    const text = storage.getItem(NAME);
-    if (text === null) continue;
-    try {
-      return JSON.parse(text) as Credentials;
-    } catch {
-      storage.removeItem(NAME);
-    }
+function readIn(storage: Storage): Credentials | undefined {
+  const text = storage.getItem(NAME);
+  if (text === null) return undefined;
+  try {
+    return JSON.parse(text) as Credentials;
+  } catch {
+    storage.removeItem(NAME);
+    return undefined;
   }
-  return undefined;
 }
+
+export const recall = (): Credentials | undefined => readIn(sessionStorage) ?? readIn(localStorage);
 
 export function keep(credentials: Credentials): void {
   sessionStorage.setItem(NAME, JSON.stringify(credentials));
   if (credentials.remembered) localStorage.setItem(NAME, JSON.stringify({ ...credentials, operatorToken: '' }));
 }
 
-export function forget(): void {
-  sessionStorage.removeItem(NAME);
-  localStorage.removeItem(NAME);
+/** @param token only where it is this one; otherwise whichever it is */
+export function forget(token?: string): void {
+  for (const storage of [sessionStorage, localStorage]) {
+    if (token === undefined || readIn(storage)?.token === token) storage.removeItem(NAME);
+  }
 }

@@ -7,6 +7,13 @@ import { keepPortfolio } from './kept-portfolio.js';
 import { createSaved, type Saved } from './saved.js';
 import { readToken, type TokenClaims } from './token.js';
 
+export interface Renewal {
+  /** `asked`: the token ends soon; `ended`: it has, or is accepted no longer. */
+  readonly phase: 'none' | 'asked' | 'ended';
+  /** Why it is accepted no longer, in the gateway's words. */
+  readonly why?: string;
+}
+
 export interface Session {
   readonly client: Client;
   readonly live: Live;
@@ -16,8 +23,7 @@ export interface Session {
   readonly gateways: readonly string[];
   /** Ids of the properties that are monitored, in the order in which they were added. */
   readonly portfolio: Store<readonly string[]>;
-  /** `asked`: the token ends soon; `ended`: it has. */
-  readonly renewal: Store<'none' | 'asked' | 'ended'>;
+  readonly renewal: Store<Renewal>;
   readonly token: () => string;
   /** @returns what is wrong with the new token, for people */
   renew(token: string): string | undefined;
@@ -34,6 +40,8 @@ export interface SessionParts {
   readonly publisher: string;
   readonly storage: Storage;
   readonly onToken: (token: string) => void;
+  /** The first token was not accepted: there is no session. `why` are the gateway's words. */
+  readonly onRefused: (why: string) => void;
 }
 
 const isOver = (claims: TokenClaims): boolean => claims.expiresAt !== undefined && claims.expiresAt <= Date.now();
@@ -43,37 +51,45 @@ export function openSession(parts: SessionParts): Session {
   let { claims, token } = parts;
   const scope = `${new URL(gateways[0] ?? '').host}:${claims.userId}`;
   const saved = createSaved(storage, scope);
-  const renewal = createStore<'none' | 'asked' | 'ended'>('none');
-  /** A gateway does not take it, whatever it says of itself: revoked, or its clock is another. */
-  let refused = false;
+  const renewal = createStore<Renewal>({ phase: 'none' });
+  /** Why a gateway does not take it, whatever it says of itself: revoked, or its clock is another. */
+  let refused: string | undefined;
+  let accepted = false;
   /** Waits for a newer token, until this one ends. */
   let waiting: ((token: string | null) => void) | undefined;
+
+  const end = (): void => renewal.set({ phase: 'ended', ...(refused !== undefined && { why: refused }) });
 
   const client = createClient({
     url: [...gateways],
     storage: saved.positions,
     share: `belfry-dashboard:${scope}`,
     getToken: (reason) => {
-      if (refused || isOver(claims)) {
-        renewal.set('ended');
+      if (refused !== undefined || isOver(claims)) {
+        end();
         return null;
       }
       if (reason === 'connect') return token;
-      renewal.set('asked');
+      renewal.set({ phase: 'asked' });
       return new Promise((resolve) => {
         const timer = setTimeout(() => settle(null), Math.max(0, (claims.expiresAt ?? 0) - Date.now()));
         const settle = (next: string | null): void => {
           clearTimeout(timer);
           waiting = undefined;
-          if (next === null) renewal.set('ended');
+          if (next === null) end();
           resolve(next);
         };
         waiting = settle;
       });
     },
   });
-  client.on('error', ({ code }) => {
-    if (code === 'token_invalid' || code === 'token_expired') refused = true;
+  client.on('user', () => {
+    accepted = true;
+  });
+  client.on('error', ({ code, message }) => {
+    if (code !== 'token_invalid' && code !== 'token_expired') return;
+    refused = message;
+    if (!accepted) parts.onRefused(message);
   });
   const frames = createFrameLog(client);
   const portfolio = createStore<readonly string[]>(saved.read('portfolio', claims.properties));
@@ -125,8 +141,8 @@ export function openSession(parts: SessionParts): Session {
       if (isOver(next)) return 'This token has expired already.';
       token = text.trim();
       claims = next;
-      refused = false;
-      renewal.set('none');
+      refused = undefined;
+      renewal.set({ phase: 'none' });
       parts.onToken(token);
       if (waiting) waiting(token);
       else client.connect();

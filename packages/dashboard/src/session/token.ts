@@ -28,3 +28,12 @@ export function readToken(token: string): TokenClaims | undefined {
     return undefined;
   }
 }
+
+/** @returns what is wrong with a token that somebody brings, for people, as far as it can be seen from here */
+export function tokenError(token: string): string | undefined {
+  const claims = readToken(token);
+  if (!claims) return 'This is no token: it has three parts, divided by dots.';
+  if (claims.expiresAt !== undefined && claims.expiresAt <= Date.now())
+    return 'This token has expired. Ask for a new one.';
+  return undefined;
+}

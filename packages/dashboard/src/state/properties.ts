@@ -56,6 +56,12 @@ function summed(property: Property): Property {
   return { ...property, open, severity, updatedAt };
 }
 
+/** Whether a snapshot of one of them has come. */
+export function anyReady(properties: Iterable<Property>): boolean {
+  for (const { phase } of properties) if (phase === 'ready') return true;
+  return false;
+}
+
 /**
  * Open violations by severity: each its own where it is told of singly, else that of the report. Those for which an
  * update had no more room count as the mildest of those that it names.
