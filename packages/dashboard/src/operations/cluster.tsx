@@ -5,7 +5,7 @@ import { type NodeInfo, useWatched } from './operator-api.js';
 import { Rebalance } from './rebalance.js';
 
 export function ClusterPage() {
-  const { error, value } = useWatched<{ nodes: readonly NodeInfo[] }>('/ws/nodes');
+  const { error, value } = useWatched<{ nodes: readonly NodeInfo[]; incomplete?: string }>('/ws/nodes');
   const nodes = (value?.nodes ?? []).toSorted((a, b) => (a.node < b.node ? -1 : 1));
   const sum = (field: 'active_connections' | 'authenticated_connections' | 'total_subscriptions'): number =>
     nodes.reduce((total, node) => total + node[field], 0);
@@ -18,6 +18,7 @@ export function ClusterPage() {
   return (
     <>
       {error && <p className="error">{error}</p>}
+      {value?.incomplete && <p className="error">{value.incomplete}</p>}
       <dl className="kpis">
         {sums.map(([name, count]) => (
           <div key={name} className="card kpi">

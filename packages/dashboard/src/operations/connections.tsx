@@ -13,6 +13,7 @@ interface ConnectionsAnswer {
   readonly connections: readonly ConnectionInfo[];
   readonly next?: string;
   readonly missing: readonly string[];
+  readonly incomplete?: string;
 }
 
 export function ConnectionsPage() {
@@ -71,6 +72,7 @@ export function ConnectionsPage() {
         )}
       </div>
       {error && <p className="error">{error}</p>}
+      {value?.incomplete && <p className="error">{value.incomplete}</p>}
       <section className="card" aria-labelledby="connections-title">
         <h2 id="connections-title">
           Connections <span className="count">{value?.total ?? 0}</span>

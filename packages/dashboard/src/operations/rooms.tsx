@@ -7,13 +7,20 @@ interface Room {
   readonly nodes: number;
 }
 
+interface RoomsAnswer {
+  readonly rooms: readonly Room[];
+  readonly missing: readonly string[];
+  readonly incomplete?: string;
+}
+
 export function RoomsPage() {
-  const { error, value } = useWatched<{ rooms: readonly Room[]; missing: readonly string[] }>('/ws/rooms?top=50');
+  const { error, value } = useWatched<RoomsAnswer>('/ws/rooms?top=50');
   const most = Math.max(1, value?.rooms[0]?.followers ?? 1);
   return (
     <section className="card" aria-labelledby="rooms-title">
       <h2 id="rooms-title">Rooms</h2>
       {error && <p className="error">{error}</p>}
+      {value?.incomplete && <p className="error">{value.incomplete}</p>}
       {value && value.missing.length > 0 && <p className="error">No answer from {value.missing.join(', ')}.</p>}
       {!value && !error && <p className="empty">Asking the gateways…</p>}
       {value?.rooms.length === 0 && <p className="empty">Nobody follows anything at the moment.</p>}

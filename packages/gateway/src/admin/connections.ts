@@ -47,6 +47,7 @@ export function mergeConnections(outcome: CommandOutcome, limit: number) {
     connections,
     next: all.length > limit ? connections.at(-1)?.connection_id : undefined,
     missing: outcome.missing,
+    incomplete: outcome.incomplete,
   };
 }
 

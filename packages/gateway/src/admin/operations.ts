@@ -3,7 +3,7 @@ import type { PresenceReader } from '@belfry/shared/presence';
 import { CLOSE_CODES } from '@belfry/shared/protocol';
 import { type Clock, numberIn, OperatorError, type OperatorRoute, requiredText } from '@belfry/shared/service';
 import type { HubChannel } from '../channels/hub-channel.js';
-import type { CommandHandler, Commands } from '../cluster/commands.js';
+import { type CommandHandler, type Commands, whyAlone } from '../cluster/commands.js';
 import type { NodeInfo, Nodes } from '../cluster/nodes.js';
 import type { Revocations } from '../cluster/revocations.js';
 import { drain } from '../session/drain.js';
@@ -57,11 +57,6 @@ export function commandHandlers(parts: OperationsParts): Record<string, CommandH
   };
 }
 
-/** An answer that was lost looks the same as a refusal; to revoke once more does no harm. */
-function notRevoked(cause: Error): never {
-  throw new OperatorError(503, 'unavailable', `Redis has not confirmed the revocation, ask again: ${cause.message}`, 1);
-}
-
 /** Lets a share of the clients go, paced and told when to come back, so that a balancer can spread them anew. */
 function shed({ clock, drainPerSecond, random, sessions }: OperationsParts, share: number): number {
   const chosen = [...sessions.all()].filter(() => random() < share);
@@ -83,18 +78,31 @@ const ONE_DAY_SECONDS = 86_400;
 
 export function createOperatorRoutes(parts: OperatorRoutesParts): OperatorRoute[] {
   const { commands, messages, nodes, presence, revocations, self, traces } = parts;
+
+  /** Every gateway; without Redis this one alone, and why. */
+  async function listed(): Promise<{ readonly nodes: readonly NodeInfo[]; readonly incomplete?: string }> {
+    try {
+      return { nodes: await nodes.list() };
+    } catch (error) {
+      return { nodes: [self()], incomplete: whyAlone(self().node, error) };
+    }
+  }
+
   return [
     {
       method: 'GET',
       path: '/ws/stats',
       text: 'This gateway, and the sums over all of them',
-      run: async () => ({ ...self(), cluster: clusterStats(await nodes.list()) }),
+      run: async () => {
+        const { incomplete, nodes: found } = await listed();
+        return { ...self(), cluster: clusterStats(found), incomplete };
+      },
     },
     {
       method: 'GET',
       path: '/ws/nodes',
       text: 'Every gateway that is alive: version, load, draining',
-      run: async () => ({ nodes: await nodes.list() }),
+      run: listed,
     },
     {
       method: 'GET',
@@ -102,7 +110,7 @@ export function createOperatorRoutes(parts: OperatorRoutesParts): OperatorRoute[
       text: 'The channels with the most followers; `?top=` 1 to 1000, 20 by default',
       run: async ({ query }) => {
         const top = numberIn(query.get('top'), 'top', { min: 1, max: 1_000, default: 20 });
-        return mergeRooms(await commands.run('rooms', { top }), top);
+        return mergeRooms(await commands.ask('rooms', { top }), top);
       },
     },
     {
@@ -113,7 +121,7 @@ export function createOperatorRoutes(parts: OperatorRoutesParts): OperatorRoute[
         const limit = numberIn(query.get('limit'), 'limit', { min: 1, max: 1_000, default: 100 });
         const [user, address, channel, after] = ['user', 'ip', 'channel', 'after'].map((name) => query.get(name) ?? '');
         return mergeConnections(
-          await commands.run('connections', { user, address, channel, after, limit: limit + 1 }),
+          await commands.ask('connections', { user, address, channel, after, limit: limit + 1 }),
           limit,
         );
       },
@@ -169,7 +177,7 @@ export function createOperatorRoutes(parts: OperatorRoutesParts): OperatorRoute[
           max: 400 * ONE_DAY_SECONDS,
           default: ONE_DAY_SECONDS,
         });
-        const word = await revocations.revoke(revocation, forSeconds).catch(notRevoked);
+        const word = await revocations.revoke(revocation, forSeconds);
         const outcome = await commands.run('revoked', { word });
         return { disconnected: sumOf(outcome), missing: outcome.missing };
       },

@@ -25,7 +25,11 @@ export function mergeRooms(outcome: CommandOutcome, top: number) {
       merged.set(channel, { channel, followers: room.followers + followers, nodes: room.nodes + 1 });
     }
   }
-  return { rooms: sorted([...merged.values()]).slice(0, top), missing: outcome.missing };
+  return {
+    rooms: sorted([...merged.values()]).slice(0, top),
+    missing: outcome.missing,
+    incomplete: outcome.incomplete,
+  };
 }
 
 const sorted = <R extends Room>(rooms: R[]): R[] =>

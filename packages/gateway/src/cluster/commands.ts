@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { ClusterKeys, Connection } from '@belfry/shared/log';
-import { type Clock, type Logger, OperatorError } from '@belfry/shared/service';
+import { type Clock, type Logger, OperatorError, REDIS_TROUBLE_SENTENCES, redisTrouble } from '@belfry/shared/service';
 import type { Nodes } from './nodes.js';
 
 export type CommandArguments = Readonly<Record<string, unknown>>;
@@ -20,10 +20,15 @@ export interface CommandOutcome {
   readonly replies: readonly CommandReply[];
   /** Gateways that are alive and did not answer in time. */
   readonly missing: readonly string[];
+  /** Why nobody else was asked, where that is so. */
+  readonly incomplete?: string | undefined;
 }
 
 export interface Commands {
+  /** Rejects where Redis, over which the others are asked, is away: what is to be done is done everywhere, or refused. */
   run(command: string, args?: CommandArguments): Promise<CommandOutcome>;
+  /** For what is only looked at: as `run`, but while Redis is away this gateway answers alone, and the outcome says so. */
+  ask(command: string, args?: CommandArguments): Promise<CommandOutcome>;
   /** A frame came in on the gateways' own topic. */
   receive(frame: Buffer): void;
 }
@@ -71,6 +76,7 @@ export function createCommands(options: CommandsOptions): Commands {
       await options.nodes.announce();
     } catch (cause) {
       logger.warn({ err: cause }, 'Redis does not take which gateways there are');
+      if (redisTrouble(cause)) throw cause;
       throw new OperatorError(503, 'unavailable', 'Redis does not take which gateways there are at the moment', 1);
     }
   }
@@ -87,19 +93,33 @@ export function createCommands(options: CommandsOptions): Commands {
     }
   }
 
+  /** This gateway needs no link to hear itself. */
+  const own = async (command: string, args: CommandArguments): Promise<CommandReply> => ({
+    node,
+    result: (await handle(command, args)) ?? null,
+  });
+
+  async function run(command: string, args: CommandArguments = {}): Promise<CommandOutcome> {
+    const alive = (await options.nodes.list()).map((info) => info.node);
+    if (!alive.includes(node)) await announce();
+    const others = new Set(alive.filter((name) => name !== node));
+    const frame: CommandFrame = { id: randomUUID(), from: instance, command, args };
+    const first = await own(command, args);
+    if (others.size === 0) return { replies: [first], missing: [] };
+    await connection.spublish(keys.topic, JSON.stringify(frame));
+    const replies = await collect(frame.id, others);
+    const answered = new Set(replies.map((reply) => reply.node));
+    return { replies: [first, ...replies], missing: [...others].filter((name) => !answered.has(name)) };
+  }
+
   return {
-    async run(command, args = {}) {
-      const alive = (await options.nodes.list()).map((info) => info.node);
-      if (!alive.includes(node)) await announce();
-      const others = new Set(alive.filter((name) => name !== node));
-      const frame: CommandFrame = { id: randomUUID(), from: instance, command, args };
-      // This gateway needs no link to hear itself.
-      const own = { node, result: (await handle(command, args)) ?? null };
-      if (others.size === 0) return { replies: [own], missing: [] };
-      await connection.spublish(keys.topic, JSON.stringify(frame));
-      const replies = await collect(frame.id, others);
-      const answered = new Set(replies.map((reply) => reply.node));
-      return { replies: [own, ...replies], missing: [...others].filter((name) => !answered.has(name)) };
+    run,
+    async ask(command, args = {}) {
+      try {
+        return await run(command, args);
+      } catch (error) {
+        return { replies: [await own(command, args)], missing: [], incomplete: whyAlone(node, error) };
+      }
     },
     receive(bytes) {
       const frame = readFrame(bytes);
@@ -108,6 +128,13 @@ export function createCommands(options: CommandsOptions): Commands {
       answer(frame).catch((error: unknown) => logger.error({ err: error, command: frame.command }, 'command failed'));
     },
   };
+}
+
+/** Why a gateway answers alone. @throws the failure itself where it is none of Redis' */
+export function whyAlone(node: string, error: unknown): string {
+  const trouble = redisTrouble(error);
+  if (!trouble) throw error;
+  return `only gateway ${node} is in this answer, the others cannot be asked: ${REDIS_TROUBLE_SENTENCES[trouble]}`;
 }
 
 function readReply(text: string): CommandReply | undefined {

@@ -7,7 +7,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { createHash } from 'node:crypto';
 import { type AccessPolicy, authorise, type Identity, readableProperties, type Verify } from '@belfry/shared/auth';
-import type { LogReader } from '@belfry/shared/log';
+import { ChannelBroken, type LogReader } from '@belfry/shared/log';
 import { type PreferenceStore, parsePreferences } from '@belfry/shared/preferences';
 import {
   type ErrorCode,
@@ -18,7 +18,7 @@ import {
   parsePosition,
   propertyChannel,
 } from '@belfry/shared/protocol';
-import type { Budgets } from '@belfry/shared/service';
+import { type Budgets, REDIS_TROUBLE_SENTENCES, redisTrouble } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
 import { TICKET_SECONDS } from '../cluster/tickets.js';
 import { networkOf } from '../session/client-network.js';
@@ -249,14 +249,15 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
 
   function refusalOf(error: unknown): Refusal {
     if (error instanceof Refusal) return error;
-    const { code } = error as { code?: unknown };
-    if (code === 'LOG_UNAVAILABLE' || code === 'CHANNEL_BROKEN') {
-      const seconds = options.retryAfterSeconds();
-      return new Refusal('503 Service Unavailable', 'unavailable', 'the log cannot be read at the moment', seconds);
-    }
+    const trouble = redisTrouble(error);
+    if (trouble) return unavailable(REDIS_TROUBLE_SENTENCES[trouble]);
+    if (error instanceof ChannelBroken) return unavailable('the log cannot be read at the moment');
     options.onFailure(error);
     return new Refusal('500 Internal Server Error', 'internal', 'the request failed; it has been logged');
   }
+
+  const unavailable = (message: string): Refusal =>
+    new Refusal('503 Service Unavailable', 'unavailable', message, options.retryAfterSeconds());
 
   function refuse(response: HttpResponse, error: unknown, origin: string): void {
     const { status, code, message, retryAfterSeconds } = refusalOf(error);

@@ -3,7 +3,7 @@
  * returned an id for is in Redis.
  */
 import { type Connection, intakeKey } from '@belfry/shared/log';
-import type { Clock } from '@belfry/shared/service';
+import { type Clock, RedisUnavailable, redisTrouble } from '@belfry/shared/service';
 import type { Change } from '../changes/change.js';
 import type { ServiceEvent } from '../changes/service-event.js';
 import type { IntakeFloor } from './floor.js';
@@ -23,7 +23,7 @@ export interface IntakeDoor {
 }
 
 /** Redis is away, full, or without enough replicas. Repeat later. */
-export class IntakeUnavailable extends Error {
+export class IntakeUnavailable extends RedisUnavailable {
   readonly code = 'INTAKE_UNAVAILABLE';
 }
 
@@ -104,7 +104,9 @@ export function createIntakeDoor(options: IntakeDoorOptions): IntakeDoor {
         return ids;
       } catch (cause) {
         if (cause instanceof IntakeUnavailable) throw cause;
-        throw new IntakeUnavailable(`Redis did not take it: ${(cause as Error).message}`, { cause });
+        // What Redis itself replies says what to do; what its client's library says of a silence does not.
+        const why = redisTrouble(cause) === 'away' ? 'Redis does not answer' : (cause as Error).message;
+        throw new IntakeUnavailable(`Redis has not confirmed it: ${why}`, { cause });
       }
     },
   };

@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { hasHungUp, type Logger, urlOf } from '@belfry/shared/service';
+import { hasHungUp, type Logger, REDIS_TROUBLE_SENTENCES, redisTrouble, urlOf } from '@belfry/shared/service';
 import { createCors } from './cors.js';
 
 /** What is answered when a request fails, with `code` in the body. */
@@ -62,7 +62,7 @@ export interface Route {
   readonly path: string;
   /** Who calls: a service, which shows the publisher's token, or a user, whose own token `handle` checks. Default: service. */
   readonly caller?: 'service' | 'user';
-  /** What it throws, unless an HttpError, is answered with 500 and logged. */
+  /** What it throws, unless an HttpError, is answered with 503 where Redis is away, else with 500, and logged. */
   readonly handle: (request: HttpRequest) => Promise<HttpReply> | HttpReply;
 }
 
@@ -142,10 +142,20 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     }
   }
 
+  function refusalOf(error: unknown, { url: path }: IncomingMessage): HttpError {
+    if (error instanceof HttpError) return error;
+    const trouble = redisTrouble(error);
+    if (trouble) {
+      // Not louder: it would be a line for every request while Redis is away, which readiness says already.
+      logger.debug({ err: error, path }, 'request refused for now');
+      return new HttpError('unavailable', `${REDIS_TROUBLE_SENTENCES[trouble]}.`);
+    }
+    logger.error({ err: error, path }, 'request failed');
+    return new HttpError('internal', 'Something failed here; it has been logged.');
+  }
+
   function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
-    if (!(error instanceof HttpError)) logger.error({ err: error, path: request.url }, 'request failed');
-    const known =
-      error instanceof HttpError ? error : new HttpError('internal', 'Something failed here; it has been logged.');
+    const known = refusalOf(error, request);
     options.onRefused(known.code);
     if (response.headersSent || response.destroyed) return void response.destroy();
     if (closing) response.setHeader('connection', 'close');

@@ -11,6 +11,3 @@ export function failureOf(what: string, cause: Error): ChannelBroken | LogUnavai
 }
 
 export const isWrongType = ({ message }: Error): boolean => message.startsWith(WRONG_TYPE);
-
-/** Redis answers, and takes no writes: its memory is full, its last save failed, or too few of its replicas are there. */
-export const takesNoWrites = ({ message }: Error): boolean => /^(?:OOM|MISCONF|NOREPLICAS) /.test(message);

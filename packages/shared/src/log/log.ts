@@ -3,6 +3,7 @@
  * `memory-log.ts` the one for simulations; one conformance suite runs over both.
  */
 import type { Position } from '../protocol/index.js';
+import { RedisUnavailable } from '../service/redis-trouble.js';
 
 /** One event as it stands in the log. */
 export interface LogEntry {
@@ -140,6 +141,6 @@ export class ChannelBroken extends Error {
 }
 
 /** Redis did not answer, or refused for a reason that passes by itself. Repeat later; nothing is decided. */
-export class LogUnavailable extends Error {
+export class LogUnavailable extends RedisUnavailable {
   readonly code = 'LOG_UNAVAILABLE';
 }

@@ -1,9 +1,10 @@
 /** The channel log in Redis: one Lua call per append and per read. */
 import { Redis } from 'ioredis';
 import { formatPosition, frameOf, type Position, parsePosition } from '../protocol/index.js';
+import { takesNoWrites } from '../service/redis-trouble.js';
 import type { Connection } from './connection.js';
 import { createCork } from './cork.js';
-import { failureOf, takesNoWrites } from './failure.js';
+import { failureOf } from './failure.js';
 import { channelKeys, idempotencyKey } from './keys.js';
 import type { ChannelFacts, ChannelReading, LogEntry, LogKeeper, LogReader, LogWriter, ReadRequest } from './log.js';
 import { createAppend } from './redis-append.js';

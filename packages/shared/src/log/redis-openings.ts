@@ -5,8 +5,9 @@
  */
 import { Redis } from 'ioredis';
 import { type Position, parsePosition } from '../protocol/index.js';
+import { takesNoWrites } from '../service/redis-trouble.js';
 import type { Connection } from './connection.js';
-import { failureOf, takesNoWrites } from './failure.js';
+import { failureOf } from './failure.js';
 import { channelKeys } from './keys.js';
 import { ChannelBroken, type ChannelReading, type ReadRequest } from './log.js';
 import type { Reply, ScriptCommands } from './scripts.js';

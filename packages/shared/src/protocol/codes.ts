@@ -13,7 +13,8 @@ export const ERROR_CODES = {
   bad_channel: 'The channel or property does not match the grammar of names.',
   too_many_subscriptions: 'This connection holds as many channels as it may; unsubscribe from some first.',
   rate_limited: 'Rate limit exceeded; try again after `retry_after_ms`.',
-  unavailable: 'The log cannot be read at the moment; try again after `retry_after_ms`.',
+  unavailable:
+    'What this needs cannot be read or written at the moment; try again after `retry_after_ms`, over HTTP after `Retry-After`.',
   internal: 'Something failed on the server; it has been logged.',
 } as const;
 export type ErrorCode = keyof typeof ERROR_CODES;

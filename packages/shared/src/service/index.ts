@@ -8,6 +8,7 @@ export * from './metrics.js';
 export * from './operator-routes.js';
 export * from './operator-server.js';
 export * from './process.js';
+export * from './redis-trouble.js';
 export * from './secret-files.js';
 export * from './settings.js';
 export * from './shutdown.js';

@@ -1,7 +1,8 @@
 /** The operators' calls as a table: method, path, what it does. Every one needs a token, every change leaves an audit line. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from './logger.js';
 import { hasHungUp, type OperatorHandler, sendJson } from './operator-server.js';
+import { redisTrouble } from './redis-trouble.js';
 
 /** Who calls, or why not. */
 export type OperatorCheck = (
@@ -76,16 +77,15 @@ export function operatorRoutes(options: {
     try {
       if (route.method === 'POST') body = await readBody(request).catch(refuseHangUp);
       const result = await route.run({ operator, query: url.searchParams, id, body });
-      // What goes on for a while is noted when it begins.
-      audit(isIterable(result) ? {} : { result });
-      if (isIterable(result)) {
-        response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-        for await (const line of result) if (!response.write(`${JSON.stringify(line)}\n`) && response.destroyed) break;
-        response.end();
-      } else sendJson(response, 200, result);
+      if (isIterable(result)) await sendLines(response, result, () => audit({}));
+      else {
+        audit({ result });
+        sendJson(response, 200, result);
+      }
     } catch (error) {
       if (!(error instanceof OperatorError)) {
-        audit({ failed: 'internal' });
+        audit({ failed: redisTrouble(error) ? 'unavailable' : 'internal' });
+        // Answered, 503 or 500, where every call's failures are.
         throw error;
       }
       audit({ failed: error.code });
@@ -94,6 +94,23 @@ export function operatorRoutes(options: {
     }
     return true;
   };
+}
+
+/**
+ * Line by line, while it lasts. The first is waited for before the status: what cannot begin is answered with why.
+ * @param onBegun what goes on for a while is noted when it begins
+ */
+async function sendLines(response: ServerResponse, result: AsyncIterable<unknown>, onBegun: () => void): Promise<void> {
+  const lines = result[Symbol.asyncIterator]();
+  let line = await lines.next();
+  onBegun();
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  for (; !line.done; line = await lines.next()) {
+    if (response.write(`${JSON.stringify(line.value)}\n`) || !response.destroyed) continue;
+    await lines.return?.();
+    break;
+  }
+  response.end();
 }
 
 /** What `{id}` stands for; empty where the path has none; undefined where the two do not match. */

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import type { Logger } from './logger.js';
+import { REDIS_TROUBLE_SENTENCES, type RedisTrouble, redisTrouble } from './redis-trouble.js';
 import { integer, text } from './settings.js';
 
 export const operatorSettings = (port: number) =>
@@ -61,6 +62,19 @@ export const sendJson = (response: ServerResponse, status: number, body: unknown
   response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
 };
 
+const RETRY_AFTER_SECONDS = 1;
+
+function refuseForNow({ method }: IncomingMessage, response: ServerResponse, trouble: RedisTrouble): void {
+  const message = REDIS_TROUBLE_SENTENCES[trouble];
+  // What an act has sent to Redis may have arrived though its answer has not.
+  const perhapsDone = trouble === 'away' && method !== 'GET';
+  response.setHeader('retry-after', RETRY_AFTER_SECONDS);
+  sendJson(response, 503, {
+    code: 'unavailable',
+    message: perhapsDone ? `${message}; look first whether it was done all the same` : message,
+  });
+}
+
 /** For who drips a request, headers or body. */
 const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 };
 
@@ -90,10 +104,14 @@ export async function startOperatorServer(options: OperatorServerOptions): Promi
 
   const server = createServer(TIMEOUTS, (request, response) => {
     answer(request, response).catch((error: unknown) => {
-      logger.error({ err: error }, 'operator request failed');
-      if (!response.headersSent)
-        sendJson(response, 500, { code: 'internal', message: 'the request failed; see the log' });
-      else response.destroy();
+      const trouble = redisTrouble(error);
+      logger[trouble ? 'warn' : 'error'](
+        { err: error, method: request.method, path: request.url },
+        'operator request failed',
+      );
+      if (response.headersSent) response.destroy();
+      else if (trouble) refuseForNow(request, response, trouble);
+      else sendJson(response, 500, { code: 'internal', message: 'the request failed; see the log' });
     });
   });
   await new Promise<void>((resolve, reject) => {
