@@ -192,6 +192,12 @@ describe('docs/operators.md', () => {
   withCurl('looks into the publisher', async () => {
     expect(await walk('publisher')).toContain('"deliveries"');
   });
+
+  withCurl('asks the publisher’s door for the city’s sources, which its operators’ port does not have', async () => {
+    expect(await walk('sources', { PUBLISHER_TOKEN: '' })).toContain('{"sources":[');
+    const headers = { authorization: `Bearer ${mintOperatorToken()}` };
+    expect((await fetch(`${publisher.operatorUrl}/v1/sources`, { headers })).status).toBe(404);
+  });
 });
 
 describe('docs/publishing.md', () => {

@@ -12,7 +12,7 @@ import {
 } from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DOCUMENTS, generate, loadParts, partsIn } from '../scripts/docs.mjs';
-import { errorCodesTable, messagesTable, settingsTable } from '../scripts/docs-tables.mjs';
+import { errorCodesTable, messagesTable, secretFilesTable, settingsTable } from '../scripts/docs-tables.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 
 const parts = await loadParts();
@@ -39,6 +39,9 @@ describe('the generated parts', () => {
       errorCodesTable({ internal: 'U' }),
       settingsTable({ LIMIT: setting }),
       settingsTable({ LIMIT: { ...setting, default: '2' } }),
+      secretFilesTable({ gateway: { KEY: setting } }),
+      secretFilesTable({ gateway: { KEY: { ...setting, secret: true } } }),
+      secretFilesTable({ gateway: { KEY: { ...setting, secret: true } }, publisher: { KEY: setting } }),
     ].map((table) => generate(text, { part: () => table }));
     expect(new Set(written).size).toBe(written.length);
     expect(() => generate(text, {})).toThrow('nothing writes the part part');

@@ -95,6 +95,23 @@ export const settingsTable = (settings, names = Object.keys(settings)) =>
     }),
   );
 
+/**
+ * The secrets, which may be read from files, and who reads them.
+ * @param {Readonly<Record<string, Readonly<Record<string, Setting>>>>} processes settings by the process's name
+ */
+export function secretFilesTable(processes) {
+  const names = Object.values(processes).flatMap((settings) =>
+    Object.keys(settings).filter((name) => settings[name]?.secret),
+  );
+  return table(
+    ['secret', 'path of its file', 'read by'],
+    [...new Set(names)].map((name) => {
+      const readers = Object.keys(processes).filter((process) => processes[process]?.[name]);
+      return [code(name), code(`${name}_FILE`), readers.join(', ')];
+    }),
+  );
+}
+
 /** @param {Setting} setting */
 function defaultOf({ default: value, defaultText }) {
   if (defaultText !== undefined) return defaultText;

@@ -17,6 +17,7 @@ import {
   messagesTable,
   metricsTable,
   operatorCallsTable,
+  secretFilesTable,
   settingsTable,
 } from './docs-tables.mjs';
 import { CONTROLS } from './security/index.mjs';
@@ -120,6 +121,7 @@ export async function loadParts() {
     'gateway-settings': () => settingsTable(gatewaySettings),
     'publisher-settings-everyday': () => settingsTable(publisherSettings, EVERYDAY_PUBLISHER),
     'publisher-settings': () => settingsTable(publisherSettings),
+    'secret-files': () => secretFilesTable({ gateway: gatewaySettings, publisher: publisherSettings }),
     'publisher-http-errors': () => httpErrorsTable(HTTP_ERRORS),
     // Gauges are asked for their values only when somebody scrapes.
     'gateway-metrics': () => metricsTable(registered(new Registry(), (r) => createGatewayMetrics(r).watch({}))),

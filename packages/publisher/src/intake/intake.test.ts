@@ -90,6 +90,19 @@ describe('an accepted change', () => {
     expect(await eventsOf('user:42', 3)).toHaveLength(3);
   });
 
+  it('under a key that its channel has had is taken for the one before, whatever it says; on another channel it is not', async () => {
+    start();
+    await add('change', change('1', 3), 'key', 'used');
+    await eventsOf('property:1', 1);
+    await add('change', change('1', 5), 'key', 'used');
+    await add('event', JSON.stringify({ channel: 'property:1', type: 'note' }), 'key', 'used');
+    await add('change', change('2', 5), 'key', 'used');
+    await add('change', change('1', 7), 'key', 'new');
+    expect((await eventsOf('property:1', 2)).map(({ count }) => count)).toEqual([3, 7]);
+    expect((await eventsOf('property:2', 1)).map(({ count }) => count)).toEqual([5]);
+    expect(await redis.connect().exists('belfry:intake:dead')).toBe(0);
+  });
+
   it('comes once to global where it was sent there itself, among the events of properties', async () => {
     start();
     const notice = JSON.stringify({ channel: 'global', type: 'SYSTEM_NOTIFICATION' });
