@@ -5,8 +5,9 @@ export type ReportKind = 'change' | 'event';
 
 export interface ReportOptions {
   /**
-   * The idempotency key: what is sent twice with the same one has an effect once. Default: a new one for each call, which
-   * its repetitions share. Name one where the caller itself may repeat the call. 1 to 240 printable characters without spaces.
+   * The idempotency key: what is sent twice with the same one has an effect once, also where the second says something
+   * else: that is not an error, and lost. Default: a new one for each call, which its repetitions share. Name one where
+   * the caller itself may repeat the call. 1 to 240 printable characters without spaces.
    */
   readonly key?: string;
 }
