@@ -1,7 +1,7 @@
 /** An operator's token: another audience than a client's, kept for this tab only. */
 import { type FormEvent, useState } from 'react';
 import { useSigned } from '../parts/context.js';
-import { readToken } from '../session/token.js';
+import { tokenError } from '../session/token.js';
 
 export function OperatorSignIn() {
   const { operatorToken } = useSigned();
@@ -10,7 +10,8 @@ export function OperatorSignIn() {
 
   function submit(event: FormEvent): void {
     event.preventDefault();
-    if (!readToken(token)) return setError('This is no token: it has three parts, divided by dots.');
+    const wrong = tokenError(token);
+    if (wrong) return setError(wrong);
     operatorToken.set(token.trim());
   }
 

@@ -5,7 +5,7 @@ import { createStore, type Store } from '../state/store.js';
 import { createFrameLog, type FrameLog } from './frame-log.js';
 import { keepPortfolio } from './kept-portfolio.js';
 import { createSaved, type Saved } from './saved.js';
-import { readToken, type TokenClaims } from './token.js';
+import { isOver, readToken, type TokenClaims, tokenError } from './token.js';
 
 export interface Renewal {
   /** `asked`: the token ends soon; `ended`: it has, or is accepted no longer. */
@@ -43,8 +43,6 @@ export interface SessionParts {
   /** The first token was not accepted: there is no session. `why` are the gateway's words. */
   readonly onRefused: (why: string) => void;
 }
-
-const isOver = (claims: TokenClaims): boolean => claims.expiresAt !== undefined && claims.expiresAt <= Date.now();
 
 export function openSession(parts: SessionParts): Session {
   const { gateways, storage } = parts;
@@ -136,9 +134,9 @@ export function openSession(parts: SessionParts): Session {
     token: () => token,
     renew: (text) => {
       const next = readToken(text);
-      if (!next) return 'This is no token: it has three parts, divided by dots.';
+      const wrong = tokenError(text);
+      if (!next || wrong) return wrong;
       if (next.userId !== claims.userId) return `This token is of another user: ${next.userId}.`;
-      if (isOver(next)) return 'This token has expired already.';
       token = text.trim();
       claims = next;
       refused = undefined;

@@ -29,11 +29,12 @@ export function readToken(token: string): TokenClaims | undefined {
   }
 }
 
+export const isOver = ({ expiresAt }: TokenClaims): boolean => expiresAt !== undefined && expiresAt <= Date.now();
+
 /** @returns what is wrong with a token that somebody brings, for people, as far as it can be seen from here */
 export function tokenError(token: string): string | undefined {
+  if (token.trim().split('.').length !== 3) return 'This is no token: a token has three parts, divided by dots.';
   const claims = readToken(token);
-  if (!claims) return 'This is no token: it has three parts, divided by dots.';
-  if (claims.expiresAt !== undefined && claims.expiresAt <= Date.now())
-    return 'This token has expired. Ask for a new one.';
-  return undefined;
+  if (!claims) return 'This is no token: it names no user.';
+  return isOver(claims) ? 'This token has expired. Ask for a new one.' : undefined;
 }
