@@ -11,7 +11,10 @@ const FOLDER = import.meta.dirname;
 const MINUTES = Number(process.env.FUZZ_MINUTES ?? 0);
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
 const ONLY = process.env.FUZZ_TARGETS?.split(',');
-const chosen = (await targets()).filter(({ name }) => !ONLY || ONLY.includes(name));
+const all = await targets();
+const unknown = ONLY?.find((name) => !all.some((target) => target.name === name));
+if (unknown !== undefined) throw new Error(`no target ${unknown}; there are ${all.map(({ name }) => name).join(', ')}`);
+const chosen = all.filter(({ name }) => !ONLY || ONLY.includes(name));
 const milliseconds = MINUTES > 0 ? (MINUTES * 60_000) / chosen.length : 700;
 const results: CampaignResult[] = [];
 

@@ -3,23 +3,30 @@
  * `npm run fuzz -- --minutes 60 --seed 7 --targets client-frames,sessions`: fuzzes as long as wanted, the minutes shared
  * out evenly among the targets. Ends a run that hangs: an input that never returns cannot be ended from within.
  */
-import { parseArgs } from 'node:util';
+import { aboveZero, readCommandLine, refuse } from './command-line.mjs';
 import { spawnOwned, stopProcess } from './processes.mjs';
-import { binary, ROOT } from './setup.mjs';
+import { binary, ROOT, setUp } from './setup.mjs';
+import { explained } from './steps.mjs';
 
 const GRACE_MS = 300_000;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '5' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    targets: { type: 'string' },
+const { values } = readCommandLine(
+  {
+    options: {
+      minutes: { type: 'string', default: '5' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      targets: { type: 'string' },
+    },
   },
-});
-if (!(Number(values.minutes) > 0) || !/^\d+$/.test(values.seed)) {
-  console.error('--minutes must be a number above 0, --seed a whole number');
-  process.exit(2);
-}
+  `npm run fuzz -- [--minutes 5] [--seed 7] [--targets client-frames,sessions]
+
+  --minutes   shared out evenly among the targets
+  --seed      what inputs are made from; default: another one each time
+  --targets   some; default: all`,
+);
+const minutes = aboveZero('minutes', values.minutes);
+if (!/^\d+$/.test(values.seed)) refuse(`--seed must be a whole number, not ${values.seed}.`);
+await explained(setUp());
 console.log(`seed ${values.seed}`);
 const child = spawnOwned(binary('vitest'), ['run', 'fuzz'], {
   cwd: ROOT,
@@ -36,7 +43,7 @@ const hung = setTimeout(
     console.error('the target named last hangs: its inputs are made again from the seed');
     stopProcess(child).then(() => process.exit(1));
   },
-  Number(values.minutes) * 60_000 + GRACE_MS,
+  minutes * 60_000 + GRACE_MS,
 );
 child.once('exit', (code) => {
   clearTimeout(hung);

@@ -13,20 +13,39 @@
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { aboveZero, oneOf, readCommandLine, wholeAboveZero } from './command-line.mjs';
+import { ATTACKS } from './hostile-attack.mjs';
 import { spawnOwned, stopProcess } from './processes.mjs';
-import { build, ROOT } from './setup.mjs';
+import { ROOT, setUp } from './setup.mjs';
+import { explained } from './steps.mjs';
 
-const { values } = parseArgs({
-  options: {
-    clients: { type: 'string', default: '1000' },
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '3' },
-    attacks: { type: 'string' },
-    alone: { type: 'boolean', default: false },
-    server: { type: 'string', default: 'gateway' },
+const known = Object.keys(ATTACKS);
+const { values } = readCommandLine(
+  {
+    options: {
+      clients: { type: 'string', default: '1000' },
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '3' },
+      attacks: { type: 'string' },
+      alone: { type: 'boolean', default: false },
+      server: { type: 'string', default: 'gateway' },
+    },
   },
-});
+  `npm run hostile -- [--clients 1000] [--rounds 5] [--seconds 3] [--attacks pings,"never reads"] [--alone] [--server bare]
+
+  --clients   honest ones
+  --rounds    of quiet and attack in turns
+  --seconds   of each
+  --attacks   of ${known.join(', ')}; default: all
+  --alone     no other process is as busy in quiet as in the attack
+  --server    gateway (default), or bare: the least server that passes events on at all`,
+);
+const count = wholeAboveZero('clients', values.clients);
+const rounds = wholeAboveZero('rounds', values.rounds);
+const seconds = aboveZero('seconds', values.seconds);
+const chosen = values.attacks?.split(',').map((name) => name.trim()) ?? known;
+oneOf('attacks', chosen, known);
+oneOf('server', [values.server], ['gateway', 'bare']);
 const EVERY_MS = 100;
 /** What is on its way gets this long to arrive. */
 const ARRIVAL_MS = 15_000;
@@ -35,25 +54,12 @@ const CALM_MS = 30_000;
 const CALM_PROBES = 20;
 const CHANNELS = 100;
 
-await build();
+await explained(setUp());
 const { connect, mintToken, openTestLog, startGateway, startProcess, startRedis, TEST_SECRET } = await import(
   join(ROOT, 'testkit/dist/index.js')
 );
-const { ATTACKS } = await import('./hostile-attack.mjs');
-const known = Object.keys(ATTACKS);
-const chosen = values.attacks?.split(',').map((name) => name.trim()) ?? known;
-const unknown = chosen.filter((name) => !known.includes(name));
-if (unknown.length > 0) {
-  console.error(`no such attack: ${unknown.join(', ')}; there are ${known.join(', ')}`);
-  process.exit(2);
-}
-if (values.server !== 'gateway' && values.server !== 'bare') {
-  console.error(`no such server: ${values.server}; there are gateway, bare`);
-  process.exit(2);
-}
 const redis = await startRedis();
 const server = values.server === 'gateway' ? await serveGateway() : await serveBare();
-const count = Number(values.clients);
 /** @type {number[]} */
 let latencies = [];
 let received = 0;
@@ -102,7 +108,7 @@ async function measure() {
   received = 0;
   published = 0;
   const closedBefore = closed;
-  const end = performance.now() + Number(values.seconds) * 1000;
+  const end = performance.now() + seconds * 1000;
   while (performance.now() < end) {
     await publish();
     await sleep(EVERY_MS / 10);
@@ -147,18 +153,18 @@ async function beside(child) {
 
 for (const attack of chosen) {
   /** @type {{ quiet: Awaited<ReturnType<typeof measure>>, under: Awaited<ReturnType<typeof measure>> }[]} */
-  const rounds = [];
+  const seen = [];
   let calmAfter = 0;
-  for (let n = 0; n < Number(values.rounds); n += 1) {
+  for (let n = 0; n < rounds; n += 1) {
     const quiet = await beside(values.alone ? undefined : attackOn(attack, 'sink'));
     const under = await beside(attackOn(attack, String(server.port)));
-    rounds.push({ quiet, under });
+    seen.push({ quiet, under });
     calmAfter = Math.max(calmAfter, await calm(quiet.p99));
   }
-  const quiet = median(rounds.map((round) => round.quiet.p99));
-  const p99Under = median(rounds.map((round) => round.under.p99));
+  const quiet = median(seen.map((round) => round.quiet.p99));
+  const p99Under = median(seen.map((round) => round.under.p99));
   const sum = (/** @type {'lost' | 'closed'} */ what) =>
-    rounds.reduce((all, round) => all + round.under[what] + round.quiet[what], 0);
+    seen.reduce((all, round) => all + round.under[what] + round.quiet[what], 0);
   failed ||= !(p99Under <= 2 * quiet) || sum('lost') !== 0 || sum('closed') !== 0;
   print([
     attack,

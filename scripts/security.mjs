@@ -9,10 +9,11 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { oneOf, readCommandLine } from './command-line.mjs';
 import { ownFolder } from './processes.mjs';
 import { CONTROLS } from './security/index.mjs';
-import { build, ROOT } from './setup.mjs';
+import { ROOT, setUp } from './setup.mjs';
+import { explained } from './steps.mjs';
 
 /** @typedef {import('./security/index.mjs').Control} Control */
 /** @typedef {{ fingerprint: string, holds: boolean, twinFails: boolean }} Verdict */
@@ -101,9 +102,18 @@ function applyTwin(folder, { id, twin: { file, find, put } }) {
 }
 
 async function main() {
-  const { values } = parseArgs({ options: { twins: { type: 'boolean', default: false }, only: { type: 'string' } } });
-  const chosen = CONTROLS.filter(({ id }) => !values.only || values.only.split(',').includes(id));
-  await build();
+  const { values } = readCommandLine(
+    { options: { twins: { type: 'boolean', default: false }, only: { type: 'string' } } },
+    `npm run security -- [--twins] [--only id,id]
+
+  --twins   takes each control away in a copy of the repository, and sees its test fail
+  --only    some controls; default: all. Each line that it prints begins with an id`,
+  );
+  const ids = CONTROLS.map(({ id }) => id);
+  const only = values.only?.split(',') ?? ids;
+  oneOf('only', only, ids);
+  const chosen = CONTROLS.filter(({ id }) => only.includes(id));
+  await explained(setUp());
   const folder = ownFolder('security');
   /** @type {Record<string, Verdict>} */
   const verdicts = { ...readVerdicts() };

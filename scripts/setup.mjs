@@ -88,3 +88,13 @@ export async function build(signal) {
     }),
   );
 }
+
+/**
+ * All that a command needs which is not there yet.
+ * @param {AbortSignal} [signal]
+ */
+export async function setUp(signal) {
+  checkNode();
+  await installPackages(signal);
+  await build(signal);
+}

@@ -3,22 +3,27 @@
  * `npm run simulate -- --seeds 100000 --seed 7`: the gateway's deterministic simulation, as long as wanted. A failing
  * seed is printed with the command that runs it again.
  */
-import { parseArgs } from 'node:util';
+import { readCommandLine, wholeAboveZero } from './command-line.mjs';
 import { spawnOwned } from './processes.mjs';
-import { binary, ROOT } from './setup.mjs';
+import { binary, ROOT, setUp } from './setup.mjs';
+import { explained } from './steps.mjs';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '1000' },
-    seed: { type: 'string', default: '1' },
-    trace: { type: 'boolean', default: false },
+const { values } = readCommandLine(
+  {
+    options: {
+      seeds: { type: 'string', default: '1000' },
+      seed: { type: 'string', default: '1' },
+      trace: { type: 'boolean', default: false },
+    },
   },
-});
-for (const name of /** @type {const} */ (['seeds', 'seed'])) {
-  if (/^\d+$/.test(values[name])) continue;
-  console.error(`--${name} must be a whole number, not ${values[name]}`);
-  process.exit(2);
-}
+  `npm run simulate -- [--seeds 1000] [--seed 1] [--trace]
+
+  --seeds   how many worlds are run
+  --seed    the first one's seed
+  --trace   prints all that happens`,
+);
+for (const name of /** @type {const} */ (['seeds', 'seed'])) wholeAboveZero(name, values[name]);
+await explained(setUp());
 const child = spawnOwned(binary('vitest'), ['run', 'packages/gateway/src/simulation'], {
   cwd: ROOT,
   stdio: 'inherit',

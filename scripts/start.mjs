@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { createWriteStream, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readCommandLine } from './command-line.mjs';
 import { serveDashboard } from './dashboard.mjs';
 import { checkPorts, readPorts } from './ports.mjs';
 import { checkRedisUrl, resolveRedisServer, startRedis } from './redis.mjs';
@@ -28,16 +28,6 @@ const HOST = process.env.WEBSOCKET_HOST || '127.0.0.1';
 const doors = [];
 /** @type {Part | undefined} */
 let ownRedis;
-
-/** @returns {{ demo: boolean, help: boolean }} */
-function readArguments() {
-  try {
-    const { values } = parseArgs({ options: { demo: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
-    return { demo: values.demo === true, help: values.help === true };
-  } catch (error) {
-    throw new SetupError(`${/** @type {Error} */ (error).message}\n\n${HELP}`);
-  }
-}
 
 /**
  * @param {AbortSignal} signal
@@ -109,10 +99,9 @@ function killAll() {
 }
 
 async function main() {
+  const { demo = false } = readCommandLine({ options: { demo: { type: 'boolean' } } }, HELP).values;
   const { signal, requested } = watchStopRequests(killAll);
   try {
-    const { demo, help } = readArguments();
-    if (help) return void process.stdout.write(HELP);
     checkNode();
     const ports = readPorts(process.env);
     await checkPorts(ports, { host: HOST, dashboard: existsSync(DASHBOARD) });

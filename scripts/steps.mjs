@@ -56,3 +56,18 @@ export function report(error) {
   const known = error instanceof SetupError;
   console.error(known ? `\n${error.message}` : error);
 }
+
+/**
+ * For a command that cannot go on without: what went wrong is said, and the process ends.
+ * @template T
+ * @param {Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function explained(work) {
+  try {
+    return await work;
+  } catch (error) {
+    report(error);
+    process.exit(1);
+  }
+}
