@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -42,6 +42,7 @@ beforeEach(async () => {
 afterEach(() => {
   for (const child of started.splice(0)) child.kill('SIGKILL');
   rmSync(temporary, { recursive: true, force: true });
+  rmSync(join(ROOT, '.belfry', 'logs', `${ports.WEBSOCKET_PORT}`), { recursive: true, force: true });
 });
 
 describe('npm start', () => {
@@ -87,6 +88,17 @@ describe('npm start', () => {
       body: JSON.stringify({ properties: [PROPERTY] }),
     });
     expect(await kept.json()).toMatchObject({ properties: [PROPERTY] });
+  }, 300_000);
+
+  it('is refused a second time on the same ports, before it touches what the first one writes', async () => {
+    await start();
+    const log = join(ROOT, '.belfry', 'logs', `${ports.WEBSOCKET_PORT}`, 'gateway-1.log');
+    const before = readFileSync(log, 'utf8');
+    expect(before).toContain('"listening"');
+    const { exited, output } = launch();
+    expect(await within(exited, 'end', { deadlineMs: START_MS })).toBe(1);
+    expect(output()).toMatch(/^\s*Port \d+ is taken by another process: set WEBSOCKET_PORT to another one/);
+    expect(readFileSync(log, 'utf8').startsWith(before)).toBe(true);
   }, 300_000);
 
   it('leaves nothing after kill -9', async () => {

@@ -83,7 +83,7 @@ export async function checkRedisUrl(url) {
   } catch (error) {
     if (error instanceof SetupError) throw error;
     const { message } = reason ?? /** @type {Error} */ (error);
-    throw new SetupError(`REDIS_URL=${shown.href} does not answer: ${message}.`);
+    throw new SetupError(`REDIS_URL=${shown.href} does not answer: ${message.replace(/\.$/, '')}.`);
   } finally {
     redis.disconnect();
   }

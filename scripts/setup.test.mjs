@@ -1,7 +1,7 @@
 /** What the set-up decides before it does anything. */
 import jwt from 'jsonwebtoken';
 import { expect, it } from 'vitest';
-import { checkRedisUrl } from './redis.mjs';
+import { checkRedisUrl, startRedis } from './redis.mjs';
 import { checkNode } from './setup.mjs';
 import { signToken } from './token.mjs';
 
@@ -17,6 +17,13 @@ it('names a REDIS_URL that does not answer, without its password', async () => {
   const failure = await checkRedisUrl('redis://belfry:hush@127.0.0.1:1').catch((error) => error.message);
   expect(failure).toMatch(/^REDIS_URL=redis:\/\/127\.0\.0\.1:1 does not answer: .*ECONNREFUSED/);
   await expect(checkRedisUrl('localhost:6379')).rejects.toThrow('REDIS_URL must look like');
+});
+
+it('says of a REDIS_URL with a wrong password what Redis says, in one sentence', async () => {
+  const redis = await startRedis({ args: ['--requirepass', 'hush'] });
+  const failure = await checkRedisUrl(redis.url.replace('://', '://belfry:wrong@')).catch((error) => error.message);
+  expect(failure).toMatch(/^REDIS_URL=redis:\/\/127\.0\.0\.1:\d+ does not answer: WRONGPASS .*[^.]\.$/);
+  await redis.stop();
 });
 
 it('signs tokens that others can verify', () => {

@@ -19,7 +19,6 @@ import { HELP, walkthrough } from './walkthrough.mjs';
 
 const TOKEN_SECONDS = 12 * 3600;
 const DASHBOARD = join(ROOT, 'packages', 'dashboard', 'dist');
-const LOGS = join(ROOT, '.belfry', 'logs');
 /** Whoever wants it reachable from elsewhere says so. */
 const HOST = process.env.WEBSOCKET_HOST || '127.0.0.1';
 
@@ -31,9 +30,10 @@ let ownRedis;
 
 /**
  * @param {AbortSignal} signal
+ * @param {string} logFolder
  * @returns {Promise<{ url: string, died: Promise<never> }>}
  */
-async function redisFor(signal) {
+async function redisFor(signal, logFolder) {
   const given = process.env.REDIS_URL;
   if (given) {
     await step('Checking REDIS_URL', () => checkRedisUrl(given));
@@ -42,7 +42,7 @@ async function redisFor(signal) {
   await step('Looking for redis-server', () => resolveRedisServer({ signal }));
   const redis = await step('Starting Redis', () => startRedis());
   ownRedis = { stop: redis.stop, kill: () => redis.child.kill('SIGKILL') };
-  const file = createWriteStream(join(LOGS, 'redis.log'));
+  const file = createWriteStream(join(logFolder, 'redis.log'));
   file.write(`${redis.log()}\n`);
   redis.child.stdout?.pipe(file);
   /** @type {Promise<never>} */
@@ -55,10 +55,11 @@ async function redisFor(signal) {
 
 /**
  * @param {import('./ports.mjs').Ports} ports
+ * @param {string} logFolder
  * @param {Readonly<Record<string, string>>} gatewayEnv
  * @param {Readonly<Record<string, string>>} publisherEnv
  */
-function startServices(ports, gatewayEnv, publisherEnv) {
+function startServices(ports, logFolder, gatewayEnv, publisherEnv) {
   const service = (
     /** @type {string} */ name,
     /** @type {string} */ folder,
@@ -70,7 +71,7 @@ function startServices(ports, gatewayEnv, publisherEnv) {
       script: join(ROOT, 'packages', folder, 'dist', 'main.js'),
       env: { NODE_NAME: name, OPERATOR_HOST: HOST, OPERATOR_PORT: `${operatorPort}`, ...env },
       operatorUrl: `http://${HOST}:${operatorPort}`,
-      logFile: join(LOGS, `${name}.log`),
+      logFile: join(logFolder, `${name}.log`),
     });
     doors.push(started);
     return started;
@@ -108,8 +109,12 @@ async function main() {
     console.log('Setting up Belfry');
     await installPackages(signal);
     await build(signal);
-    mkdirSync(LOGS, { recursive: true });
-    const redis = await redisFor(signal);
+    // Another start may have been at its build as well when we looked.
+    await checkPorts(ports, { host: HOST, dashboard: existsSync(DASHBOARD) });
+    // One that runs beside us on other ports goes on writing to its own.
+    const logFolder = join(ROOT, '.belfry', 'logs', `${ports.gateway1}`);
+    mkdirSync(logFolder, { recursive: true });
+    const redis = await redisFor(signal, logFolder);
 
     const secret = process.env.JWT_SECRET || randomBytes(48).toString('base64url');
     // Who gets in, and who may read what, is decided alike at every door.
@@ -120,6 +125,7 @@ async function main() {
     };
     const services = startServices(
       ports,
+      logFolder,
       {
         ...shared,
         WEBSOCKET_HOST: HOST,
@@ -157,7 +163,7 @@ async function main() {
     const operator = { user_id: 'operator', aud: 'belfry-operators' };
     const operatorToken = signToken(operator, { secret, expiresInSeconds: TOKEN_SECONDS });
     console.log(
-      walkthrough({ ports, host: HOST, redisUrl: redis.url, token, operatorToken, logFolder: LOGS, demo, dashboard }),
+      walkthrough({ ports, host: HOST, redisUrl: redis.url, token, operatorToken, logFolder, demo, dashboard }),
     );
     await Promise.race([died, requested]);
   } catch (error) {

@@ -20,7 +20,7 @@ Environment (defaults):
   JWT_SECRET (random)              what tokens are signed with
   ACCESS_POLICY (authenticated)    who may read which property
   SOURCES_ENABLED (true)           whether the publisher asks data.cityofnewyork.us
-  LOG_LEVEL (info)                 of what is written to .belfry/logs
+  LOG_LEVEL (info)                 of what is written to .belfry/logs/<WEBSOCKET_PORT>
 `;
 
 const PROPERTY = '1012650001';
