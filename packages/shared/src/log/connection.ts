@@ -113,9 +113,22 @@ export function connect(options: ConnectionOptions): Connection {
     retryStrategy: (attempt) => Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2),
   };
   const connection = open(address, common);
+  if (connection instanceof Cluster) limitWaiting(connection, commandTimeoutMs);
   connection.on('error', options.onError);
   neverEnd(connection, options.onError);
   return connection;
+}
+
+/**
+ * ioredis counts a command's time from when a node gets it. While there is no node left, commands wait in the Cluster's own
+ * queue, and would for ever: here the time counts from the beginning.
+ */
+function limitWaiting(cluster: Cluster, commandTimeoutMs: number): void {
+  const send = cluster.sendCommand.bind(cluster);
+  cluster.sendCommand = (command, ...more) => {
+    command.setTimeout(commandTimeoutMs);
+    return send(command, ...more);
+  };
 }
 
 const REVIVE_MS = 200;
