@@ -323,6 +323,11 @@ describe('a configuration that is wrong stops the process with one line that nam
       { JWT_SECRET: 'tiny', NODE_ENV: 'production' },
       /^JWT_SECRET has 4 characters; .+32$/,
     ],
+    ...['JWT_PREVIOUS_SECRET', 'OPERATOR_SECRET'].map((variable): [string, Record<string, string>, RegExp] => [
+      `${variable}, short in production`,
+      { [variable]: 'tiny', NODE_ENV: 'production' },
+      new RegExp(`^${variable} has 4 characters; .+32$`),
+    ]),
     [
       'JWT_SECRET_FILE',
       { JWT_SECRET: '', JWT_SECRET_FILE: '/nowhere' },

@@ -1,5 +1,5 @@
 /** The secrets that tokens are signed with, followed while they are rotated. */
-import { authSettings, checkSecret, operatorAuthSettings } from '@belfry/shared/auth';
+import { authSettings, checkSecrets, operatorAuthSettings } from '@belfry/shared/auth';
 import { type Clock, type Logger, type SettingValues, watchSecretFiles } from '@belfry/shared/service';
 
 const followed = {
@@ -33,7 +33,7 @@ export function followSecrets(
     onChange: (values) => {
       // With an issuer's keys (JWKS) there is none to begin with; one that was there must not become empty.
       if (values.JWT_SECRET === '' && initial.JWT_SECRET !== '') throw new Error('JWT_SECRET is empty');
-      if (values.JWT_SECRET !== '') checkSecret(values.JWT_SECRET, parts.environment.NODE_ENV);
+      checkSecrets(values, parts.environment.NODE_ENV);
       current = values;
     },
   });

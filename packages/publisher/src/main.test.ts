@@ -128,8 +128,19 @@ describe('a publisher does not start', () => {
   it('in production without a token for its door', async () => {
     const { exit, output } = await refusal({ NODE_ENV: 'production' });
     expect(exit?.code).toBe(78);
-    expect(output).toMatch(/^PUBLISHER_TOKEN /);
+    expect(output).toMatch(/^PUBLISHER_TOKEN is not set; /);
   });
+
+  it.each(['PUBLISHER_TOKEN', 'PUBLISHER_PREVIOUS_TOKEN', 'OPERATOR_SECRET', 'JWT_SECRET', 'JWT_PREVIOUS_SECRET'])(
+    'in production with a %s that can be guessed',
+    async (variable) => {
+      const token = 'x'.repeat(32);
+      const { exit, output } = await refusal({ NODE_ENV: 'production', PUBLISHER_TOKEN: token, [variable]: 'tiny' });
+      expect(exit?.code).toBe(78);
+      expect(output).toMatch(new RegExp(`^${variable} has 4 characters; in production it needs at least 32`));
+      expect(output).not.toContain('tiny');
+    },
+  );
 
   it('with a retention shorter than the rewind', async () => {
     const { output } = await refusal({ INTAKE_RETENTION_SECONDS: '20' });

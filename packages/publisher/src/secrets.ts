@@ -1,7 +1,6 @@
 /** The secrets that callers' tokens are, or are signed with, followed while they are rotated. */
-import { checkSecret } from '@belfry/shared/auth';
 import { type Clock, type Logger, type SettingValues, watchSecretFiles } from '@belfry/shared/service';
-import { checkPublisherToken, publisherSettings } from './settings.js';
+import { checkPublisherSecrets, publisherSettings } from './settings.js';
 
 const followed = {
   PUBLISHER_TOKEN: publisherSettings.PUBLISHER_TOKEN,
@@ -37,11 +36,9 @@ export function followPublisherSecrets(
     ...parts,
     settings: followed,
     onChange: (values) => {
-      const { NODE_ENV } = parts.environment;
-      checkPublisherToken(values.PUBLISHER_TOKEN, NODE_ENV);
+      checkPublisherSecrets(values, parts.environment.NODE_ENV);
       // What was taken away by mistake must not open the door to everybody.
       if (values.PUBLISHER_TOKEN === '' && current.PUBLISHER_TOKEN !== '') throw new Error('PUBLISHER_TOKEN is empty');
-      if (values.JWT_SECRET !== '') checkSecret(values.JWT_SECRET, NODE_ENV);
       current = values;
     },
   });

@@ -1,6 +1,6 @@
 /** Everything of the publisher that can be set from the environment. The table in the README is written from here. */
 
-import { checkSecret, operatorAuthSettings } from '@belfry/shared/auth';
+import { checkSecrets, operatorAuthSettings } from '@belfry/shared/auth';
 import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
 import { ConfigurationError, integer, logSettings, operatorSettings, secret, text } from '@belfry/shared/service';
 import { tracingSettings } from '@belfry/shared/tracing';
@@ -20,10 +20,10 @@ export const publisherSettings = {
     { text: 'Bearer token that services show; without one anybody who reaches the port may report', default: '' },
     'text; at least 32 characters, and required, in production',
   ),
-  PUBLISHER_PREVIOUS_TOKEN: secret({
-    text: 'The token before the current one, accepted while services change theirs',
-    default: '',
-  }),
+  PUBLISHER_PREVIOUS_TOKEN: secret(
+    { text: 'The token before the current one, accepted while services change theirs', default: '' },
+    'text; at least 32 characters in production',
+  ),
   ...redisSettings,
   KEY_PREFIX: text({
     text: 'Begins the name of every key in Redis; clusters that share a Redis have different ones',
@@ -125,31 +125,36 @@ export const publisherSettings = {
   ...logSettings,
 } as const;
 
-/** As for JWT_SECRET: what is shorter can be guessed. */
-const MIN_TOKEN_LENGTH = 32;
+interface Secrets {
+  readonly PUBLISHER_TOKEN: string;
+  readonly PUBLISHER_PREVIOUS_TOKEN: string;
+  readonly OPERATOR_SECRET: string;
+  readonly JWT_SECRET: string;
+  readonly JWT_PREVIOUS_SECRET: string;
+}
 
-/** @throws ConfigurationError when the process runs in production with a token that can be guessed */
-export function checkPublisherToken(token: string, nodeEnvironment: string | undefined): void {
-  if (nodeEnvironment === 'production' && token.length < MIN_TOKEN_LENGTH) {
-    throw new ConfigurationError(
-      `PUBLISHER_TOKEN has ${token.length} characters; in production it needs at least ${MIN_TOKEN_LENGTH}`,
-    );
+/** @throws ConfigurationError when the process runs in production without a token, or with a secret that can be guessed */
+export function checkPublisherSecrets(values: Secrets, nodeEnvironment: string | undefined): void {
+  const { PUBLISHER_TOKEN, PUBLISHER_PREVIOUS_TOKEN, OPERATOR_SECRET, JWT_SECRET, JWT_PREVIOUS_SECRET } = values;
+  if (nodeEnvironment === 'production' && PUBLISHER_TOKEN === '') {
+    throw new ConfigurationError('PUBLISHER_TOKEN is not set; in production services need one to report');
   }
+  checkSecrets(
+    { PUBLISHER_TOKEN, PUBLISHER_PREVIOUS_TOKEN, OPERATOR_SECRET, JWT_SECRET, JWT_PREVIOUS_SECRET },
+    nodeEnvironment,
+  );
 }
 
 /** @throws ConfigurationError for values that are allowed each by itself but not together */
 export function checkPublisherSettings(
-  values: {
-    readonly PUBLISHER_TOKEN: string;
-    readonly JWT_SECRET: string;
+  values: Secrets & {
     readonly INTAKE_REWIND_SECONDS: number;
     readonly INTAKE_RETENTION_SECONDS: number;
     readonly LOG_TTL_SECONDS: number;
   },
   nodeEnvironment: string | undefined,
 ): void {
-  checkPublisherToken(values.PUBLISHER_TOKEN, nodeEnvironment);
-  if (values.JWT_SECRET !== '') checkSecret(values.JWT_SECRET, nodeEnvironment);
+  checkPublisherSecrets(values, nodeEnvironment);
   if (values.INTAKE_RETENTION_SECONDS < values.INTAKE_REWIND_SECONDS) {
     throw new ConfigurationError(
       `INTAKE_RETENTION_SECONDS=${values.INTAKE_RETENTION_SECONDS} must not be less than INTAKE_REWIND_SECONDS=${values.INTAKE_REWIND_SECONDS}`,

@@ -6,16 +6,17 @@ import { KEY_SET_ALGORITHMS } from './verify-key-set.js';
 
 /** 256 bits, in the 32 characters that a secret for HS256 needs at least. */
 const MIN_SECRET_LENGTH = 32;
+const ALLOWED_SECRET = 'at least 32 characters in production';
 
 export const authSettings = {
   JWT_SECRET: secret(
     { text: 'Secret that client tokens (HS256) are signed with; needed where JWT_JWKS_URL is empty', default: '' },
-    'at least 32 characters in production',
+    ALLOWED_SECRET,
   ),
-  JWT_PREVIOUS_SECRET: secret({
-    text: 'The secret before the current one, accepted while it is being replaced',
-    default: '',
-  }),
+  JWT_PREVIOUS_SECRET: secret(
+    { text: 'The secret before the current one, accepted while it is being replaced', default: '' },
+    ALLOWED_SECRET,
+  ),
   JWT_JWKS_URL: text({
     text: 'Where the issuer publishes its public keys (JWKS); when set, only tokens signed with those are accepted',
     default: '',
@@ -64,29 +65,43 @@ export const accessPolicyFrom = (settings: {
 
 /** Who may act as an operator. */
 export const operatorAuthSettings = {
-  OPERATOR_SECRET: secret({
-    text: 'Secret that operators’ tokens (HS256, "aud": "belfry-operators") are signed with; JWT_SECRET where empty',
-    default: '',
-  }),
+  OPERATOR_SECRET: secret(
+    {
+      text: 'Secret that operators’ tokens (HS256, "aud": "belfry-operators") are signed with; JWT_SECRET where empty',
+      default: '',
+    },
+    ALLOWED_SECRET,
+  ),
 } as const;
 
 /** @throws ConfigurationError when there is no key, or when the process runs in production with one that can be guessed */
 export function checkKeys(
-  settings: { readonly JWT_SECRET: string; readonly JWT_JWKS_URL: string },
+  settings: {
+    readonly JWT_SECRET: string;
+    readonly JWT_PREVIOUS_SECRET: string;
+    readonly JWT_JWKS_URL: string;
+    readonly OPERATOR_SECRET: string;
+  },
   nodeEnvironment: string | undefined,
 ): void {
-  if (settings.JWT_JWKS_URL !== '') return;
-  if (settings.JWT_SECRET === '') {
+  const { JWT_SECRET, JWT_PREVIOUS_SECRET, OPERATOR_SECRET } = settings;
+  if (settings.JWT_JWKS_URL !== '') return checkSecrets({ OPERATOR_SECRET }, nodeEnvironment);
+  if (JWT_SECRET === '') {
     throw new ConfigurationError('JWT_SECRET is not set; it is needed to verify tokens, unless JWT_JWKS_URL is given');
   }
-  checkSecret(settings.JWT_SECRET, nodeEnvironment);
+  checkSecrets({ JWT_SECRET, JWT_PREVIOUS_SECRET, OPERATOR_SECRET }, nodeEnvironment);
 }
 
-/** @throws ConfigurationError when the process runs in production with a secret that can be guessed */
-export function checkSecret(secretText: string, nodeEnvironment: string | undefined): void {
-  if (nodeEnvironment === 'production' && secretText.length < MIN_SECRET_LENGTH) {
+/**
+ * @param secrets by their variables; an empty one is none
+ * @throws ConfigurationError when the process runs in production with one that can be guessed
+ */
+export function checkSecrets(secrets: Readonly<Record<string, string>>, nodeEnvironment: string | undefined): void {
+  if (nodeEnvironment !== 'production') return;
+  for (const [variable, { length }] of Object.entries(secrets)) {
+    if (length === 0 || length >= MIN_SECRET_LENGTH) continue;
     throw new ConfigurationError(
-      `JWT_SECRET has ${secretText.length} characters; in production it needs at least ${MIN_SECRET_LENGTH}`,
+      `${variable} has ${length} characters; in production it needs at least ${MIN_SECRET_LENGTH}`,
     );
   }
 }
