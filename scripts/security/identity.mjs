@@ -220,8 +220,8 @@ export const IDENTITY = [
     BAD_INPUT,
     'short in production',
     `${SHARED}/auth/settings.js`,
-    'secretText.length < MIN_SECRET_LENGTH',
-    'false',
+    'length === 0 || length >= MIN_SECRET_LENGTH',
+    'true',
     `${ASVS} 13.3`,
   ),
 ];
