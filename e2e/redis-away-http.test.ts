@@ -27,7 +27,7 @@ const asOperator = { authorization: `Bearer ${mintOperatorToken()}` };
 beforeAll(async () => {
   redis = await startRedis();
   [gateway, publisher] = await Promise.all([
-    startGateway({ REDIS_URL: redis.url, NODE_NAME: 'a' }),
+    startGateway({ REDIS_URL: redis.url, NODE_NAME: 'a', AUTHENTICATION_DEADLINE_SECONDS: '60' }),
     startPublisher({ REDIS_URL: redis.url, JWT_SECRET: TEST_SECRET }),
   ]);
 });
@@ -115,7 +115,10 @@ describe.each([
   ['frozen', () => redis.freeze(), () => redis.thaw()],
   ['stopped', () => redis.kill(), () => redis.start()],
 ] as const)('with Redis %s', (_, leave, comeBack) => {
+  let ticket: string;
   beforeAll(async () => {
+    const answer = await call('clients', 'POST /v1/tickets');
+    ({ ticket } = JSON.parse(answer.body) as { ticket: string });
     const client = await connect(gateway.wsUrl, { token });
     client.send({ type: 'SUBSCRIBE', property_id: '1' });
     await client.next('SUBSCRIBED', ({ channel }) => channel === 'property:1');
@@ -124,6 +127,22 @@ describe.each([
       await comeBack();
       await client.close();
     };
+  });
+
+  it('a ticket is not called wrong: it cannot be checked, however often it is shown', async () => {
+    const client = await connect(gateway.wsUrl);
+    for (const ref of [1, 2, 3]) client.send({ type: 'AUTHENTICATE', token: ticket, ref });
+    const answer = await fetch(`${gateway.url}/v1/state?channel=property:1&token=${ticket}`);
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, expect.stringMatching(/^[1-9]\d*$/)]);
+    expect(await answer.json()).toMatchObject({ code: 'unavailable', message: expect.stringContaining('ticket') });
+    for (const refused of [1, 2, 3]) {
+      const error = await client.next('ERROR', ({ ref }) => ref === refused);
+      expect(error).toMatchObject({ code: 'unavailable', message: expect.stringContaining('ticket') });
+      expect(error.retry_after_ms).toBeGreaterThan(0);
+    }
+    client.send({ type: 'PING', ref: 'still here' });
+    await client.next('PONG');
+    await client.close();
   });
 
   it('whatever needs it is answered 503, with when to come again and a sentence that is none of a library’s', async () => {

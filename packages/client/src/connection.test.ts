@@ -402,6 +402,22 @@ describe('the token', () => {
     expect((client.state.retryAt ?? 0) - clock.now()).toBeGreaterThan(7_000);
   });
 
+  it('that the gateway cannot check now is shown again when it said, and not fetched anew', async () => {
+    const getToken = vi.fn(() => 'token');
+    const { client, network, clock, errors } = createRig({ getToken });
+    client.connect();
+    await settled();
+    network.socket.welcome();
+    network.socket.frame({ type: 'ERROR', code: 'unavailable', message: 'no', ref: 'auth', retry_after_ms: 3_000 });
+    expect(client.state.reason).toMatchObject({ code: 'unavailable' });
+    await clock.advance(2_900);
+    expect(network.sockets).toHaveLength(1);
+    await clock.advance(10_000);
+    expect(network.sockets).toHaveLength(2);
+    expect(getToken).toHaveBeenCalledTimes(1);
+    expect(errors).toEqual(['unavailable: no']);
+  });
+
   it('refused when renewed leaves the connection as it is, and is fetched again', async () => {
     let issued = 0;
     const { client, network, clock, login } = createRig({ getToken: () => `token-${++issued}` });

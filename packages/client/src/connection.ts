@@ -182,10 +182,10 @@ export function createConnection(parts: ConnectionParts): Connection {
       machine.send('accepted');
       if (again) parts.renewed();
     },
-    rejected: ({ code, message }) => {
+    rejected: ({ code, message, retry_after_ms = 0 }) => {
       // Another user's token needs another connection.
       const useless = machine.place === 'open.login' || code === 'forbidden';
-      if (useless) fail(code, message, 0);
+      if (useless) fail(code, message, retry_after_ms);
       return useless;
     },
   });

@@ -1,6 +1,12 @@
 /** Who we are to the gateway: the token that is shown to it, what it says of us, and another token before that one ends. */
-import type { AuthenticatedMessage, ClientMessage, GatewayMessage, WelcomeMessage } from '@belfry/shared/protocol';
-import type { StatusReason, User } from './api.js';
+import type {
+  AuthenticatedMessage,
+  ClientMessage,
+  ErrorMessage,
+  GatewayMessage,
+  WelcomeMessage,
+} from '@belfry/shared/protocol';
+import type { User } from './api.js';
 import type { Clock } from './clock.js';
 import type { Emitter } from './emitter.js';
 import { errorOf } from './requests.js';
@@ -37,7 +43,7 @@ export function createLogin(parts: {
   readonly send: (message: ClientMessage) => void;
   readonly accepted: () => void;
   /** The token was refused, and this connection is of no use without another. @returns false where it still is */
-  readonly rejected: (reason: StatusReason) => boolean;
+  readonly rejected: (message: ErrorMessage) => boolean;
   readonly signedOut: () => void;
 }): Login {
   const { clock, tokens, send } = parts;
@@ -91,7 +97,8 @@ export function createLogin(parts: {
       else if (message.type === 'TOKEN_EXPIRING') {
         if (clock.now() - acceptedAt > YOUNG_MS) renewal?.within(0);
       } else if (message.type === 'ERROR' && message.ref === AUTHENTICATION) {
-        tokens.refused();
+        // Perhaps it is good, and could not be checked.
+        if (message.code !== 'unavailable') tokens.refused();
         report(errorOf(message));
         if (!parts.rejected(message)) renewal?.within(AGAIN_MS);
       } else return false;

@@ -1,5 +1,5 @@
 /** What a client shows: a token, or a ticket that stands for one; good only while it is not revoked. */
-import { FOR_OPERATORS, type Identity, refused, type Verification, type Verify } from '@belfry/shared/auth';
+import { FOR_OPERATORS, type Identity, refused, undecided, type Verification, type Verify } from '@belfry/shared/auth';
 import type { Revocations } from './revocations.js';
 import type { Tickets } from './tickets.js';
 
@@ -46,7 +46,7 @@ export function createCredentialCheck(parts: CredentialParts): Verify {
       return verification.ok ? { ...verification, token: redeemed.token } : verification;
     } catch (error) {
       parts.onFailure(error);
-      return refused('tickets cannot be checked at the moment');
+      return undecided('tickets cannot be checked at the moment');
     }
   }
 

@@ -54,6 +54,10 @@ function verified(session: TokenSession, verification: Verification, frame: Auth
   const { ref } = frame;
   if (!verification.ok) {
     context.metrics.authenticated(verification.code);
+    if (verification.code === 'unavailable') {
+      const retry_after_ms = context.retryAfterMs();
+      return session.error('unavailable', verification.message, { ref, retry_after_ms });
+    }
     session.error(verification.code, verification.message, { ref });
     session.wrongTokens += 1;
     const close = verification.code === 'token_expired' ? CLOSE_CODES.tokenExpired : CLOSE_CODES.tokenInvalid;

@@ -110,6 +110,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
       '';
     if (token === '') throw new Refusal('401 Unauthorized', 'not_authenticated', 'send Authorization: Bearer <token>');
     const verification = await options.verify(token);
+    if (!verification.ok && verification.code === 'unavailable') throw unavailable(verification.message);
     if (!verification.ok) throw new Refusal('401 Unauthorized', verification.code, verification.message);
     const cost = Math.max(1, Math.ceil(asked.query.size / CHANNELS_PER_TOKEN));
     withinBudget(options.requestsOfUser.take(verification.identity.userId, cost));

@@ -4,6 +4,8 @@ import type { Budgets } from '@belfry/shared/service';
 import { HttpError, type HttpRequest } from '../intake/http.js';
 import type { RevocationCheck } from './revocation-check.js';
 
+const RETRY_AFTER_SECONDS = 1;
+
 /** @param cost of what is asked for, of what a user may ask; default: 1 @throws HttpError */
 export type Identify = (request: HttpRequest, cost?: number) => Promise<Identity>;
 
@@ -18,7 +20,10 @@ export function createIdentify(options: {
     const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     if (!token) throw new HttpError('unauthorized', 'Send your token as `Authorization: Bearer <token>`.');
     const verification = await verify(token);
-    if (!verification.ok) throw new HttpError('unauthorized', verification.message);
+    if (!verification.ok) {
+      if (verification.code !== 'unavailable') throw new HttpError('unauthorized', verification.message);
+      throw new HttpError('unavailable', verification.message, {}, RETRY_AFTER_SECONDS);
+    }
     if (verification.identity.operator) throw new HttpError('unauthorized', FOR_OPERATORS.message);
     const waitMs = requests.take(verification.identity.userId, cost);
     if (waitMs > 0) throw new HttpError('rate_limited', 'Rate limit exceeded.', {}, Math.ceil(waitMs / 1_000));

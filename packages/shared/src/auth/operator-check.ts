@@ -25,7 +25,7 @@ export function createOperatorCheck(
     const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     if (!token) return { error: `send Authorization: Bearer <token>, a token with "aud": "${OPERATOR_AUDIENCE}"` };
     const verification = await verify(token);
-    if (!verification.ok) return { error: verification.message };
+    if (!verification.ok) return { error: verification.message, undecided: verification.code === 'unavailable' };
     const { identity } = verification;
     if (!authorise(identity, 'operate', EVERYWHERE, NO_BOARDS))
       return { error: 'the token is not meant for operators' };

@@ -13,7 +13,8 @@ export interface Verified {
 }
 export interface Refused {
   readonly ok: false;
-  readonly code: 'token_invalid' | 'token_expired';
+  /** `unavailable`: what it takes to tell cannot be had at the moment, and the token may well be good. */
+  readonly code: 'token_invalid' | 'token_expired' | 'unavailable';
   /** For the client; says nothing of keys. */
   readonly message: string;
 }
@@ -41,6 +42,7 @@ export const isAccessToken = (typ: unknown): boolean =>
 export const OTHER_TYPE: Refused = { ok: false, code: 'token_invalid', message: 'the token is not an access token' };
 
 export const refused = (message: string): Refused => ({ ok: false, code: 'token_invalid', message });
+export const undecided = (message: string): Refused => ({ ok: false, code: 'unavailable', message });
 export const TOO_LONG: Refused = refused(`the token is longer than ${MAX_TOKEN_LENGTH} characters`);
 /** Where clients and users show their tokens: an operator's is for the operators' ports alone. */
 export const FOR_OPERATORS: Refused = refused('the token is meant for operators');

@@ -136,6 +136,7 @@ describe('a token is refused', () => {
     const { privateKey } = await generateKeyPair('ES256');
     expect(await verifier()(await sign(privateKey, 'ES256', 'k1'))).toMatchObject({
       ok: false,
+      code: 'unavailable',
       message: /at the moment/,
     });
   });

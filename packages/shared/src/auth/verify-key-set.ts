@@ -10,6 +10,7 @@ import {
   OTHER_TYPE,
   refused,
   TOO_LONG,
+  undecided,
   type Verification,
 } from './verification.js';
 
@@ -50,14 +51,15 @@ export function createKeySetVerifier(options: KeySetVerifierOptions): (token: st
       return isAccessToken(protectedHeader.typ) ? identityOf(payload) : OTHER_TYPE;
     } catch (error) {
       if (error instanceof errors.JWTExpired) return EXPIRED;
-      if (!(error instanceof errors.JOSEError)) options.onFailure(error);
-      return refused(reasonOf(error));
+      if (error instanceof errors.JOSEError) return refused(reasonOf(error));
+      options.onFailure(error);
+      return undecided('the token cannot be verified at the moment');
     }
   };
 }
 
 /** In words of our own, without anything that quotes the token. */
-function reasonOf(error: unknown): string {
+function reasonOf(error: errors.JOSEError): string {
   if (error instanceof errors.JWKSNoMatchingKey) return 'the token is signed with a key that is not known';
   if (error instanceof errors.JOSEAlgNotAllowed) return 'the token is not signed with an accepted algorithm';
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'the token’s signature does not fit';
@@ -66,5 +68,5 @@ function reasonOf(error: unknown): string {
     if (error.claim === 'aud') return 'the token is meant for another audience';
     if (error.claim === 'nbf') return 'the token is not valid yet';
   }
-  return error instanceof errors.JOSEError ? 'the token is malformed' : 'the token cannot be verified at the moment';
+  return 'the token is malformed';
 }

@@ -5,9 +5,11 @@ import { hasHungUp, type OperatorHandler, sendJson } from './operator-server.js'
 import { redisTrouble } from './redis-trouble.js';
 
 /** Who calls, or why not. */
-export type OperatorCheck = (
-  request: IncomingMessage,
-) => Promise<{ readonly operator: string } | { readonly error: string }>;
+export type OperatorCheck = (request: IncomingMessage) => Promise<
+  | { readonly operator: string }
+  /** `undecided`: it could not be checked, and may be good later. */
+  | { readonly error: string; readonly undecided?: boolean }
+>;
 
 /** An operator's mistake: answered with 400, 404 or 429, a code and a sentence. */
 export class OperatorError extends Error {
@@ -60,6 +62,11 @@ export function operatorRoutes(options: {
     if (!found) return false;
     const checked = await check(request);
     if ('error' in checked) {
+      if (checked.undecided) {
+        response.setHeader('retry-after', 1);
+        sendJson(response, 503, { code: 'unavailable', message: checked.error });
+        return true;
+      }
       response.setHeader('www-authenticate', 'Bearer');
       sendJson(response, 401, { code: 'not_authenticated', message: checked.error });
       return true;
