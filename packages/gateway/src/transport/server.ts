@@ -158,8 +158,12 @@ export function createTransport(options: TransportOptions): Transport {
   function enterLate(response: HttpResponse, enter: () => void): void {
     const late: { ws?: Ws | undefined } = {};
     entering = late;
-    response.cork(enter);
-    entering = undefined;
+    try {
+      response.cork(enter);
+    } finally {
+      // Also where it fails: whoever comes next would never get a session.
+      entering = undefined;
+    }
     const { ws } = late;
     ws?.cork(() => begin(ws));
   }

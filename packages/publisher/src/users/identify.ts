@@ -4,8 +4,6 @@ import type { Budgets } from '@belfry/shared/service';
 import { HttpError, type HttpRequest } from '../intake/http.js';
 import type { RevocationCheck } from './revocation-check.js';
 
-const RETRY_AFTER_SECONDS = 1;
-
 /** @param cost of what is asked for, of what a user may ask; default: 1 @throws HttpError */
 export type Identify = (request: HttpRequest, cost?: number) => Promise<Identity>;
 
@@ -21,8 +19,7 @@ export function createIdentify(options: {
     if (!token) throw new HttpError('unauthorized', 'Send your token as `Authorization: Bearer <token>`.');
     const verification = await verify(token);
     if (!verification.ok) {
-      if (verification.code !== 'unavailable') throw new HttpError('unauthorized', verification.message);
-      throw new HttpError('unavailable', verification.message, {}, RETRY_AFTER_SECONDS);
+      throw new HttpError(verification.code === 'unavailable' ? 'unavailable' : 'unauthorized', verification.message);
     }
     if (verification.identity.operator) throw new HttpError('unauthorized', FOR_OPERATORS.message);
     const waitMs = requests.take(verification.identity.userId, cost);
