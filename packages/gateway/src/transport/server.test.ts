@@ -120,3 +120,39 @@ it('who waited for his upgrade stays, whatever memory his session takes in its f
     await cut;
   }
 });
+
+it('whoever comes behind an upgrade that failed is served', async () => {
+  let enterLate = (): void => undefined;
+  let left = (): void => undefined;
+  const gone = new Promise<void>((resolve) => {
+    left = resolve;
+  });
+  const waitingRoom = {
+    ...createWaitingRoom({ clock: systemClock, steadyMs: () => performance.now(), placesPerSecond: 10 }),
+    isOpenTo: () => false,
+  };
+  const waits = new Promise<void>((resolve) => {
+    waitingRoom.wait = (response, _, { enter }) => {
+      response.onAborted(left);
+      enterLate = enter;
+      resolve();
+      return true;
+    };
+  });
+  const { url } = await listening({
+    waitingRoom,
+    onOpen(socket) {
+      socket.send('welcome');
+      return {} as Session;
+    },
+  });
+  const late = new WebSocket(url);
+  late.on('error', () => undefined);
+  await waits;
+  late.terminate();
+  await gone;
+  expect(enterLate).toThrow();
+  const next = new WebSocket(`${url}?token=t`);
+  expect(String((await once(next, 'message'))[0])).toBe('welcome');
+  next.terminate();
+});
