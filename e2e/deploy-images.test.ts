@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect, mintToken, startRedis, TEST_SECRET, type TestRedis } from '@belfry/testkit';
+import { connect, mintToken, serviceCommand, startRedis, TEST_SECRET, type TestRedis } from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { argument, build, missing, start } from '../deploy/verify/images.mjs';
 import { find } from '../deploy/verify/objects.mjs';
@@ -36,6 +36,14 @@ describe('the Dockerfile', () => {
       expect(stage(name)).toMatch(/^CMD \[/m);
     },
   );
+
+  it.each(['gateway', 'publisher'] as const)('starts the %s as its package does', (name) => {
+    const { options } = serviceCommand(name);
+    expect(options).not.toEqual([]);
+    expect(stage(name)).toContain(
+      `CMD ${JSON.stringify(['node', ...options, `packages/${name}/dist/main.js`]).replaceAll(',', ', ')}`,
+    );
+  });
 
   it.skipIf(!kubectl)('has a target for every image that is deployed (needs kubectl)', async () => {
     const objects = await render(kubectl ?? '', join(K8S, 'overlays', 'prod'));

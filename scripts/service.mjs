@@ -23,15 +23,15 @@ const LAST_LINES = 20;
 /**
  * @param {object} options
  * @param {string} options.name shown before its warnings
- * @param {string} options.script
+ * @param {{ options: string[], script: string }} options.command what Node is started with, and what it runs
  * @param {Readonly<Record<string, string>>} options.env on top of ours
  * @param {string} options.operatorUrl where its `/readyz` is
  * @param {string} options.logFile
  * @returns {Service}
  */
-export function startService({ name, script, env, operatorUrl, logFile }) {
+export function startService({ name, command, env, operatorUrl, logFile }) {
   const file = createWriteStream(logFile);
-  const child = spawnOwned(process.execPath, [script], {
+  const child = spawnOwned(process.execPath, [...command.options, command.script], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -11,6 +11,7 @@ import { serveDashboard } from './dashboard.mjs';
 import { checkPorts, readPorts } from './ports.mjs';
 import { checkRedisUrl, resolveRedisServer, startRedis } from './redis.mjs';
 import { startService } from './service.mjs';
+import { serviceCommand } from './service-command.mjs';
 import { build, checkNode, installPackages, ROOT } from './setup.mjs';
 import { Interrupted, report, SetupError, step } from './steps.mjs';
 import { watchStopRequests } from './stop-request.mjs';
@@ -62,13 +63,13 @@ async function redisFor(signal, logFolder) {
 function startServices(ports, logFolder, gatewayEnv, publisherEnv) {
   const service = (
     /** @type {string} */ name,
-    /** @type {string} */ folder,
+    /** @type {'gateway' | 'publisher'} */ kind,
     /** @type {number} */ operatorPort,
     /** @type {Readonly<Record<string, string>>} */ env,
   ) => {
     const started = startService({
       name,
-      script: join(ROOT, 'packages', folder, 'dist', 'main.js'),
+      command: serviceCommand(kind),
       env: { NODE_NAME: name, OPERATOR_HOST: HOST, OPERATOR_PORT: `${operatorPort}`, ...env },
       operatorUrl: `http://${HOST}:${operatorPort}`,
       logFile: join(logFolder, `${name}.log`),
@@ -135,8 +136,6 @@ async function main() {
       {
         ...shared,
         HTTP_HOST: HOST,
-        // As its image has it: see deploy/docker/Dockerfile.
-        NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-semi-space-size=64`.trim(),
         HTTP_PORT: `${ports.publisher}`,
         ...(demo ? { DEMO_FEED: 'true' } : {}),
       },

@@ -1,12 +1,13 @@
 /** Gateways and publishers as processes of their own, built as they are shipped, on free ports. */
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { signalGroup, spawnOwned, stopProcess } from '../../scripts/processes.mjs';
+import { serviceCommand } from '../../scripts/service-command.mjs';
 import { deferred, within } from './deadline.js';
 import { mintOperatorToken, TEST_SECRET } from './token.js';
 
 export { ownFolder, spawnOwned, stopProcess } from '../../scripts/processes.mjs';
+export { serviceCommand } from '../../scripts/service-command.mjs';
 
 const START_DEADLINE_MS = 30_000;
 /** What a process has in hand gets some seconds by design; twice that, and more, is still in order on a busy machine. */
@@ -106,13 +107,20 @@ export function startPublisher(env: Environment): Promise<TestProcess> {
 }
 
 function startNode(name: 'gateway' | 'publisher', env: Environment): Promise<TestProcess> {
-  const script = fileURLToPath(new URL(`../../packages/${name}/dist/main.js`, import.meta.url));
-  return startProcess(script, { OPERATOR_HOST: '127.0.0.1', OPERATOR_PORT: '0', ...env });
+  const { options, script } = serviceCommand(name);
+  return startProcess(script, { OPERATOR_HOST: '127.0.0.1', OPERATOR_PORT: '0', ...env }, options);
 }
 
-/** Starts any Node script that logs as Belfry's processes do, and resolves when it says `listening`. */
-export async function startProcess(script: string, env: Environment): Promise<TestProcess> {
-  const child = spawnOwned(process.execPath, [script], {
+/**
+ * Starts any Node script that logs as Belfry's processes do, and resolves when it says `listening`.
+ * @param options Node's own
+ */
+export async function startProcess(
+  script: string,
+  env: Environment,
+  options: readonly string[] = [],
+): Promise<TestProcess> {
+  const child = spawnOwned(process.execPath, [...options, script], {
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

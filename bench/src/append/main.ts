@@ -4,7 +4,7 @@
  * detects, and appends each event to `global` as well.
  */
 import { fileURLToPath } from 'node:url';
-import { startProcess, startPublisher, startRedis, type TestRedis } from '@belfry/testkit';
+import { serviceCommand, startProcess, startPublisher, startRedis, type TestRedis } from '@belfry/testkit';
 import { readCommandLine, refuse } from '@belfry/testkit/command-line';
 import { describeMachine } from '../machine/describe.js';
 import { cpuSeconds } from '../machine/usage.js';
@@ -33,8 +33,6 @@ if (![shape.events, shape.properties, rounds].every((n) => Number.isInteger(n) &
 const CHUNK = 1_000;
 /** The first events pay for starting and compiling: the rate is that of the rest. */
 const WARM_UP = 0.1;
-/** As the publisher's image has it; both contestants run with it. */
-const NODE_OPTIONS = '--max-semi-space-size=64';
 const POLL_MS = 10;
 const DEADLINE_MS = 300_000;
 
@@ -56,7 +54,6 @@ async function measurePublisher(redis: TestRedis): Promise<Measured> {
   const connection = redis.connect();
   const publisher = await startPublisher({
     REDIS_URL: redis.url,
-    NODE_OPTIONS,
     LOG_LEVEL: 'info',
     SOURCES_ENABLED: 'false',
     ALERTS_ENABLED: 'false',
@@ -100,14 +97,16 @@ type How = (typeof HOWS)[number];
 
 async function measureBare(redis: TestRedis, body: string, how: How): Promise<Measured> {
   await redis.connect().flushall();
-  const bare = await startProcess(fileURLToPath(new URL('./bare.js', import.meta.url)), {
+  const script = fileURLToPath(new URL('./bare.js', import.meta.url));
+  const env = {
     REDIS_URL: redis.url,
-    NODE_OPTIONS,
     EVENTS: String(shape.events),
     PROPERTIES: String(shape.properties),
     BODY: body,
     HOW: how,
-  });
+  };
+  // With the publisher's options, so that both have the same young generation.
+  const bare = await startProcess(script, env, serviceCommand('publisher').options);
   const before = cpuSeconds(redis.pid());
   const line = await bare.logged(({ msg }) => msg === 'appended', { deadlineMs: DEADLINE_MS });
   const used = cpuSeconds(redis.pid()) - before;
