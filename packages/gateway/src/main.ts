@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --single-threaded-gc
 /** The gateway's composition root: settings in, parts wired, started; stopped in order. */
 // Before everything else: what the others do when they are loaded makes the heap grow.
 import './heap.js';

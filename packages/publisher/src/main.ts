@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=64
 /** The publisher's composition root: settings in, parts wired, started, and ended in order. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';

@@ -60,6 +60,25 @@ describe('events', () => {
     expect(stage.events.at(-1)).toBe('g');
   });
 
+  it('that waited are passed on receiver by receiver, each in its order', async () => {
+    const clock = createVirtualClock();
+    const got: string[] = [];
+    const turns: (() => void)[] = [];
+    const coalescing = createCoalescing<Receiver & { readonly name: string }>(
+      clock,
+      ({ name }, frame) => got.push(`${name}${frame}`),
+      { largeTurn: 1, turnOver: (run) => turns.push(run), steadyMs: clock.now },
+    );
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ name, followers: 1 })) as [never, never, never];
+    for (let round = 0; round < 2; round += 1) {
+      coalescing.receive(a, Buffer.from('0'));
+      for (const run of turns.splice(0)) run();
+      for (const [n, receiver] of [a, b, a, c, b, a].entries()) coalescing.receive(receiver, Buffer.from(`${n}`));
+      await clock.advance(2);
+      expect(got.splice(0)).toEqual(['a0', 'a0', 'a2', 'a5', 'b1', 'b4', 'c3']);
+    }
+  });
+
   it('wait while others come, a third of what the turn took at most, and never longer than twenty milliseconds', async () => {
     for (const [took, waits] of [
       [30, 10],

@@ -5,9 +5,12 @@
  *
  * Without this the kernel decides how much is passed on at once: as much as it holds for us, which is 64 KB where it has not
  * learned that we take more. With a few events for each socket a gateway is too slow to ever teach it so.
+ *
+ * What has waited is passed on receiver by receiver: where a channel has several events, its followers are found in the
+ * processor's cache from the second one on. Between channels there is no order to keep.
  */
 import type { Clock } from '@belfry/shared/service';
-import { FrameRing } from './frame-ring.js';
+import { Gathering } from './gathering.js';
 
 /** Where events go to. */
 export interface Receiver {
@@ -29,7 +32,7 @@ export interface CoalescingOptions {
 }
 
 export interface Coalescing<R extends Receiver> {
-  /** Delivers at once or a little later, always in the order in which events come. */
+  /** Delivers at once or a little later; what a receiver gets is always in the order in which it came. */
   receive(receiver: R, frame: Buffer): void;
   close(): void;
 }
@@ -51,9 +54,8 @@ export function createCoalescing<R extends Receiver>(
   options: CoalescingOptions = {},
 ): Coalescing<R> {
   const { largeTurn = LARGE_TURN, turnOver = setImmediate, steadyMs = () => performance.now(), onWaited } = options;
-  /** What waits, in order, and how many deliveries it will be. */
-  let receivers: R[] = [];
-  let frames = new FrameRing();
+  /** What waits, and how many deliveries it will be. */
+  let gathering = new Gathering<R>();
   let waiting = 0;
   /** When the first of them came. */
   let waitingSince = 0;
@@ -93,9 +95,8 @@ export function createCoalescing<R extends Receiver>(
   }
 
   function wait(receiver: R, frame: Buffer): void {
-    if (receivers.length === 0) waitingSince = steadyMs();
-    receivers.push(receiver);
-    frames.push(frame);
+    if (gathering.size === 0) waitingSince = steadyMs();
+    gathering.add(receiver, frame);
     waiting += receiver.followers;
     cameSince = true;
     if (waiting < ENOUGH || enough) return;
@@ -109,16 +110,15 @@ export function createCoalescing<R extends Receiver>(
     stopWaiting = undefined;
     enough = false;
     waiting = 0;
-    const gathered = receivers;
-    receivers = [];
-    if (gathered.length > 0) onWaited?.(steadyMs() - waitingSince, gathered.length);
+    if (gathering.size === 0) return;
+    onWaited?.(steadyMs() - waitingSince, gathering.size);
     try {
-      for (const [n, receiver] of gathered.entries()) passOn(receiver, frames.at(n));
+      gathering.forEach(passOn);
     } finally {
-      // Whatever happened: what was left in it would be passed on in the place of what waits next, to others.
+      // Whatever happened: what was left in it would be passed on together with what waits next.
       // Memory taken anew for each time would have V8 collect garbage from end to end, several times a second.
-      if (frames.bytes <= KEPT_BYTES) frames.clear();
-      else frames = new FrameRing();
+      if (gathering.bytes <= KEPT_BYTES) gathering.clear();
+      else gathering = new Gathering();
     }
   }
 
@@ -131,8 +131,7 @@ export function createCoalescing<R extends Receiver>(
     close() {
       closed = true;
       stopWaiting?.();
-      receivers = [];
-      frames = new FrameRing();
+      gathering = new Gathering();
     },
   };
 }
