@@ -52,6 +52,8 @@ const LOCK_MS = 30_000;
 const MAX_STALLED = 3;
 /** Errors that come closer to one another than that are of one absence: connections try again within two seconds. */
 const SAME_ABSENCE_MS = 30_000;
+/** BullMQ's own connections may tell of an absence behind its end: of an attempt that began before it. */
+const AFTERMATH_MS = 5_000;
 
 export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<Data> {
   const { name, metrics, logger } = options;
@@ -136,15 +138,22 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
  */
 function reportAbsence(connections: readonly JobConnection[], queue: string, logger: Logger): (error: Error) => void {
   let lastError: number | undefined;
+  let backAt = Number.NEGATIVE_INFINITY;
+  const connected = (): boolean => connections.every(({ status }) => status === 'ready');
   for (const connection of connections) {
     connection.on('ready', () => {
-      if (lastError === undefined || !connections.every(({ status }) => status === 'ready')) return;
+      if (lastError === undefined || !connected()) return;
       lastError = undefined;
+      backAt = systemClock.now();
       logger.info({ queue }, 'queue has Redis again');
     });
   }
   return (error) => {
     const now = systemClock.now();
+    if (connected() && now - backAt < AFTERMATH_MS) {
+      logger.debug({ err: error, queue }, 'queue tells of an absence that is over');
+      return;
+    }
     const known = lastError !== undefined && now - lastError < SAME_ABSENCE_MS;
     lastError = now;
     if (known) logger.debug({ err: error, queue }, 'queue still without Redis');
