@@ -43,6 +43,8 @@ export type JoinOutcome = 'joined' | 'unavailable' | 'withdrawn';
 
 /** Sends to the client, and minds a client that is too slow. */
 export interface Sender {
+  /** False from the moment on in which nothing is sent any more. */
+  readonly isOpen: boolean;
   sendFrame(frame: Frame): void;
 }
 
@@ -83,8 +85,9 @@ export class Subscriptions implements Subscriber {
   together(block: () => void): void {
     this.#socket.together(block);
   }
+  /** Not where nothing is sent any more: what was to come first has not reached the client, and would be missing for ever. */
   follow(channel: string): void {
-    this.#socket.follow(channel);
+    if (this.#sender.isOpen) this.#socket.follow(channel);
   }
   get bufferedBytes(): number {
     return this.#socket.bufferedBytes;
