@@ -121,6 +121,22 @@ export function describeLog(name: string, start: () => Promise<LogUnderTest>): v
       }
     });
 
+    it('brings the last entries instead, each once, behind a position that stands between two of them', async () => {
+      const before = await append(P, entry(2));
+      await subject.restart();
+      const positions = [...before, ...(await append(P, entry(2)))];
+      const { epoch } = before[0] as Position;
+      for (const from of [
+        { epoch, offset: 2 },
+        { epoch: epoch - 1, offset: 0 },
+      ]) {
+        expect(await read(P, from)).toMatchObject({ continuous: false, entries: [] });
+        const { continuous, entries } = await read(P, from, 3);
+        expect(continuous).toBe(false);
+        expect(entries.map(({ position }) => position)).toEqual(positions.slice(-3));
+      }
+    });
+
     it('brings the snapshot, true for the position, when asked to or when continuity is lost', async () => {
       await append(P, entry(2, 'HPD'), entry(1, 'DOB'), entry(1));
       const { entries, snapshot } = await read(P, undefined, 10, 'always');

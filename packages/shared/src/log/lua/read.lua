@@ -15,18 +15,15 @@ local position = last and last[1] or (mark_ttl ~= '0' and mark(log, meta, mark_t
 
 local rows, continuous = {}, 0
 if from ~= '' then
-  rows = redis.call('XRANGE', log, from, '+')
-  if rows[1] and rows[1][1] == from then
+  -- Looked up first: anybody may name a position, and what follows it is the whole log where it is older than that.
+  if redis.call('XRANGE', log, from, from, 'COUNT', 1)[1] then
     continuous = 1
-    table.remove(rows, 1)
+    rows = redis.call('XRANGE', log, '(' .. from, '+')
   end
 end
-if continuous == 0 then
-  rows = {}
-  if wanted > 0 then
-    local backwards = redis.call('XREVRANGE', log, '+', '-', 'COUNT', wanted)
-    for n = #backwards, 1, -1 do rows[#rows + 1] = backwards[n] end
-  end
+if continuous == 0 and wanted > 0 then
+  local backwards = redis.call('XREVRANGE', log, '+', '-', 'COUNT', wanted)
+  for n = #backwards, 1, -1 do rows[#rows + 1] = backwards[n] end
 end
 
 local entries = {}
