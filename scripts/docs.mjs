@@ -59,6 +59,11 @@ const LIMITS = [
     setting: 'RATE_LIMIT_MESSAGES',
     beyond: 'ERROR `rate_limited` with `retry_after_ms`; after 50 in a row close 4202',
   },
+  {
+    what: 'events replayed to a user by a gateway in RATE_LIMIT_WINDOW_SECONDS, or read for an `after` that the log does not hold',
+    setting: 'RATE_LIMIT_REPLAYED_EVENTS',
+    beyond: 'ERROR `rate_limited` with `retry_after_ms` for `after` and `rewind`; new events still come',
+  },
   { what: 'a frame of a client', setting: 'MAX_MESSAGE_BYTES', beyond: 'the connection is cut' },
   { what: 'channels of a connection', setting: 'MAX_SUBSCRIPTIONS', beyond: 'ERROR `too_many_subscriptions`' },
   { what: 'connections of a user on a gateway', setting: 'MAX_CONNECTIONS_PER_USER', beyond: 'close 4203' },

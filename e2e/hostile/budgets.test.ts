@@ -186,6 +186,9 @@ describe('a body', () => {
 });
 
 describe('replays', () => {
+  const answerTo = (client: TestClient) =>
+    client.next(undefined, ({ type }) => type === 'SUBSCRIBED' || type === 'ERROR');
+
   it('are a hundred events in a window for a user, on whatever connection and by HTTP too; new ones still come', async () => {
     const log = openTestLog(redis.url);
     const [first] = await log.append(
@@ -206,6 +209,56 @@ describe('replays', () => {
     expect((await fetch(url, { headers: bearer(user('modest')) })).status).toBe(200);
     await log.append('property:7', [{ n: 'new' }]);
     await greedy.next('VIOLATION_UPDATE', ({ n }) => n === 'new');
+    log.close();
+  });
+
+  it.each([
+    ['older than any', '1-1', 'ancient'],
+    ['not reached yet', '9999999999999-1', 'prophet'],
+  ])('that cannot be cost what is read instead: a position %s is no way around the budget', async (_, after, id) => {
+    const log = openTestLog(redis.url);
+    const channel = `property:${id}`;
+    // Sixty kinds of violations: the log has as many entries, and so has the state.
+    for (let n = 0; n < 60; n += 1) await log.append(channel, [{ n }], `kind-${n}`);
+    const client = await signedIn(id);
+    let answered = 0;
+    const ask = async () => {
+      client.send({ type: 'SUBSCRIBE', channel, after, ref: answered });
+      answered += 1;
+      return answerTo(client);
+    };
+    expect(await ask()).toMatchObject({ type: 'SUBSCRIBED', recovered: false, replay: 0 });
+    for (let n = 0; n < 2; n += 1) await ask();
+    expect(await ask()).toMatchObject({ type: 'ERROR', code: 'rate_limited', channel });
+    // Who does not ask for the past joins as ever, and gets what is new.
+    client.send({ type: 'SUBSCRIBE', channel });
+    await client.next('SUBSCRIBED', ({ recovered }) => recovered === undefined);
+    await log.append(channel, [{ n: 'new' }]);
+    await client.next('VIOLATION_UPDATE', ({ n }) => n === 'new');
+    log.close();
+  });
+
+  it('stay open to who joins, goes and comes back, and to who was away for too long', async () => {
+    const log = openTestLog(redis.url);
+    const channel = 'property:faithful';
+    const events = Array.from({ length: 40 }, (_, n) => ({ n }));
+    await log.append(channel, events, 'HPD');
+    const first = await signedIn('faithful');
+    first.send({ type: 'SUBSCRIBE', channel });
+    let { id } = await first.next('SUBSCRIBED');
+    first.socket.terminate();
+    for (let n = 0; n < 20; n += 1) {
+      const [next] = await log.append(channel, [{ n }], 'HPD');
+      const client = await signedIn('faithful');
+      client.send({ type: 'SUBSCRIBE', channel, after: id });
+      expect(await answerTo(client)).toMatchObject({ recovered: true, replay: 1 });
+      client.socket.terminate();
+      id = next;
+    }
+    const late = await signedIn('faithful');
+    late.send({ type: 'SUBSCRIBE', channel, after: '1-1' });
+    expect(await answerTo(late)).toMatchObject({ recovered: false });
+    await late.next('STATE');
     log.close();
   });
 });

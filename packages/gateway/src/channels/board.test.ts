@@ -64,6 +64,7 @@ function createFollower(now: () => number, board: () => Board) {
     rewind: undefined,
     ref: undefined,
     announced: true,
+    onCost: ignore,
     onJoined: (channel) => {
       following = channel;
     },

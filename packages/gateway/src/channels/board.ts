@@ -225,6 +225,8 @@ export class Board implements HubChannel {
    * @param readFor who waited by then; what anybody else saw may be later than the reading
    */
   #settle(reading: ChannelReading, asOf: Position, readFor: ReadonlySet<JoinRequest>): void {
+    // Who has no position has not asked for a reading of its own.
+    for (const request of readFor) if (request.after) request.onCost(1 + (reading.snapshot?.length ?? 0));
     const values = (reading.snapshot ?? []).flatMap((frame) => this.#valueIn(positionOf(frame), frame) ?? []);
     const opening = this.#state === 'opening';
     // Between the snapshot and the first event heard there may be others that were not heard.
@@ -290,7 +292,7 @@ export class Board implements HubChannel {
       if (request.announced) subscriber.send(subscribedFrame(this.name, this.#position, 0, false, request.ref));
       subscriber.send(stateFrame(this.name, this.#position, this.#frames()));
       this.#followers.add(subscriber);
-      request.onJoined(this, 0);
+      request.onJoined(this);
     });
     this.#conflation.toldNewest();
     this.#options.observer.joined('fresh', 0);

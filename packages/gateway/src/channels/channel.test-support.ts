@@ -28,6 +28,8 @@ export interface Follower {
   readonly got: string[];
   readonly request: JoinRequest;
   joined: boolean;
+  /** What the channel says that its past cost, in events. */
+  cost: number;
 }
 
 export interface Stage {
@@ -170,6 +172,7 @@ export function createStage(options: StageOptions = {}): Stage {
       const follower: Follower = {
         got: [],
         joined: false,
+        cost: 0,
         request: {
           subscriber: {
             send: (frame) => void follower.got.push(inShort(frame)),
@@ -182,6 +185,9 @@ export function createStage(options: StageOptions = {}): Stage {
           rewind,
           ref,
           announced: true,
+          onCost: (events) => {
+            follower.cost += events;
+          },
           onJoined: () => {
             follower.joined = true;
           },

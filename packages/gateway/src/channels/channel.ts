@@ -25,6 +25,7 @@ import { createTail, type Tail } from './tail.js';
 
 /** Of most channels, most of the time. Never added to. */
 const NOBODY = new Set<JoinRequest>();
+const NOBODY_GONE: JoinRequest[] = [];
 const NOTHING_HELD: Held[] = [];
 
 interface Held {
@@ -37,6 +38,8 @@ export class Channel extends FollowedChannel implements HubChannel {
   #position: Position = { epoch: 0, offset: 0 };
   #held = NOTHING_HELD;
   #waiting = NOBODY;
+  /** Who asked for a past, and went while the log was being read: not to wait for the answer must not make it free. */
+  #gone = NOBODY_GONE;
   #reading = false;
   #cause: RepairCause = 'check';
   /** The link was down, or more came in than could be held, while the log was being read. */
@@ -97,7 +100,11 @@ export class Channel extends FollowedChannel implements HubChannel {
 
   /** Takes a waiting request back; false when it is not waiting any more. */
   withdraw(request: JoinRequest): boolean {
-    return this.#waiting.delete(request);
+    if (!this.#waiting.delete(request)) return false;
+    if (!this.#reading || !(request.after || request.rewind)) return true;
+    if (this.#gone === NOBODY_GONE) this.#gone = [];
+    this.#gone.push(request);
+    return true;
   }
 
   #wait(request: JoinRequest): void {
@@ -188,6 +195,7 @@ export class Channel extends FollowedChannel implements HubChannel {
       for (let request = this.#need(); request && this.#state !== 'closed'; request = this.#need()) {
         const asOf = this.#position;
         const heldBefore = this.#held.length;
+        this.#gone = NOBODY_GONE;
         // On a busy channel an emptied tail would no more reach back to where the reading ends.
         if (this.#tail) this.#tail.pinned = true;
         let reading: ChannelReading;
@@ -204,6 +212,7 @@ export class Channel extends FollowedChannel implements HubChannel {
           continue;
         }
         backoff = undefined;
+        for (const request of this.#gone) request.onCost(costOf(reading));
         if (this.#isClosed()) return;
         // What came in before the log was asked is in the answer, or Redis has lost it: nobody saw it, nobody misses it.
         if (heldBefore > 0) this.#held.splice(0, heldBefore);
@@ -215,6 +224,7 @@ export class Channel extends FollowedChannel implements HubChannel {
       // Once, and in the same turn in which nothing was needed any more: a moment later, what is needed next would not be
       // read, or the reading for it not be known.
       this.#reading = false;
+      this.#gone = NOBODY_GONE;
     }
   }
 
@@ -307,28 +317,35 @@ export class Channel extends FollowedChannel implements HubChannel {
     for (const request of [...this.#waiting]) {
       // Whoever is served may do something on hearing so that makes another one leave.
       if (!this.#waiting.delete(request)) continue;
-      if (this.#joinFromTail(request) || this.#joinFromSnapshot(request, reading)) continue;
+      if (this.#joinFromTail(request, reading) || this.#joinFromSnapshot(request, reading)) continue;
       this.#wait(request);
       if (request.after) this.#snapshotNeeded = true;
     }
     if (this.#waiting.size === 0) this.#waiting = NOBODY;
   }
 
-  #joinFromTail(request: JoinRequest): boolean {
+  /** @param reading that was made for it, where one was */
+  #joinFromTail(request: JoinRequest, reading?: ChannelReading): boolean {
     const { after, rewind } = request;
     const replay = after ? this.#after(after) : rewind ? this.#tail?.last(rewind) : [];
     if (!replay) return false;
-    this.admit(request, this.#position, replay, after || rewind ? true : undefined, undefined);
+    // Of what is read for the last few, most is sent to nobody.
+    const cost = reading && rewind ? Math.max(replay.length, reading.entries.length) : replay.length;
+    this.admit(request, this.#position, replay, after || rewind ? true : undefined, undefined, cost);
     return true;
   }
 
   #joinFromSnapshot(request: JoinRequest, reading: ChannelReading): boolean {
     const since = reading.snapshot ? this.#after(reading.position) : undefined;
     if (!since || !reading.snapshot) return false;
-    this.admit(request, reading.position, since, false, stateFrame(this.name, reading.position, reading.snapshot));
+    const state = stateFrame(this.name, reading.position, reading.snapshot);
+    this.admit(request, reading.position, since, false, state, costOf(reading) + since.length);
     return true;
   }
 }
+
+/** What a reading costs who is not sent what it brought, in events: one where it brought nothing. */
+const costOf = ({ entries, snapshot }: ChannelReading): number => 1 + entries.length + (snapshot?.length ?? 0);
 
 /** Frames from the link are views on the connection's buffer: one kept frame would keep all of it. */
 const copyOf = (frame: Frame): Frame => (typeof frame === 'string' ? frame : Buffer.from(frame));

@@ -74,6 +74,7 @@ export abstract class FollowedChannel {
    * The synchronous block: SUBSCRIBED, what comes before the live events, follow. An `await` in here would be a gap.
    * @param at where the client stands once it has what comes first: a STATE, where there is one, and `frames`
    * @param recovered undefined for who came without a position
+   * @param cost of its past, in events
    */
   protected admit(
     this: FollowedChannel & HubChannel,
@@ -82,10 +83,11 @@ export abstract class FollowedChannel {
     frames: readonly Frame[],
     recovered: boolean | undefined,
     state: string | undefined,
+    cost: number,
   ): void {
     if (recovered === undefined && request.ref === undefined && state === undefined) {
       this.admitFresh(request.subscriber, request.announced, at);
-      return request.onJoined(this, 0);
+      return request.onJoined(this);
     }
     const { subscriber } = request;
     const admit = (): void => {
@@ -98,7 +100,8 @@ export abstract class FollowedChannel {
       for (const frame of frames) replay.send(frame);
       if (request.replay?.stopped) this.followers += 1;
       else this.follow(subscriber);
-      request.onJoined(this, frames.length);
+      if (cost > 0) request.onCost(cost);
+      request.onJoined(this);
     };
     // A single frame leaves in one piece anyway.
     if (frames.length === 0 && state === undefined) admit();

@@ -46,7 +46,7 @@ it('who is at the position of such an entry joins at once, without a reading', a
   expect(channel.position).toEqual({ epoch: 2, offset: 0 });
 
   reads = 0;
-  const replayed: number[] = [];
+  const costs: number[] = [];
   const joined = channel.join({
     subscriber: { send: ignore, together: (block) => block(), follow: ignore, bufferedBytes: 0 },
     replay: undefined,
@@ -54,7 +54,8 @@ it('who is at the position of such an entry joins at once, without a reading', a
     rewind: undefined,
     ref: undefined,
     announced: true,
-    onJoined: (_, events) => replayed.push(events),
+    onCost: (events) => costs.push(events),
+    onJoined: ignore,
   });
-  expect({ joined, replayed, reads }).toEqual({ joined: true, replayed: [0], reads: 0 });
+  expect({ joined, costs, reads }).toEqual({ joined: true, costs: [], reads: 0 });
 });

@@ -50,6 +50,11 @@ export interface JoinRequest {
   readonly ref: Ref | undefined;
   /** Whether SUBSCRIBED is sent; not for channels that are joined without having been asked for. */
   readonly announced: boolean;
-  /** Called in the block in which the subscriber joins, once it follows the channel and was sent `replayed` events. */
-  readonly onJoined: (channel: HubChannel, replayed: number) => void;
+  /**
+   * Told what the past that it asked for cost, where that was anything: the events it is sent, or what had to be read instead.
+   * Before `onJoined`; also where it was withdrawn while the log was being read.
+   */
+  readonly onCost: (events: number) => void;
+  /** Called in the block in which the subscriber joins, once it follows the channel. */
+  readonly onJoined: (channel: HubChannel) => void;
 }

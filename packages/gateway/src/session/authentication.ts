@@ -18,7 +18,7 @@ const UNASKED: JoinOptions = {
   rewind: undefined,
   ref: undefined,
   announced: false,
-  onReplayed: undefined,
+  onCost: undefined,
   onOutcome: () => undefined,
 };
 

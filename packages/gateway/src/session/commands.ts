@@ -49,7 +49,7 @@ export function subscribe(session: CommandSession, identity: Identity, frame: Su
     rewind,
     ref,
     announced: true,
-    onReplayed: (events) => context.replays.charge(identity.userId, events),
+    onCost: (events) => context.replays.charge(identity.userId, events),
     onOutcome: (outcome, name) => {
       if (outcome === 'joined') context.metrics.sent('SUBSCRIBED');
       if (outcome === 'unavailable') unavailable(session, name, ref);
@@ -86,7 +86,7 @@ function join(session: CommandSession, identity: Identity, named: NamedChannel, 
   subscriptions.join(name, named.after, context, present, options);
 }
 
-/** Milliseconds until the user may have this channel; 0 for now. What a replay costs is known, and charged, once it was sent. */
+/** Milliseconds until the user may have this channel; 0 for now. What a replay costs is known, and charged, once it was read. */
 function overBudget(context: SessionContext, { userId }: Identity, present: boolean, replay: boolean): number {
   const opening = present ? 0 : context.openings.take(userId);
   return Math.max(opening, replay ? context.replays.take(userId, 0) : 0);

@@ -30,7 +30,7 @@ export interface SessionContext {
   readonly isRevoked: (identity: Identity) => boolean;
   readonly accessPolicy: AccessPolicy;
   readonly rateLimit: RateLimit;
-  /** Events that a user may have replayed. */
+  /** Events that a user may have replayed, or read for a past that there is not. */
   readonly replays: Budgets;
   /** Channels that a user may have opened which nobody here follows: each costs a subscription and keys in Redis. */
   readonly openings: Budgets;

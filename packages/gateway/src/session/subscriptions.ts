@@ -13,8 +13,8 @@ export interface JoinOptions {
   readonly ref: Ref | undefined;
   /** False for channels that are joined without having been asked for: no SUBSCRIBED is sent. */
   readonly announced: boolean;
-  /** Told how many events were sent for a channel, where any were. */
-  readonly onReplayed: ((events: number) => void) | undefined;
+  /** Told what the past of a channel cost, in events, where it cost anything. */
+  readonly onCost: ((events: number) => void) | undefined;
   /**
    * Called once for each channel: at once or after at most `waitMs` where it is announced, else whenever it is there. Such
    * a client was promised the channel, and is not told while Redis is away.
@@ -54,7 +54,7 @@ const CONTINUED: JoinOptions = {
   rewind: undefined,
   ref: undefined,
   announced: false,
-  onReplayed: undefined,
+  onCost: undefined,
   continued: true,
   onOutcome: () => undefined,
 };
@@ -283,8 +283,11 @@ class Joining implements JoinRequest {
     if (this.announced) this.#cancelTimer = clock.after(waitMs, () => this.giveUp('unavailable'));
   }
 
-  onJoined(followed: HubChannel, replayed: number): void {
-    if (replayed > 0) this.#options.onReplayed?.(replayed);
+  onCost(events: number): void {
+    this.#options.onCost?.(events);
+  }
+
+  onJoined(followed: HubChannel): void {
     const stoppedAt = this.replay?.stoppedAt;
     // Before the outcome is told: what waits behind the command may be what leaves the channel again.
     if (stoppedAt) this.subscriber.stopped(this.name, stoppedAt, this.#parts);
