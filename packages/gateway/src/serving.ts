@@ -74,7 +74,7 @@ export function createServing(parts: ServingParts): Serving {
     lingerMs: settings.LINGER_SECONDS * 1000,
     spotCheckMs: settings.SPOT_CHECK_SECONDS * 1000,
     boards: { intervalMs: parseBoardIntervals(settings.BOARD_INTERVALS_MS), observer: metrics.boards },
-    coalescing: { onWaited: metrics.eventsWaited },
+    coalescing: { sockets: () => sessions.count, onWaited: metrics.eventsWaited },
   });
   const waitingRoom = createWaitingRoom({
     clock,

@@ -3,13 +3,14 @@ import { createVirtualClock } from '@belfry/shared/log/memory';
 import { describe, expect, it } from 'vitest';
 import { createCoalescing, type Receiver } from './coalescing.js';
 
-function createStage(largeTurn = 1_000) {
+function createStage(largeTurn = 1_000, sockets = 0) {
   const clock = createVirtualClock();
   const got: string[] = [];
   const turns: (() => void)[] = [];
   const waits: { ms: number; events: number }[] = [];
   const coalescing = createCoalescing<Receiver>(clock, ({ followers }, frame) => got.push(`${frame} to ${followers}`), {
     largeTurn,
+    sockets: () => sockets,
     turnOver: (run) => turns.push(run),
     steadyMs: clock.now,
     onWaited: (ms, events) => waits.push({ ms, events }),
@@ -58,6 +59,18 @@ describe('events', () => {
     stage.endTurn();
     stage.receive('g');
     expect(stage.events.at(-1)).toBe('g');
+  });
+
+  it('do not wait behind a turn with fewer deliveries than there are sockets: hardly any would get two at once', () => {
+    const few = createStage(1_000, 1_501);
+    const enough = createStage(1_000, 1_500);
+    for (const stage of [few, enough]) {
+      for (const text of ['a', 'b', 'c']) stage.receive(text, 500);
+      stage.endTurn();
+      stage.receive('d');
+    }
+    expect(few.events).toEqual(['a', 'b', 'c', 'd']);
+    expect(enough.events).toEqual(['a', 'b', 'c']);
   });
 
   it('that waited are passed on receiver by receiver, each in its order', async () => {

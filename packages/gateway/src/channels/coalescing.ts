@@ -20,6 +20,11 @@ export interface Receiver {
 export interface CoalescingOptions {
   /** Deliveries in one turn from which on the next ones wait. Default: what takes a core some two milliseconds. */
   readonly largeTurn?: number;
+  /**
+   * How many sockets there are. With fewer deliveries in a turn than that, hardly any of them would get two events at once,
+   * and none waits. Default: not asked.
+   */
+  readonly sockets?: () => number;
   /** Calls back when what was delivered in this turn has been handed to the sockets. Default setImmediate. */
   readonly turnOver?: (run: () => void) => unknown;
   /** Milliseconds that only grow. Default performance.now. */
@@ -53,7 +58,8 @@ export function createCoalescing<R extends Receiver>(
   deliver: (receiver: R, frame: Buffer) => void,
   options: CoalescingOptions = {},
 ): Coalescing<R> {
-  const { largeTurn = LARGE_TURN, turnOver = setImmediate, steadyMs = () => performance.now(), onWaited } = options;
+  const { largeTurn = LARGE_TURN, sockets = () => 0, onWaited } = options;
+  const { turnOver = setImmediate, steadyMs = () => performance.now() } = options;
   /** What waits, and how many deliveries it will be. */
   let gathering = new Gathering<R>();
   let waiting = 0;
@@ -78,7 +84,7 @@ export function createCoalescing<R extends Receiver>(
   }
 
   function endTurn(): void {
-    if (delivered >= largeTurn && !stopWaiting && !closed) {
+    if (delivered >= largeTurn && delivered >= sockets() && !stopWaiting && !closed) {
       const now = steadyMs();
       waitUntil = now + Math.min(MAX_WAIT_MS, (now - begunAt) * WAIT_SHARE);
       waitOneStep();
