@@ -6,6 +6,7 @@ import { connectForJobs } from './connection.js';
 import { createJobMetrics } from './metrics.js';
 import { type PollWork, startPolling } from './polling.js';
 import { createJobQueue, type JobQueue, type JobQueueOptions } from './queue.js';
+import { AFTERMATH_MS } from './troubles.js';
 
 const logger = createLogger('test', 'silent');
 let redis: TestRedis;
@@ -148,6 +149,31 @@ describe('a queue', () => {
     await queue.close();
     await own.stop();
   });
+});
+
+it('a queue that lost only the connection by which it waits for jobs says so, and that it has Redis again', async () => {
+  const said: string[] = [];
+  let now = 0;
+  const queue = queueOf({
+    logger: createLogger('test', 'info', { write: (line: string) => void said.push(JSON.parse(line).msg) }),
+    steadyMs: () => now,
+  });
+  const admin = redis.connect();
+  const waiting = async () =>
+    /^id=(\d+) .* name=\{test\d+:jobs\}:\S+ .*cmd=bzpopmin/m.exec(String(await admin.client('LIST')))?.[1];
+  const id = await eventually('a connection that waits', waiting);
+  await queue.queue.waitUntilReady();
+  // As the connection says it where it is reset; one that is closed in order says nothing.
+  const reset = () => queue.queue.emit('error', Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
+  reset();
+  expect(said).toEqual([]);
+  now += AFTERMATH_MS;
+  reset();
+  expect(said).toEqual(['queue lost Redis']);
+  await admin.client('KILL', 'ID', id);
+  await eventually('its return', () => said.length === 2);
+  expect(said).toEqual(['queue lost Redis', 'queue has Redis again']);
+  await queue.close();
 });
 
 describe('polling', () => {

@@ -6,6 +6,7 @@ import { type Logger, systemClock } from '@belfry/shared/service';
 import { DelayedError, type Job, type JobsOptions, Queue, Worker } from 'bullmq';
 import type { JobConnection } from './connection.js';
 import type { JobMetrics } from './metrics.js';
+import { createQueueTroubles } from './troubles.js';
 
 export interface JobQueue<Data> {
   /** For Bull Board and the like. */
@@ -37,6 +38,8 @@ export interface JobQueueOptions<Data> {
   readonly concurrency: number;
   readonly metrics: JobMetrics;
   readonly logger: Logger;
+  /** Milliseconds that only grow. Default performance.now. */
+  readonly steadyMs?: () => number;
 }
 
 /** One hash tag for every queue: BullMQ's keys have to share a slot on a Cluster. */
@@ -50,15 +53,14 @@ const CLOSE_MS = 8_000;
 const LOCK_MS = 30_000;
 /** A job that stalls more often ends its process, probably: it fails. */
 const MAX_STALLED = 3;
-/** Errors that come closer to one another than that are of one absence: connections try again within two seconds. */
-const SAME_ABSENCE_MS = 30_000;
-/** BullMQ's own connections may tell of an absence behind its end: of an attempt that began before it. */
-const AFTERMATH_MS = 5_000;
 
 export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<Data> {
   const { name, metrics, logger } = options;
   const prefix = jobsPrefix(options.prefix);
   const connections = [options.connect(), options.connect()] as const;
+  const isConnected = (): boolean => connections.every(({ status }) => status === 'ready');
+  const troubles = createQueueTroubles({ queue: name, isConnected, logger, steadyMs: options.steadyMs });
+  for (const connection of connections) connection.on('ready', () => troubles.ready('ours'));
   const defaultJobOptions = { removeOnComplete: KEEP_COMPLETED, removeOnFail: KEEP_FAILED };
   const queue = new Queue<Data, void, string, Data, void, string>(name, {
     connection: connections[0],
@@ -89,9 +91,10 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
     }
   }
 
-  const onError = reportAbsence(connections, name, logger);
-  queue.on('error', onError);
-  worker.on('error', onError);
+  queue.on('error', troubles.failed);
+  worker.on('error', troubles.failed);
+  // Not the worker's event of that name, which comes once: the one that it waits for jobs with.
+  worker.backend.on('ready', () => troubles.ready('of BullMQ'));
   worker.on('stalled', (id) => {
     metrics.stalled(name);
     logger.warn({ queue: name, job: id }, 'job stalled');
@@ -121,42 +124,13 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
       unwatch();
       const orderly = worker.close().then(() => queue.close());
       // Without Redis there is nothing to wait for: running jobs are given to another process as stalled.
-      const reachable = connections.every(({ status }) => status === 'ready');
+      const reachable = isConnected();
       await Promise.race([
-        orderly.catch(onError),
+        orderly.catch(troubles.failed),
         new Promise<void>((resolve) => systemClock.after(reachable ? CLOSE_MS : 0, resolve)),
       ]);
       // Without Redis nothing would ever end in order: commands wait for it to come back.
       for (const connection of connections) connection.disconnect();
     },
-  };
-}
-
-/**
- * While Redis is away every connection says so several times a second, BullMQ's own ones too: it is logged once, and once
- * that it is back.
- */
-function reportAbsence(connections: readonly JobConnection[], queue: string, logger: Logger): (error: Error) => void {
-  let lastError: number | undefined;
-  let backAt = Number.NEGATIVE_INFINITY;
-  const connected = (): boolean => connections.every(({ status }) => status === 'ready');
-  for (const connection of connections) {
-    connection.on('ready', () => {
-      if (lastError === undefined || !connected()) return;
-      lastError = undefined;
-      backAt = systemClock.now();
-      logger.info({ queue }, 'queue has Redis again');
-    });
-  }
-  return (error) => {
-    const now = systemClock.now();
-    if (connected() && now - backAt < AFTERMATH_MS) {
-      logger.debug({ err: error, queue }, 'queue tells of an absence that is over');
-      return;
-    }
-    const known = lastError !== undefined && now - lastError < SAME_ABSENCE_MS;
-    lastError = now;
-    if (known) logger.debug({ err: error, queue }, 'queue still without Redis');
-    else logger.warn({ err: error, queue }, 'queue lost Redis');
   };
 }

@@ -1,7 +1,10 @@
 /** A failure is put on Redis only where Redis is the reason: every other one is a fault of ours, and must be seen as one. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { startRedis, type TestRedis } from '@belfry/testkit';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { RedisUnavailable, redisTrouble } from './redis-trouble.js';
+import { Redis, type RedisOptions } from 'ioredis';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { RedisUnavailable, redisTrouble, saysConnectionLost } from './redis-trouble.js';
 
 let redis: TestRedis;
 beforeAll(async () => {
@@ -87,4 +90,35 @@ it('a key of another type, a script that is wrong, and a bug are none of it', as
   } finally {
     connection.disconnect();
   }
+});
+
+/** What a connection's `error` event brings first. */
+async function firstError(options: RedisOptions): Promise<Error> {
+  const connection = new Redis({ host: '127.0.0.1', retryStrategy: () => null, ...options });
+  const [error] = (await once(connection, 'error')) as [Error];
+  connection.disconnect();
+  return error;
+}
+
+it('connections that are refused, cut off in their TLS handshake, or name no host say that they are lost', async () => {
+  const cutting = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  onTestFinished(() => void cutting.close());
+  await once(cutting, 'listening');
+  const { port } = cutting.address() as AddressInfo;
+  const errors = [
+    await firstError({ port: 1 }),
+    await firstError({ port, tls: {} }),
+    await firstError({ host: 'nowhere.invalid' }),
+  ];
+  for (const error of errors) expect([saysConnectionLost(error), error]).toEqual([true, error]);
+});
+
+it('a connection that Redis refuses, and what jobs fail for, is no lost connection', async () => {
+  const errors = [
+    await firstError({ port: redis.port, password: 'wrong', username: 'nobody' }),
+    new Error('READONLY You can’t write against a read only replica.'),
+    new Error('could not renew lock for job 7'),
+    new Error('Failed to add repeatable job for next iteration: connect ECONNREFUSED 127.0.0.1:6379'),
+  ];
+  for (const error of errors) expect([saysConnectionLost(error), error]).toEqual([false, error]);
 });

@@ -26,12 +26,13 @@ const CLIENT_ERRORS = [
   'Cluster is ended.',
   "Cluster isn't ready",
   'Node is disconnected',
+  'BullMQ: cluster reconnect timed out',
 ];
 /** Redis starts, changes its role, misses a part of its slots, or is held up by a script. */
 const PASSING_REPLIES = /^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|UNBLOCKED|BUSY) /;
 /** Its memory is full, its last save failed, or too few of its replicas are there. */
 const REFUSED_WRITES = /^(?:OOM|MISCONF|NOREPLICAS) /;
-const SOCKET_CODES = new Set([
+const SOCKET_CODES = new Set<unknown>([
   'ECONNREFUSED',
   'ECONNRESET',
   'ETIMEDOUT',
@@ -50,19 +51,24 @@ export function redisTrouble(error: unknown): RedisTrouble | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof RedisUnavailable) return redisTrouble(error.cause) ?? 'away';
   if (takesNoWrites(error)) return 'takes no writes';
-  const { message } = error;
-  const isAway =
-    PASSING_REPLIES.test(message) ||
-    CLIENT_ERRORS.some((beginning) => message.startsWith(beginning)) ||
-    isOfSocket(error);
+  const isAway = PASSING_REPLIES.test(error.message) || isOfClient(error) || isOfSocket(error);
   return isAway ? 'away' : troubleOfTransaction(error);
 }
 
+/**
+ * For `error` events of connections to Redis: whether one was lost, or does not come about. What Redis itself replied is
+ * none of it. No other sockets are heard there, so that a code is enough: a TLS handshake that is cut off names no system
+ * call.
+ */
+export const saysConnectionLost = (error: Error): boolean => isOfClient(error) || hasSocketCode(error);
+
+const isOfClient = ({ message }: Error): boolean => CLIENT_ERRORS.some((beginning) => message.startsWith(beginning));
+
+const hasSocketCode = (error: Error): boolean => SOCKET_CODES.has((error as { code?: unknown }).code);
+
 /** Who hangs up on us while we read a body has the same code: `syscall` is only with sockets that we have opened. */
-const isOfSocket = (error: Error): boolean => {
-  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-  return typeof code === 'string' && SOCKET_CODES.has(code) && typeof syscall === 'string';
-};
+const isOfSocket = (error: Error): boolean =>
+  hasSocketCode(error) && typeof (error as { syscall?: unknown }).syscall === 'string';
 
 /** EXECABORT itself does not say why: the commands' own refusals, which came before it, do. */
 function troubleOfTransaction(error: Error): RedisTrouble | undefined {
