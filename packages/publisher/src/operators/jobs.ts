@@ -1,8 +1,9 @@
 /** Operators look into the queues: what waits, what failed and why; and have failed jobs tried again. */
-import { numberIn, OperatorError, type OperatorRoute } from '@belfry/shared/service';
+import { type Logger, numberIn, OperatorError, type OperatorRoute } from '@belfry/shared/service';
 import { type Job, Queue } from 'bullmq';
 import type { JobConnection } from '../jobs/connection.js';
 import { jobsPrefix } from '../jobs/queue.js';
+import { createQueueTroubles, type QueueTroubles } from '../jobs/troubles.js';
 
 /** Every queue that a publisher works on. */
 export const QUEUE_NAMES = ['sources', 'deliveries', 'digests'] as const;
@@ -19,17 +20,34 @@ const STATES = ['waiting', 'active', 'delayed', 'failed', 'completed'] as const;
 export function createJobRoutes(options: {
   readonly connect: () => JobConnection;
   readonly prefix: string;
+  readonly logger: Logger;
 }): JobRoutes {
-  let connection: JobConnection | undefined;
+  let opened: { readonly connection: JobConnection; readonly troubles: QueueTroubles } | undefined;
   const queues = new Map<string, Queue>();
+
+  /** One for all queues, which tell of it by one voice. */
+  function open() {
+    const connection = options.connect();
+    const troubles = createQueueTroubles({
+      queue: 'operators',
+      isConnected: () => connection.status === 'ready',
+      logger: options.logger,
+    });
+    connection.on('ready', () => troubles.ready('ours'));
+    return { connection, troubles };
+  }
 
   /** Opened when somebody asks: most publishers are never looked into. */
   function queueNamed(name: string): Queue {
     if (!(QUEUE_NAMES as readonly string[]).includes(name)) {
       throw new OperatorError(404, 'not_found', `there is no queue ${name}; there are ${QUEUE_NAMES.join(', ')}`);
     }
-    connection ??= options.connect();
-    const queue = queues.get(name) ?? new Queue(name, { connection, prefix: jobsPrefix(options.prefix) });
+    const known = queues.get(name);
+    if (known) return known;
+    opened ??= open();
+    const queue = new Queue(name, { connection: opened.connection, prefix: jobsPrefix(options.prefix) });
+    // Without a listener BullMQ writes them to the console.
+    queue.on('error', opened.troubles.failed);
     queues.set(name, queue);
     return queue;
   }
@@ -82,7 +100,7 @@ export function createJobRoutes(options: {
     queues: () => QUEUE_NAMES.map(queueNamed),
     async close() {
       await Promise.all([...queues.values()].map((queue) => queue.close()));
-      connection?.disconnect();
+      opened?.connection.disconnect();
     },
   };
 }
