@@ -91,7 +91,7 @@ runProcess(async () => {
       ),
     jobMetrics: createJobMetrics(registry, logger, clock.now),
   };
-  const jobRoutes = createJobRoutes({ connect: jobs.connectForJobs, prefix, logger });
+  const jobRoutes = createJobRoutes({ connect: () => open('job-routes'), prefix, logger });
   shutdown.step('job routes', jobRoutes.close);
   const secrets = followPublisherSecrets(settings, { environment: process.env, clock, logger });
   shutdown.step('secret files', secrets.stop);

@@ -1,5 +1,6 @@
 /** Bull Board on the operators' port of a real publisher: behind the operators' token, with every queue. */
 import {
+  eventually,
   mintOperatorToken,
   mintToken,
   startPublisher,
@@ -69,4 +70,20 @@ it('shows every queue, and removes a failed job', async () => {
   } finally {
     await queue.close();
   }
+});
+
+it('says when to ask for the queues again where Redis answers the check of the token, and not what is asked then', async () => {
+  const admin = redis.connect();
+  const authorization = `Bearer ${mintOperatorToken()}`;
+  const jobs = () => fetch(`${publisher.operatorUrl}/jobs`, { headers: { authorization } });
+  expect((await jobs()).status).toBe(200);
+  // The check reads, and a queue is asked by a script: only what may write waits.
+  await admin.client('PAUSE', 20_000, 'WRITE');
+  try {
+    const answer = await jobs();
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+  } finally {
+    await admin.client('UNPAUSE');
+  }
+  await eventually('the queues', async () => (await jobs()).status === 200);
 });

@@ -1,7 +1,7 @@
 /** Operators look into the queues: what waits, what failed and why; and have failed jobs tried again. */
+import type { Connection } from '@belfry/shared/log';
 import { type Logger, numberIn, OperatorError, type OperatorRoute } from '@belfry/shared/service';
 import { type Job, Queue } from 'bullmq';
-import type { JobConnection } from '../jobs/connection.js';
 import { jobsPrefix } from '../jobs/queue.js';
 import { createQueueTroubles, type QueueTroubles } from '../jobs/troubles.js';
 
@@ -17,12 +17,19 @@ export interface JobRoutes {
 
 const STATES = ['waiting', 'active', 'delayed', 'failed', 'completed'] as const;
 
+/**
+ * Before its first command a queue would wait for Redis without limit, then ask its version, and be of no use ever after
+ * where that fails. And whoever only looks has nothing to write.
+ */
+const UNPREPARED = { skipWaitingForReady: true, skipVersionCheck: true, skipMetasUpdate: true } as const;
+
 export function createJobRoutes(options: {
-  readonly connect: () => JobConnection;
+  /** A connection whose commands have a time limit; closed by `close`. */
+  readonly connect: () => Connection;
   readonly prefix: string;
   readonly logger: Logger;
 }): JobRoutes {
-  let opened: { readonly connection: JobConnection; readonly troubles: QueueTroubles } | undefined;
+  let opened: { readonly connection: Connection; readonly troubles: QueueTroubles } | undefined;
   const queues = new Map<string, Queue>();
 
   /** One for all queues, which tell of it by one voice. */
@@ -45,7 +52,7 @@ export function createJobRoutes(options: {
     const known = queues.get(name);
     if (known) return known;
     opened ??= open();
-    const queue = new Queue(name, { connection: opened.connection, prefix: jobsPrefix(options.prefix) });
+    const queue = new Queue(name, { ...UNPREPARED, connection: opened.connection, prefix: jobsPrefix(options.prefix) });
     // Without a listener BullMQ writes them to the console.
     queue.on('error', opened.troubles.failed);
     queues.set(name, queue);
