@@ -89,7 +89,7 @@ runProcess(async () => {
       connectForJobs(settings.REDIS_URL, 'belfry-publisher-jobs', (error) =>
         logger.debug({ err: error, connection: 'jobs' }, 'Redis connection error'),
       ),
-    jobMetrics: createJobMetrics(registry, logger, clock.now),
+    jobMetrics: createJobMetrics(registry, logger, clock),
   };
   const jobRoutes = createJobRoutes({ connect: () => open('job-routes'), prefix, logger });
   shutdown.step('job routes', jobRoutes.close);

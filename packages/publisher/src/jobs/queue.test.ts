@@ -1,5 +1,5 @@
 /** Jobs run once each by whichever process is free, failures and waiting are seen in metrics, and closing waits. */
-import { createLogger, Registry } from '@belfry/shared/service';
+import { createLogger, Registry, systemClock } from '@belfry/shared/service';
 import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectForJobs } from './connection.js';
@@ -31,7 +31,7 @@ const queueOf = (options: Partial<JobQueueOptions<{ n: number }>>, metrics = reg
     prefix,
     connect,
     concurrency: 1,
-    metrics: createJobMetrics(metrics, logger, Date.now),
+    metrics: createJobMetrics(metrics, logger, systemClock),
     logger,
     run: async () => undefined,
     ...options,
@@ -183,7 +183,7 @@ describe('polling', () => {
       prefix,
       connect,
       everyMs,
-      metrics: createJobMetrics(new Registry(), logger, Date.now),
+      metrics: createJobMetrics(new Registry(), logger, systemClock),
       logger,
     });
 

@@ -53,7 +53,7 @@ async function start(
     random: Math.random,
     logger,
     registry,
-    jobMetrics: where.jobMetrics ?? createJobMetrics(registry, logger, Date.now),
+    jobMetrics: where.jobMetrics ?? createJobMetrics(registry, logger, systemClock),
     onSourceState: (state) => void seenStates.push(state),
   });
   return { sources: started, registry };
@@ -171,7 +171,7 @@ describe.skipIf(folder === undefined)(
 
     it('can be started again with the same registry after it could not be', async () => {
       const registry = new Registry();
-      const jobMetrics = createJobMetrics(registry, logger, Date.now);
+      const jobMetrics = createJobMetrics(registry, logger, systemClock);
       const commands = redis.connect();
       await expect(start({}, { commands, url: 'redis+nothing', jobMetrics }, registry)).rejects.toThrow();
       ({ sources } = await start({ NYC_DATASETS: 'hpd' }, { commands, url: redis.url, jobMetrics }, registry));
