@@ -2,6 +2,7 @@
 import { CONTENDERS, type ContenderName, isBareWith } from './contenders/names.js';
 import { describeMachine, type MachineDescription } from './machine/describe.js';
 import type { Result, Workload } from './workloads/index.js';
+import type { Usage } from './workloads/stage.js';
 
 /** What a contender brought in a workload: of several rounds, the one in the middle. */
 export interface Outcome {
@@ -64,7 +65,7 @@ async function runWorkload(workload: Workload, options: RunOptions, until: numbe
     }
     options.onProgress(`${workload.name}: ${contender}, round ${round}`);
     try {
-      const result = (await workload.run(contender)) as Result;
+      const result = await runUndisturbed(workload, contender, options);
       results.set(contender, [...(results.get(contender) ?? []), result]);
     } catch (error) {
       options.onProgress(`${workload.name}: ${contender} failed: ${(error as Error).message}`);
@@ -77,6 +78,28 @@ async function runWorkload(workload: Workload, options: RunOptions, until: numbe
   }
   return outcomes;
 }
+
+/** A round in which the host gave much of the machine to others is made again: it says more about them. */
+async function runUndisturbed(
+  workload: Workload,
+  contender: ContenderName,
+  { onProgress }: RunOptions,
+): Promise<Result> {
+  let least: Result | undefined;
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    const result = (await workload.run(contender)) as Result;
+    const stolen = stolenIn(result);
+    if (least === undefined || stolen < stolenIn(least)) least = result;
+    if (stolen <= MAX_STOLEN || !isCompared(contender)) break;
+    onProgress(`${workload.name}: others had ${(stolen * 100).toFixed(1)} % of a core; ${contender} once more`);
+  }
+  return least as Result;
+}
+/** In cores. A hundredth of one, in a window of some seconds, is as long as the slowest percent of all deliveries. */
+const MAX_STOLEN = 0.01;
+const MAX_ATTEMPTS = 3;
+
+const stolenIn = ({ usage }: Result): number => (usage as Usage | undefined)?.stolen ?? 0;
 
 function* turns(
   workload: Workload,

@@ -1,22 +1,23 @@
 /** Servers that pass on what a Redis channel of the same name brings: no history, no positions. */
 import { fileURLToPath } from 'node:url';
 import { channelKeys, DEFAULT_KEY_PREFIX } from '@belfry/shared/log';
-import { startProcess, TEST_SECRET, type TestRedis } from '@belfry/testkit';
+import { serviceCommand, startProcess, TEST_SECRET, type TestRedis } from '@belfry/testkit';
 import { eventBody } from '../load/event.js';
 import { channelName } from '../load/plan.js';
 import { openLogPublisher } from './belfry.js';
 import type { Contender, RunningServer } from './contender.js';
 
+/** Node is given the same options for all of them, which are the gateway's: what these bring is no server's doing. */
 export const startPeer = (
   script: string,
   redis: TestRedis,
   env: Readonly<Record<string, string>> = {},
 ): Promise<RunningServer> =>
-  startProcess(fileURLToPath(new URL(`../peers/${script}`, import.meta.url)), {
-    REDIS_URL: redis.url,
-    JWT_SECRET: TEST_SECRET,
-    ...env,
-  });
+  startProcess(
+    fileURLToPath(new URL(`../peers/${script}`, import.meta.url)),
+    { REDIS_URL: redis.url, JWT_SECRET: TEST_SECRET, ...env },
+    serviceCommand('gateway').options,
+  );
 
 const plain = (name: 'bare' | 'ws'): Contender => ({
   name,

@@ -15,6 +15,19 @@ export function cpuSeconds(pid: number): number {
 export const cpuSecondsOf = (pids: readonly number[]): number =>
   pids.reduce((seconds, pid) => seconds + cpuSeconds(pid), 0);
 
+/**
+ * Seconds of this machine's CPU, all cores together, that its host gave to others while something here wanted to run.
+ * Always 0 where the host does not tell.
+ */
+export function stolenSeconds(): number {
+  const [, ...ticks] = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]?.split(/\s+/) ?? [];
+  return Number(ticks[STOLEN] ?? 0) / TICKS_PER_SECOND;
+}
+/** Of the fields of a line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal. */
+const STOLEN = 7;
+/** `USER_HZ`, which is the same on every Linux of these processors. */
+const TICKS_PER_SECOND = 100;
+
 /** Bytes of memory that a process has resident. */
 export const residentBytes = (pid: number): number => memoryOf(pid, 'VmRSS');
 

@@ -48,7 +48,8 @@ export const MANY_CHANNELS: FanOutShape = {
   restMs: 250,
 };
 
-const WARM_UP_MS = 1_500;
+/** As long as servers were seen to compile what has become hot. */
+const WARM_UP_MS = 4_000;
 /** Events go to channels in an order that is neither theirs nor random. */
 const STEP = 617;
 /** Slow contenders take half a minute or more for what is on their way in the wide fan-out; one was seen to take longer than this. */

@@ -5,7 +5,7 @@ import { contenders } from '../contenders/index.js';
 import type { ContenderName } from '../contenders/names.js';
 import { type Load, type Swarms, startSwarms } from '../load/swarms.js';
 import { giveFirstCore } from '../machine/cores.js';
-import { cpuSeconds, cpuSecondsOf } from '../machine/usage.js';
+import { cpuSeconds, cpuSecondsOf, stolenSeconds } from '../machine/usage.js';
 
 export interface Stage {
   readonly contender: Contender;
@@ -69,6 +69,8 @@ export interface Usage {
   readonly clients: number;
   /** The process that publishes. */
   readonly publisher: number;
+  /** What the host gave to others meanwhile: where it is much, the machine was measured and not the server. */
+  readonly stolen: number;
 }
 
 /** Returns a function that says what was used since. */
@@ -78,6 +80,7 @@ export function watchUsage(stage: Stage, swarms: Swarms): () => Usage & { readon
     redis: cpuSeconds(stage.redis.pid()),
     clients: cpuSecondsOf(swarms.pids),
     publisher: cpuSeconds(process.pid),
+    stolen: stolenSeconds(),
   });
   const before = read();
   const started = performance.now();
@@ -91,6 +94,7 @@ export function watchUsage(stage: Stage, swarms: Swarms): () => Usage & { readon
       redis: used('redis'),
       clients: used('clients'),
       publisher: used('publisher'),
+      stolen: used('stolen'),
     };
   };
 }
