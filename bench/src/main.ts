@@ -20,7 +20,7 @@ const USAGE = `npm run bench -- [workloads] [options]
   workloads    by the beginning of their names: ${WORKLOADS.map(({ name }) => name).join(', ')}; default: all
   --only       with commas between: ${CONTENDERS.join(', ')}; default: all
   --rounds     an odd number; of Belfry and the bare servers the round in the middle counts (default 3)
-  --minutes    for all of it: where it gets late, workloads have fewer rounds (default 25)
+  --minutes    for all of it: where it gets late, workloads have fewer rounds (default 60)
   --json       file for the raw results
   --save       writes docs/performance.md anew, with its charts and raw results`;
 
@@ -33,7 +33,7 @@ const { positionals, values } = readCommandLine(
       /** Rounds of Belfry and the bare servers; the one in the middle counts. */
       rounds: { type: 'string', default: '3' },
       /** Minutes for all of it: where it gets late, workloads have fewer rounds. */
-      minutes: { type: 'string', default: '25' },
+      minutes: { type: 'string', default: '60' },
       /** Where to write the raw results. */
       json: { type: 'string' },
       /** Writes docs/performance.md anew, with its charts and raw results. */

@@ -19,7 +19,7 @@ export interface LatencyResult {
   readonly usage: Usage;
 }
 
-/** 50,000 deliveries a second: half of what the slowest contenders can do. */
+/** 50,000 deliveries a second: about what the slowest contenders can do at most. */
 export const STEADY: LatencyShape = {
   connections: 5_000,
   channels: 1_000,
