@@ -87,7 +87,14 @@ async function runUndisturbed(
 ): Promise<Result> {
   let least: Result | undefined;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-    const result = (await workload.run(contender)) as Result;
+    let result: Result;
+    try {
+      result = (await workload.run(contender)) as Result;
+    } catch (error) {
+      if (least === undefined) throw error;
+      onProgress(`${workload.name}: ${contender} failed once more: ${(error as Error).message}`);
+      break;
+    }
     const stolen = stolenIn(result);
     if (least === undefined || stolen < stolenIn(least)) least = result;
     if (stolen <= MAX_STOLEN || !isCompared(contender)) break;

@@ -32,6 +32,8 @@ export class Board implements HubChannel {
   #state: ChannelState = 'opening';
   #position: Position = { epoch: 0, offset: 0 };
   #waiting: JoinRequest[] = [];
+  /** Of those who wait, who has it read once more: others cost nothing. */
+  readonly #payers = new Set<JoinRequest>();
   #reading = false;
   /** Up to here nothing is missing. */
   #sureTo: Position = { epoch: 0, offset: 0 };
@@ -115,7 +117,10 @@ export class Board implements HubChannel {
       return true;
     }
     this.#waiting.push(request);
-    if (this.#state === 'live') this.#doubt('check');
+    if (this.#state === 'live') {
+      this.#payers.add(request);
+      this.#doubt('check');
+    }
     return false;
   }
 
@@ -128,10 +133,11 @@ export class Board implements HubChannel {
     return false;
   }
 
-  withdraw(request: JoinRequest): boolean {
+  withdraw(request: JoinRequest, unserved: boolean): boolean {
     const index = this.#waiting.indexOf(request);
     if (index === -1) return false;
     this.#waiting.splice(index, 1);
+    if (unserved) this.#payers.delete(request);
     return true;
   }
 
@@ -225,8 +231,11 @@ export class Board implements HubChannel {
    * @param readFor who waited by then; what anybody else saw may be later than the reading
    */
   #settle(reading: ChannelReading, asOf: Position, readFor: ReadonlySet<JoinRequest>): void {
-    // Who has no position has not asked for a reading of its own.
-    for (const request of readFor) if (request.after) request.onCost(1 + (reading.snapshot?.length ?? 0));
+    for (const request of this.#payers) {
+      if (readFor.has(request)) request.onCost(1 + (reading.snapshot?.length ?? 0));
+      else if (this.#waiting.includes(request)) continue;
+      this.#payers.delete(request);
+    }
     const values = (reading.snapshot ?? []).flatMap((frame) => this.#valueIn(positionOf(frame), frame) ?? []);
     const opening = this.#state === 'opening';
     // Between the snapshot and the first event heard there may be others that were not heard.
@@ -240,6 +249,7 @@ export class Board implements HubChannel {
     if (this.#again) return;
     const waiting = this.#waiting;
     this.#waiting = waiting.filter((request) => !readFor.has(request) && this.#isAhead(request));
+    for (const request of this.#waiting) this.#payers.add(request);
     if (this.#waiting.length > 0) this.#doubt('check');
     const later = new Set(this.#waiting);
     for (const request of waiting) if (!later.has(request)) this.#admit(request);

@@ -97,7 +97,7 @@ describe('joining', () => {
     // The link was away, and is whole again while a reading for somebody who joins is still under way.
     stage.channel.check(last(missed));
     await stage.answer(new Error('Redis is away'));
-    stage.channel.withdraw(waiting.request);
+    stage.channel.withdraw(waiting.request, false);
     await stage.clock.advance(5_000);
     while (stage.pending()) await stage.answer();
     expect(follower.got.slice(1)).toEqual(shown(stage, missed));
@@ -162,12 +162,12 @@ describe('joining', () => {
     await stage.open();
     const [stays, gives] = [stage.join({ rewind: 1 }), stage.join({ rewind: 1 })];
     await stage.answer(new Error('away'));
-    expect(stage.channel.withdraw(gives.request)).toBe(true);
+    expect(stage.channel.withdraw(gives.request, false)).toBe(true);
     await stage.clock.advance(3_000);
     await stage.answer();
     expect(stays.got.slice(1)).toEqual(shown(stage, events));
     expect(gives.got).toEqual([]);
-    expect(stage.channel.withdraw(stays.request)).toBe(false);
+    expect(stage.channel.withdraw(stays.request, false)).toBe(false);
   });
 
   it('in the very turn in which a reading ends is read for, not forgotten', async () => {

@@ -99,9 +99,9 @@ export class Channel extends FollowedChannel implements HubChannel {
   }
 
   /** Takes a waiting request back; false when it is not waiting any more. */
-  withdraw(request: JoinRequest): boolean {
+  withdraw(request: JoinRequest, unserved: boolean): boolean {
     if (!this.#waiting.delete(request)) return false;
-    if (!this.#reading || !(request.after || request.rewind)) return true;
+    if (unserved || !this.#reading || !hasPast(request)) return true;
     if (this.#gone === NOBODY_GONE) this.#gone = [];
     this.#gone.push(request);
     return true;
@@ -212,7 +212,7 @@ export class Channel extends FollowedChannel implements HubChannel {
           continue;
         }
         backoff = undefined;
-        for (const request of this.#gone) request.onCost(costOf(reading));
+        for (const request of this.#gone) request.onCost(1 + this.#shareOf(reading.entries.length + stateOf(reading)));
         if (this.#isClosed()) return;
         // What came in before the log was asked is in the answer, or Redis has lost it: nobody saw it, nobody misses it.
         if (heldBefore > 0) this.#held.splice(0, heldBefore);
@@ -313,39 +313,48 @@ export class Channel extends FollowedChannel implements HubChannel {
     }
   }
 
+  /** Of what one reading brought, for one of those for whom it was made. */
+  #shareOf(entries: number): number {
+    let askers = this.#gone.length;
+    for (const request of this.#waiting) if (hasPast(request)) askers += 1;
+    return Math.ceil(entries / Math.max(1, askers));
+  }
+
   #serveWaiting(reading: ChannelReading): void {
+    const read = this.#shareOf(reading.entries.length);
     for (const request of [...this.#waiting]) {
       // Whoever is served may do something on hearing so that makes another one leave.
       if (!this.#waiting.delete(request)) continue;
-      if (this.#joinFromTail(request, reading) || this.#joinFromSnapshot(request, reading)) continue;
+      if (this.#joinFromTail(request, read) || this.#joinFromSnapshot(request, reading, read)) continue;
       this.#wait(request);
       if (request.after) this.#snapshotNeeded = true;
     }
     if (this.#waiting.size === 0) this.#waiting = NOBODY;
   }
 
-  /** @param reading that was made for it, where one was */
-  #joinFromTail(request: JoinRequest, reading?: ChannelReading): boolean {
+  /** @param read entries that had to be read for it */
+  #joinFromTail(request: JoinRequest, read = 0): boolean {
     const { after, rewind } = request;
     const replay = after ? this.#after(after) : rewind ? this.#tail?.last(rewind) : [];
     if (!replay) return false;
     // Of what is read for the last few, most is sent to nobody.
-    const cost = reading && rewind ? Math.max(replay.length, reading.entries.length) : replay.length;
+    const cost = rewind ? Math.max(replay.length, read) : replay.length;
     this.admit(request, this.#position, replay, after || rewind ? true : undefined, undefined, cost);
     return true;
   }
 
-  #joinFromSnapshot(request: JoinRequest, reading: ChannelReading): boolean {
+  #joinFromSnapshot(request: JoinRequest, reading: ChannelReading, read: number): boolean {
     const since = reading.snapshot ? this.#after(reading.position) : undefined;
     if (!since || !reading.snapshot) return false;
     const state = stateFrame(this.name, reading.position, reading.snapshot);
-    this.admit(request, reading.position, since, false, state, costOf(reading) + since.length);
+    this.admit(request, reading.position, since, false, state, 1 + read + stateOf(reading) + since.length);
     return true;
   }
 }
 
-/** What a reading costs who is not sent what it brought, in events: one where it brought nothing. */
-const costOf = ({ entries, snapshot }: ChannelReading): number => 1 + entries.length + (snapshot?.length ?? 0);
+const hasPast = ({ after, rewind }: JoinRequest): boolean => after !== undefined || rewind !== undefined;
+
+const stateOf = ({ snapshot }: ChannelReading): number => snapshot?.length ?? 0;
 
 /** Frames from the link are views on the connection's buffer: one kept frame would keep all of it. */
 const copyOf = (frame: Frame): Frame => (typeof frame === 'string' ? frame : Buffer.from(frame));

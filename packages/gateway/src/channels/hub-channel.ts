@@ -24,8 +24,11 @@ export interface HubChannel {
    * come like this, and making a request for each is most of what it costs. False where it takes a request.
    */
   joinFresh(subscriber: Subscriber, announced: boolean): boolean;
-  /** Takes a waiting request back; false when it is not waiting any more. */
-  withdraw(request: JoinRequest): boolean;
+  /**
+   * Takes a waiting request back; false when it is not waiting any more.
+   * @param unserved it was kept waiting for too long: what is read for it costs it nothing
+   */
+  withdraw(request: JoinRequest, unserved: boolean): boolean;
   leave(subscriber: Subscriber): void;
   /** The link missed something, perhaps: compares with the log's end, which is undefined where there is no log. */
   check(end: Position | undefined): void;

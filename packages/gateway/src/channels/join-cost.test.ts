@@ -75,18 +75,36 @@ it('what is read for the last few where the tail has fewer', async () => {
 it('the same for who goes while the log is being read; nothing where it cannot be read', async () => {
   const { stage } = await createBusyStage();
   const goes = stage.join({ after: NOWHERE });
-  expect(stage.channel.withdraw(goes.request)).toBe(true);
+  expect(stage.channel.withdraw(goes.request, false)).toBe(true);
   const fresh = stage.join({ ref: 'r' });
-  stage.channel.withdraw(fresh.request);
+  stage.channel.withdraw(fresh.request, false);
   await stage.answer();
   expect([goes.cost, goes.got, fresh.cost]).toEqual([1 + LOG + KEYS.length, [], 0]);
 
   const [unlucky, patient] = [stage.join({ after: NOWHERE }), stage.join({ after: NOWHERE })];
   await stage.answer(new Error('Redis is away'));
-  stage.channel.withdraw(unlucky.request);
+  stage.channel.withdraw(unlucky.request, false);
   await stage.clock.advance(5_000);
   await stage.answer();
   expect([unlucky.cost, patient.cost]).toEqual([0, 1 + LOG + KEYS.length]);
+});
+
+it('nothing for who was kept waiting until it was told to come back later', async () => {
+  const { stage } = await createBusyStage();
+  const late = stage.join({ after: NOWHERE });
+  stage.channel.withdraw(late.request, true);
+  await stage.answer();
+  expect(late.cost).toBe(0);
+});
+
+it('a share of the log where one reading is made for several, and the state for each', async () => {
+  const { stage } = await createBusyStage();
+  const clients = Array.from({ length: 2 }, () => stage.join({ after: NOWHERE }));
+  const fresh = stage.join({ ref: 'r' });
+  await stage.answer();
+  if (stage.reads.length > 1) await stage.answer();
+  for (const { cost } of clients) expect(cost).toBe(1 + Math.ceil(LOG / 2) + KEYS.length);
+  expect(fresh.cost).toBe(0);
 });
 
 it('one and the state for a position that a board has not come to, as it is read again for that', async () => {
@@ -131,8 +149,10 @@ it('one and the state for a position that a board has not come to, as it is read
     await turn();
     return cost;
   }
+  const early = costOf({ epoch: 1, offset: 1 });
   board.open();
   await turn();
+  expect(await early).toBe(0);
   const { epoch, offset } = board.position;
   expect(await costOf(undefined)).toBe(0);
   expect(await costOf({ epoch, offset })).toBe(0);

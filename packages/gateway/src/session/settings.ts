@@ -19,7 +19,7 @@ export const sessionSettings = {
     unit: 'seconds',
   }),
   RATE_LIMIT_REPLAYED_EVENTS: integer({
-    text: 'Events that all connections of a user on a gateway may have replayed per RATE_LIMIT_WINDOW_SECONDS; an `after` that the log does not hold costs one, what the log holds and the state, a `rewind` at least what has to be read for it',
+    text: 'Events that all connections of a user on a gateway may have replayed per RATE_LIMIT_WINDOW_SECONDS; an `after` that the log does not hold costs one, its share of what is read for it, and the state, a `rewind` at least what has to be read for it',
     default: '200000',
     min: 1,
     max: 1_000_000_000,

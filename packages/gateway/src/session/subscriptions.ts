@@ -295,7 +295,7 @@ class Joining implements JoinRequest {
   }
 
   giveUp(outcome: JoinOutcome): void {
-    if (this.channel?.withdraw(this)) this.#settle(outcome, undefined);
+    if (this.channel?.withdraw(this, outcome === 'unavailable')) this.#settle(outcome, undefined);
   }
 
   #settle(outcome: JoinOutcome, followed: HubChannel | undefined): void {

@@ -169,8 +169,9 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
       throw new Refusal('400 Bad Request', 'bad_message', 'after must be "<epoch>-<offset>"');
     withinBudget(options.replays.take(identity.userId, 0));
     const reading = await log.read(channel.channel, { from: after, last: 0, snapshot: 'broken', begin: false });
-    options.replays.charge(identity.userId, reading.entries.length);
     const recovered = after !== undefined && reading.continuous;
+    const cost = after && !recovered ? 1 + (reading.snapshot?.length ?? 0) : reading.entries.length;
+    options.replays.charge(identity.userId, cost);
     const frames = recovered ? reading.entries.flatMap(({ frame }) => frame ?? []) : (reading.snapshot ?? []);
     const head = `{"channel":"${channel.channel}","id":"${formatPosition(reading.position)}","recovered":${recovered}`;
     return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${head},"events":[${frames.join(',')}]}\n` };
