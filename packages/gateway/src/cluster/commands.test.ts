@@ -47,12 +47,24 @@ it('an answer that was written twice, since its own was lost, counts once', asyn
   }
 });
 
-it('a gateway that has been forgotten itself does not answer for the others', async () => {
-  const { close, commands } = open([], async () => {
+it.each([
+  { what: 'a gateway that has been forgotten itself', alive: [] },
+  { what: 'a gateway that is the last one that is remembered', alive: ['a'] },
+])('$what does not answer for the others while Redis takes nothing', async ({ alive }) => {
+  const { close, commands } = open(alive, async () => {
     throw new Error('OOM');
   });
   try {
     await expect(commands.run('count')).rejects.toMatchObject({ status: 503 });
+  } finally {
+    close();
+  }
+});
+
+it('a gateway that is alone answers for itself', async () => {
+  const { close, commands } = open(['a']);
+  try {
+    expect(await commands.run('count')).toEqual({ replies: [{ node: 'a', result: 1 }], missing: [] });
   } finally {
     close();
   }

@@ -70,7 +70,7 @@ export function createCommands(options: CommandsOptions): Commands {
     await connection.pipeline().rpush(list, reply).expire(list, REPLIES_TTL_SECONDS).exec();
   }
 
-  /** Where this gateway has been forgotten, so have the others: nobody is to be told that there are none. */
+  /** Where gateways have been forgotten because Redis takes nothing, nobody is to be told that there are none. */
   async function announce(): Promise<void> {
     try {
       await options.nodes.announce();
@@ -101,8 +101,9 @@ export function createCommands(options: CommandsOptions): Commands {
 
   async function run(command: string, args: CommandArguments = {}): Promise<CommandOutcome> {
     const alive = (await options.nodes.list()).map((info) => info.node);
-    if (!alive.includes(node)) await announce();
     const others = new Set(alive.filter((name) => name !== node));
+    // Others that beat a moment before this one are forgotten a moment before it.
+    if (others.size === 0 || !alive.includes(node)) await announce();
     const frame: CommandFrame = { id: randomUUID(), from: instance, command, args };
     const first = await own(command, args);
     if (others.size === 0) return { replies: [first], missing: [] };
