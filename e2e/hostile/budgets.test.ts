@@ -189,6 +189,24 @@ describe('replays', () => {
   const answerTo = (client: TestClient) =>
     client.next(undefined, ({ type }) => type === 'SUBSCRIBED' || type === 'ERROR');
 
+  it('are charged over HTTP, too, where a position is gone: as many as the state that is sent instead has', async () => {
+    const log = openTestLog(redis.url);
+    let last: string | undefined;
+    for (let n = 0; n < 60; n += 1) [last] = await log.append('property:9', [{ n }], `key-${n}`);
+    const get = async (id: string, after: string | undefined) => {
+      const url = `${gateway.url}/v1/events?channel=property:9&after=${after}`;
+      return (await fetch(url, { headers: bearer(user(id)) })).status;
+    };
+    const statuses = async (id: string, after: string | undefined) => {
+      const seen: number[] = [];
+      for (let n = 0; n < 3; n += 1) seen.push(await get(id, after));
+      return seen;
+    };
+    expect(await statuses('was-nowhere', '1-1')).toEqual([200, 200, 429]);
+    expect(await statuses('is-up-to-date', last)).toEqual([200, 200, 200]);
+    log.close();
+  });
+
   it('are a hundred events in a window for a user, on whatever connection and by HTTP too; new ones still come', async () => {
     const log = openTestLog(redis.url);
     const [first] = await log.append(
