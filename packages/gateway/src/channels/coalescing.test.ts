@@ -34,13 +34,26 @@ function createStage(largeTurn = 1_000, sockets = 0) {
 }
 
 describe('events', () => {
-  it('are passed on at once as long as little is delivered', () => {
+  it('are passed on at once as long as little is delivered', async () => {
     const stage = createStage();
     for (let n = 0; n < 5; n += 1) {
       stage.receive(`${n}`, 900);
       expect(stage.events).toHaveLength(n + 1);
       stage.endTurn();
+      await stage.clock.advance(2);
     }
+  });
+
+  it('that follow each other without a pause count as of one turn', async () => {
+    const stage = createStage();
+    stage.receive('a', 900);
+    await stage.clock.advance(1);
+    stage.receive('b', 100);
+    stage.endTurn();
+    stage.receive('c');
+    expect(stage.events).toEqual(['a', 'b']);
+    await stage.clock.advance(2);
+    expect(stage.events).toEqual(['a', 'b', 'c']);
   });
 
   it('of a turn that delivers much are passed on at once, and those behind it together, in order', async () => {
@@ -92,21 +105,38 @@ describe('events', () => {
     }
   });
 
-  it('wait while others come, a third of what the turn took at most, and never longer than twenty milliseconds', async () => {
+  it('wait while many come, a third of what the turn took at most, and never longer than twenty milliseconds', async () => {
     for (const [took, waits] of [
       [30, 10],
       [600, 20],
     ] as const) {
       const stage = createStage();
-      stage.receive('large', 1_000);
+      stage.receive('large', 1_200);
       await stage.clock.advance(took);
       stage.endTurn();
       for (let ms = 0; ms < waits; ms += 1) {
-        stage.receive(`${ms}`);
+        stage.receive(`${ms}`, 100);
         expect(stage.events).toEqual(['large']);
         await stage.clock.advance(1);
       }
       expect(stage.events).toHaveLength(1 + waits);
+    }
+  });
+
+  it('do not wait for others that come no faster than twice as fast as they are passed on', async () => {
+    for (const [followers, passedOn] of [
+      [80, 2],
+      [81, 0],
+    ] as const) {
+      const stage = createStage();
+      stage.receive('large', 1_200);
+      await stage.clock.advance(30);
+      stage.endTurn();
+      for (const text of ['a', 'b']) {
+        stage.receive(text, followers);
+        await stage.clock.advance(1);
+      }
+      expect(stage.events).toHaveLength(1 + passedOn);
     }
   });
 
@@ -116,7 +146,7 @@ describe('events', () => {
     await stage.clock.advance(600);
     stage.endTurn();
     stage.receive('next');
-    await stage.clock.advance(3);
+    await stage.clock.advance(1);
     expect(stage.events).toEqual(['large']);
     await stage.clock.advance(1);
     expect(stage.events).toEqual(['large', 'next']);

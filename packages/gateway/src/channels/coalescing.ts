@@ -43,8 +43,15 @@ export interface Coalescing<R extends Receiver> {
 }
 
 const LARGE_TURN = 2_000;
-/** Events wait as long as others come within so many milliseconds. */
+/** Events that follow each other more closely belong to one turn, until it is a large one. */
+const PAUSE_MS = 1;
+/** Events wait for so many milliseconds, and as long again where many others came within them. */
 const STEP_MS = 2;
+/**
+ * Many: so many times what can be passed on in the same time. They were held up somewhere, and more of them are. At the pace at
+ * which they are published waiting for them costs more than it saves.
+ */
+const HELD_UP = 2;
 /** And no longer than that once, or a third of what the last turn took, and than this at most. */
 const WAIT_SHARE = 1 / 3;
 const MAX_WAIT_MS = 20;
@@ -67,35 +74,56 @@ export function createCoalescing<R extends Receiver>(
   let waitingSince = 0;
   let stopWaiting: (() => void) | undefined;
   let waitUntil = 0;
-  let cameSince = false;
+  /** Deliveries in a millisecond that the last turn made, and when the present step began with how many waiting. */
+  let pace = 0;
+  let stepBegunAt = 0;
+  let waitingThen = 0;
   let enough = false;
-  /** Of this turn; zero until something is delivered in it. */
+  /** Of this turn, and of those right before it where it is not large yet. */
   let delivered = 0;
   let begunAt = 0;
+  let deliveredAt = 0;
+  let large = false;
   let closed = false;
 
   function passOn(receiver: R, frame: Buffer): void {
-    if (delivered === 0) {
-      begunAt = steadyMs();
-      turnOver(endTurn);
-    }
-    delivered += Math.max(1, receiver.followers);
+    if (!large) lookWhetherLarge(receiver);
+    else delivered += Math.max(1, receiver.followers);
     deliver(receiver, frame);
   }
 
-  function endTurn(): void {
-    if (delivered >= largeTurn && delivered >= sockets() && !stopWaiting && !closed) {
-      const now = steadyMs();
-      waitUntil = now + Math.min(MAX_WAIT_MS, (now - begunAt) * WAIT_SHARE);
-      waitOneStep();
+  /** To be called back at the end of every turn would cost as much as the rest of this does for a single event. */
+  function lookWhetherLarge(receiver: R): void {
+    const now = steadyMs();
+    if (now - deliveredAt > PAUSE_MS) {
+      delivered = 0;
+      begunAt = now;
     }
-    delivered = 0;
+    deliveredAt = now;
+    delivered += Math.max(1, receiver.followers);
+    if (delivered < largeTurn || delivered < sockets()) return;
+    large = true;
+    turnOver(endTurn);
   }
 
-  function waitOneStep(): void {
-    cameSince = false;
+  function endTurn(): void {
+    if (!stopWaiting && !closed) {
+      const now = steadyMs();
+      waitUntil = now + Math.min(MAX_WAIT_MS, (now - begunAt) * WAIT_SHARE);
+      pace = delivered / Math.max(1, now - begunAt);
+      waitOneStep(now);
+    }
+    delivered = 0;
+    large = false;
+  }
+
+  function waitOneStep(now: number): void {
+    stepBegunAt = now;
+    waitingThen = waiting;
     stopWaiting = clock.after(STEP_MS, () => {
-      if (cameSince && steadyMs() + STEP_MS <= waitUntil) waitOneStep();
+      const later = steadyMs();
+      const came = (waiting - waitingThen) / (later - stepBegunAt);
+      if (came > HELD_UP * pace && later + STEP_MS <= waitUntil) waitOneStep(later);
       else passAllOn();
     });
   }
@@ -104,7 +132,6 @@ export function createCoalescing<R extends Receiver>(
     if (gathering.size === 0) waitingSince = steadyMs();
     gathering.add(receiver, frame);
     waiting += receiver.followers;
-    cameSince = true;
     if (waiting < ENOUGH || enough) return;
     enough = true;
     // Not at once: what else was read in this turn goes with it.

@@ -83,14 +83,15 @@ export class FrameRing {
 
   /** Moves everything to memory in which there are `size` bytes more; returns where these begin. */
   #grow(size: number): number {
-    const frames = this.from(0);
-    const used = frames.reduce((sum, frame) => sum + frame.length, 0);
+    let used = 0;
+    for (let n = 0; n < this.#count; n += 1) used += this.#places[this.#placeOf(n) + 1] as number;
     const slab = Buffer.allocUnsafe(Math.max(2 * this.#slab.length, used + size));
     let end = 0;
-    for (const [n, frame] of frames.entries()) {
-      slab.set(frame, end);
-      this.#places[this.#placeOf(n)] = end;
-      end += frame.length;
+    for (let n = 0; n < this.#count; n += 1) {
+      const place = this.#placeOf(n);
+      const start = this.#places[place] as number;
+      this.#places[place] = end;
+      end += this.#slab.copy(slab, end, start, start + (this.#places[place + 1] as number));
     }
     this.#slab = slab;
     return end;
