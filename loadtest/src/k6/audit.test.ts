@@ -6,17 +6,17 @@ import { type LoadEvent, readEvent, writeMark } from './frames.ts';
 const SINCE = 1_000;
 const event = (offset: number, n: number, more: Partial<LoadEvent> = {}): LoadEvent => ({
   id: `7-${offset}`,
-  source: 'a',
+  source: 'a@property:1',
   n,
   sentMs: SINCE + n,
   sinceMs: SINCE,
   last: false,
   ...more,
 });
-const NOTHING = { gaps: 0, missing: 0, repeated: 0, reordered: 0 };
+const NOTHING = { gaps: 0, missing: 0, repeated: 0, reordered: 0, strays: 0 };
 
 function joined(nowMs = SINCE - 1, id = '7-10'): Audit {
-  const audit = createAudit();
+  const audit = createAudit('property:1');
   audit.subscribed(id, undefined, nowMs);
   return audit;
 }
@@ -35,34 +35,34 @@ describe('an audit', () => {
   it('finds an event that was lost on its way: both the offset and the count tell', () => {
     const audit = joined();
     audit.event(event(11, 1));
-    expect(audit.event(event(13, 3))).toEqual({ gaps: 1, missing: 1, repeated: 0, reordered: 0 });
+    expect(audit.event(event(13, 3))).toEqual({ ...NOTHING, gaps: 1, missing: 1 });
     expect(audit.event(event(14, 4))).toEqual(NOTHING);
   });
 
   it('finds an event that was accepted and never got an offset: only the count tells', () => {
     const audit = joined();
     audit.event(event(11, 1));
-    expect(audit.event(event(12, 3))).toEqual({ gaps: 0, missing: 1, repeated: 0, reordered: 0 });
+    expect(audit.event(event(12, 3))).toEqual({ ...NOTHING, missing: 1 });
   });
 
   it('finds the first ones missing where the client was there before, and not where it came later', () => {
-    expect(joined(SINCE - 1).event(event(11, 3))).toEqual({ gaps: 0, missing: 2, repeated: 0, reordered: 0 });
+    expect(joined(SINCE - 1).event(event(11, 3))).toEqual({ ...NOTHING, missing: 2 });
     expect(joined(SINCE + 1).event(event(11, 3))).toEqual(NOTHING);
   });
 
   it('finds what comes twice, by its offset or by its count', () => {
     const audit = joined();
     audit.event(event(11, 1));
-    expect(audit.event(event(11, 1))).toEqual({ gaps: 0, missing: 0, repeated: 1, reordered: 0 });
-    expect(audit.event(event(12, 1))).toEqual({ gaps: 0, missing: 0, repeated: 1, reordered: 0 });
+    expect(audit.event(event(11, 1))).toEqual({ ...NOTHING, repeated: 1 });
+    expect(audit.event(event(12, 1))).toEqual({ ...NOTHING, repeated: 1 });
     expect(audit.event(event(13, 2))).toEqual(NOTHING);
   });
 
   it('tells what comes late from what comes twice', () => {
     const audit = joined();
-    expect(audit.event(event(13, 3))).toEqual({ gaps: 2, missing: 2, repeated: 0, reordered: 0 });
-    expect(audit.event(event(12, 2))).toEqual({ gaps: 0, missing: 0, repeated: 0, reordered: 1 });
-    expect(audit.event(event(12, 2))).toEqual({ gaps: 0, missing: 0, repeated: 1, reordered: 0 });
+    expect(audit.event(event(13, 3))).toEqual({ ...NOTHING, gaps: 2, missing: 2 });
+    expect(audit.event(event(12, 2))).toEqual({ ...NOTHING, reordered: 1 });
+    expect(audit.event(event(12, 2))).toEqual({ ...NOTHING, repeated: 1 });
     expect(audit.event(event(14, 4))).toEqual(NOTHING);
   });
 
@@ -70,14 +70,14 @@ describe('an audit', () => {
     const audit = joined();
     audit.event(event(11, 1));
     expect(audit.event(event(1, 2, { id: '8-1' }))).toEqual(NOTHING);
-    expect(audit.event(event(2, 3, { id: '9-2' }))).toEqual({ gaps: 1, missing: 0, repeated: 0, reordered: 0 });
-    expect(audit.event(event(1, 4, { id: '8-1' }))).toEqual({ gaps: 1, missing: 0, repeated: 0, reordered: 0 });
+    expect(audit.event(event(2, 3, { id: '9-2' }))).toEqual({ ...NOTHING, gaps: 1 });
+    expect(audit.event(event(1, 4, { id: '8-1' }))).toEqual({ ...NOTHING, gaps: 1 });
   });
 
   it('finds by its count what a new epoch left out', () => {
     const audit = joined();
     audit.event(event(11, 1));
-    expect(audit.event(event(1, 3, { id: '8-1' }))).toEqual({ gaps: 0, missing: 1, repeated: 0, reordered: 0 });
+    expect(audit.event(event(1, 3, { id: '8-1' }))).toEqual({ ...NOTHING, missing: 1 });
   });
 
   it('holds what comes after a return to what came before it', () => {
@@ -85,7 +85,7 @@ describe('an audit', () => {
     audit.event(event(11, 1));
     audit.subscribed('7-13', true, SINCE + 5);
     expect(audit.position()).toBe('7-11');
-    expect(audit.event(event(13, 3))).toEqual({ gaps: 1, missing: 1, repeated: 0, reordered: 0 });
+    expect(audit.event(event(13, 3))).toEqual({ ...NOTHING, gaps: 1, missing: 1 });
   });
 
   it('begins anew where the server says that it could not continue', () => {
@@ -100,9 +100,73 @@ describe('an audit', () => {
   it('counts each source by itself', () => {
     const audit = joined();
     expect(audit.event(event(11, 1))).toEqual(NOTHING);
-    expect(audit.event(event(12, 1, { source: 'b' }))).toEqual(NOTHING);
-    expect(audit.event(event(13, 3, { source: 'b' }))).toEqual({ gaps: 0, missing: 1, repeated: 0, reordered: 0 });
+    expect(audit.event(event(12, 1, { source: 'b@property:1' }))).toEqual(NOTHING);
+    expect(audit.event(event(13, 3, { source: 'b@property:1' }))).toEqual({ ...NOTHING, missing: 1 });
     expect(audit.event(event(14, 2))).toEqual(NOTHING);
+  });
+});
+
+describe('what an audit knows by its text', () => {
+  const NOW = 1_700_000_000_000;
+  const frameOf = (offset: number, n: number, more: Partial<LoadEvent> = {}): string => {
+    const { id, ...mark } = event(offset, n, { sentMs: NOW + n, sinceMs: NOW, ...more });
+    return JSON.stringify({ id, type: 'load_test', channel: 'property:1', message: writeMark(mark), filling: 'xx' });
+  };
+  /** As a seat does: what is not just what has to come is read and judged. */
+  function judge(audit: Audit, text: string) {
+    const sentMs = audit.expected(text);
+    if (sentMs !== undefined) return sentMs;
+    return audit.event(readEvent(text) as LoadEvent);
+  }
+  function following(): Audit {
+    const audit = joined(NOW - 1);
+    expect(judge(audit, frameOf(11, 1))).toEqual(NOTHING);
+    expect(judge(audit, frameOf(12, 2))).toBe(NOW + 2);
+    return audit;
+  }
+
+  it('is the next event of the same source, and when it was sent', () => {
+    const audit = following();
+    expect(judge(audit, frameOf(13, 3, { sentMs: NOW + 77 }))).toBe(NOW + 77);
+    expect(audit.position()).toBe('7-13');
+  });
+
+  it('is nothing before the first event, nor behind a resync', () => {
+    const audit = following();
+    audit.resynced('7-20');
+    expect(judge(audit, frameOf(21, 9))).toEqual(NOTHING);
+    expect(judge(audit, frameOf(22, 10))).toBe(NOW + 10);
+  });
+
+  it('is not the last event, nor one of another source, epoch, offset or count', () => {
+    expect(judge(following(), frameOf(13, 3, { last: true }))).toEqual(NOTHING);
+    expect(judge(following(), frameOf(13, 1, { source: 'b@property:1' }))).toEqual(NOTHING);
+    expect(judge(following(), frameOf(1, 3, { id: '8-1' }))).toEqual(NOTHING);
+    expect(judge(following(), frameOf(12, 2))).toEqual({ ...NOTHING, repeated: 1 });
+    expect(judge(following(), frameOf(13, 2))).toEqual({ ...NOTHING, repeated: 1 });
+    expect(judge(following(), frameOf(14, 3))).toEqual({ ...NOTHING, gaps: 1 });
+    expect(judge(following(), frameOf(13, 4))).toEqual({ ...NOTHING, missing: 1 });
+    expect(judge(following(), frameOf(13, 1, { source: 'a@property:2' }))).toEqual({ ...NOTHING, strays: 1 });
+  });
+
+  it('is forgotten with anything that is not in order, and what was counted is not', () => {
+    const audit = following();
+    expect(judge(audit, frameOf(13, 1, { source: 'b@property:1' }))).toEqual(NOTHING);
+    expect(judge(audit, frameOf(14, 4))).toEqual({ ...NOTHING, missing: 1 });
+    expect(judge(audit, frameOf(15, 5))).toEqual(NOTHING);
+    expect(judge(audit, frameOf(16, 6))).toBe(NOW + 6);
+    expect(judge(audit, frameOf(17, 2, { source: 'b@property:1' }))).toEqual(NOTHING);
+    expect(judge(audit, frameOf(18, 7))).toEqual(NOTHING);
+  });
+
+  it('is never one of a property that the client does not follow', () => {
+    const audit = joined(NOW - 1);
+    for (const [offset, n] of [
+      [11, 1],
+      [12, 2],
+    ] as const) {
+      expect(judge(audit, frameOf(offset, n, { source: 'a@property:2' }))).toEqual({ ...NOTHING, strays: 1 });
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 /**
- * What k6 reads of a frame. An event is one of ten thousand a second: only its head is looked at, by `indexOf`, as k6's
- * interpreter takes many times longer to parse all of it; and no array is taken apart, as each step of that makes an object.
- * Everything else is rare and parsed whole.
+ * What k6 reads of a frame. An event is one of ten thousand a second: most are only compared with what has to come, and of the
+ * others only the head is looked at, by `indexOf`, as k6's interpreter takes many times longer to parse all of it; and no array is
+ * taken apart, as each step of that makes an object. Everything else is rare and parsed whole.
  */
 
 /** The type of the events that a load test publishes. */
@@ -63,6 +63,25 @@ export function readEvent(text: string): LoadEvent | undefined {
     sinceMs: Number(text.slice(since, last - 1)),
     last: text.startsWith('last"', last),
   };
+}
+
+/** How an event's frame begins. */
+export const openingOf = (epoch: string, offset: number): string => `{"id":"${epoch}-${offset}"`;
+
+/** What stands in an event's mark before `sentMs`, */
+export const markOf = (source: string, n: number): string => `${OPENING}${source} ${n} `;
+/** and behind it, where it is not the last one. */
+export const tailOf = ({ sinceMs }: Mark): string => ` ${sinceMs} more"`;
+
+/** Of milliseconds since 1970, from 2001 to 2286. */
+const MS_DIGITS = 13;
+
+/** When this event was sent; undefined where it has another mark. */
+export function sentIn(text: string, mark: string, tail: string): number | undefined {
+  const found = text.indexOf(mark);
+  if (found < 0) return undefined;
+  const from = found + mark.length;
+  return text.startsWith(tail, from + MS_DIGITS) ? Number(text.slice(from, from + MS_DIGITS)) : undefined;
 }
 
 /** @throws SyntaxError where it is not JSON */

@@ -50,7 +50,7 @@ function close(ws: WebSocket): void {
 export function takeSeat(options: SeatOptions): void {
   const pending = new Set<() => void>();
   let socket: WebSocket | undefined;
-  let audit: Audit = createAudit();
+  let audit: Audit = createAudit(options.channel);
   let failures = 0;
   let over = false;
   /** There is a connection, and it is not SUBSCRIBED yet. */
@@ -92,6 +92,13 @@ export function takeSeat(options: SeatOptions): void {
       audit.subscribed(id, recovered, readyMs);
     }
 
+    /** @param readMs when k6 read it from the socket, with decimals */
+    function judgeTime(sentMs: number, readMs: number): void {
+      // What was published before this connection was there was late for a reason.
+      if (sentMs < readyMs) options.onReplayed();
+      else options.onLive(readMs - sentMs, Math.max(0, Date.now() - readMs));
+    }
+
     ws.onopen = () => {
       ws.send(JSON.stringify({ type: 'AUTHENTICATE', token: options.token }));
       ws.send(JSON.stringify({ type: 'SUBSCRIBE', channel: options.channel, ...(resumes ? { after: resumes } : {}) }));
@@ -100,21 +107,18 @@ export function takeSeat(options: SeatOptions): void {
       // Closed by us: what still comes belongs to nobody, and would come again.
       if (socket !== ws || !message) return;
       const text = String(message.data);
+      const sentMs = audit.expected(text);
+      if (sentMs !== undefined) return judgeTime(sentMs, message.timestamp);
       const event = readEvent(text);
       if (event) {
-        const { gaps, missing, repeated, reordered } = audit.event(event);
+        const { gaps, missing, repeated, reordered, strays } = audit.event(event);
         if (gaps > 0) metrics.gaps.add(gaps);
         if (missing > 0) metrics.missing.add(missing);
         if (repeated > 0) metrics.repeated.add(repeated);
         if (reordered > 0) metrics.reordered.add(reordered);
-        if (!event.source.endsWith(options.channel)) metrics.strays.add(1);
+        if (strays > 0) metrics.strays.add(strays);
         if (event.last) return void (over || finish());
-        // What was published before this connection was there was late for a reason.
-        if (event.sentMs < readyMs) return void options.onReplayed();
-        // When k6 read it from the socket, with decimals.
-        const readMs = message.timestamp;
-        options.onLive(readMs - event.sentMs, Math.max(0, Date.now() - readMs));
-        return;
+        return judgeTime(event.sentMs, message.timestamp);
       }
       const frame = readOther(text);
       if (frame.type === 'SUBSCRIBED' && frame.channel === options.channel && frame.id)
@@ -160,7 +164,7 @@ export function takeSeat(options: SeatOptions): void {
       return;
     }
     if (does === 'return') metrics.returns.add(1);
-    else audit = createAudit();
+    else audit = createAudit(options.channel);
     if (socket === undefined) connect();
   }
 
