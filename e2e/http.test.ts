@@ -128,6 +128,11 @@ async function openStream(path: string, lastEventId?: string) {
     response,
     frames,
     events,
+    subscribed: (...channels: readonly string[]) =>
+      vi.waitFor(() => {
+        const told = frames.filter(({ data }) => data.type === 'SUBSCRIBED').map(({ data }) => data.channel);
+        expect(told).toEqual(expect.arrayContaining([...channels]));
+      }, SOON),
     until: (count: number) => vi.waitFor(() => expect(events().length).toBeGreaterThanOrEqual(count), SOON),
     close: async () => {
       stop.abort();
@@ -140,7 +145,7 @@ describe('GET /v1/stream', () => {
   it('resumes every channel of the stream by Last-Event-ID: nothing missed, nothing twice', async () => {
     const path = '/v1/stream?channel=property:1&channel=property:2';
     const first = await openStream(path);
-    await vi.waitFor(() => expect(first.frames.filter(({ data }) => data.type === 'SUBSCRIBED')).toHaveLength(2), SOON);
+    await first.subscribed('property:1', 'property:2');
     await log.append('property:1', [{ n: 1 }]);
     await log.append('property:2', [{ n: 2 }]);
     await first.until(2);
@@ -163,6 +168,20 @@ describe('GET /v1/stream', () => {
       [3, 4],
       [5, 6],
     ]);
+  });
+
+  it('resumes what was joined unasked as well, also where nothing has happened on it yet', async () => {
+    const path = '/v1/stream?channel=property:3';
+    const first = await openStream(path);
+    await first.subscribed('property:3', 'user:landlord-7', 'role:landlord', 'role:everyone');
+    const lastEventId = first.frames.at(-1)?.id;
+    await first.close();
+    await log.append('user:landlord-7', [{ n: 7 }]);
+    await log.append('role:everyone', [{ n: 8 }]);
+    const second = await openStream(path, lastEventId);
+    await second.until(2);
+    await second.close();
+    expect(new Set(second.events().map(({ data }) => data.n))).toEqual(new Set([7, 8]));
   });
 
   it('counts as a connection, and is gone when the client is', async () => {

@@ -34,7 +34,9 @@ function converse({ channels, token }: Wish): Conversation {
         return 'event';
       }
       if (text.startsWith(SUBSCRIBED)) {
-        const message = JSON.parse(text) as { property_id: string; id?: string; recovered?: boolean };
+        const message = JSON.parse(text) as { property_id?: string; id?: string; recovered?: boolean };
+        // Of a channel that was joined unasked, where that took long.
+        if (message.property_id === undefined) return 'nothing';
         if (resuming && message.recovered === false) return { failed: `not recovered: ${text}` };
         if (message.id !== undefined) positions[`property:${message.property_id}`] = message.id;
         missing -= 1;

@@ -32,10 +32,10 @@ interface Received {
 }
 
 /** A client that folds what it gets, and counts the patches that do not fit. */
-function createFollower(now: () => number, board: () => Board) {
+function createFollower(now: () => number, board: () => Board, after: Position | undefined, crowded: boolean) {
   const view: BoardView = createBoardView();
   const received: Received[] = [];
-  let bufferedBytes = 0;
+  let bufferedBytes = crowded ? 1 : 0;
   let missed = 0;
   /** How much it reads before it is slow; Infinity for a quick one. */
   let capacity = Number.POSITIVE_INFINITY;
@@ -60,9 +60,12 @@ function createFollower(now: () => number, board: () => Board) {
   const request: JoinRequest = {
     subscriber,
     replay: undefined,
-    after: undefined,
+    after,
     rewind: undefined,
     ref: undefined,
+    get hasRoom() {
+      return bufferedBytes === 0;
+    },
     announced: true,
     onCost: ignore,
     onJoined: (channel) => {
@@ -96,7 +99,7 @@ function createFollower(now: () => number, board: () => Board) {
     read() {
       capacity = Number.POSITIVE_INFINITY;
       bufferedBytes = 0;
-      following?.drained(subscriber);
+      (following ?? board()).drained(subscriber);
     },
     documents: () => Object.fromEntries([...view.items].map(([key, { document }]) => [key, document])),
     pushes: () => received.filter(({ event }) => event.type === 'STATE_UPDATE'),
@@ -161,9 +164,10 @@ function createRig(seed: number, intervalMs = INTERVAL_MS) {
       const event = { key: `event:${key}`, body: JSON.stringify(body), ...(document ? {} : { removes: true }) };
       store.append({ channel: CHANNEL, lane: 0, entries: [{ intakeId: `1-${serial}`, events: [event] }] });
     },
-    join(after?: Position) {
-      const follower = createFollower(clock.now, () => board);
-      board.join({ ...follower.request, after });
+    /** @param crowded whether something waits for the client already */
+    join(after?: Position, crowded = false) {
+      const follower = createFollower(clock.now, () => board, after, crowded);
+      board.join(follower.request);
       return follower;
     },
     /** What the log says is true now. */
@@ -303,6 +307,40 @@ describe('a board', () => {
     expect(slow.missed).toBe(0);
   });
 
+  it('lets a client for whom much waits join once it has read, and shows it what is true then', async () => {
+    const rig = createRig(8);
+    rig.set('a', { n: 1 });
+    await rig.clock.advance(100);
+    const follower = rig.join(undefined, true);
+    const withdrawn = rig.join(undefined, true);
+    rig.set('a', { n: 2 });
+    await rig.clock.advance(10 * INTERVAL_MS);
+    expect(follower.received).toEqual([]);
+    expect(rig.board.idle).toBe(false);
+    expect(rig.board.withdraw(withdrawn.request, true)).toBe(true);
+    for (const one of [follower, withdrawn]) one.read();
+    expect(follower.received.map(({ event }) => event.type)).toEqual(['SUBSCRIBED', 'STATE']);
+    expect(follower.documents()).toEqual({ a: { n: 2 } });
+    rig.set('a', { n: 3 });
+    await rig.clock.advance(INTERVAL_MS);
+    expect(follower.documents()).toEqual({ a: { n: 3 } });
+    expect(withdrawn.received).toEqual([]);
+  });
+
+  it('reads the log first for a client that has read while the board was in doubt', async () => {
+    const rig = createRig(9);
+    await rig.clock.advance(100);
+    const follower = rig.join(undefined, true);
+    rig.loseMessages(1);
+    rig.set('a', { n: 1 });
+    rig.loseMessages(0);
+    rig.set('a', { n: 2 });
+    follower.read();
+    expect(follower.received).toEqual([]);
+    await rig.clock.advance(100);
+    expect(follower.documents()).toEqual({ a: { n: 2 } });
+  });
+
   it('goes back with RESYNC and STATE where Redis has lost what was sent', async () => {
     const rig = createRig(5);
     rig.set('a', { n: 1 });
@@ -340,7 +378,7 @@ describe('a board', () => {
             ...(random.chance(0.1) ? { nil: null } : {}),
           };
           rig.set(`k${random.below(6)}`, random.chance(0.15) ? undefined : document);
-        } else if (dice < 64) all.push(rig.join());
+        } else if (dice < 64) all.push(rig.join(undefined, random.chance(0.3)));
         else if (dice < 66) follower?.leave();
         else if (dice < 69) {
           follower?.choke();

@@ -32,6 +32,8 @@ export class Board implements HubChannel {
   #state: ChannelState = 'opening';
   #position: Position = { epoch: 0, offset: 0 };
   #waiting: JoinRequest[] = [];
+  /** Who joins as soon as it has read of what was sent before: a dozen boards at once are more than may wait for a client. */
+  #crowded: JoinRequest[] = [];
   /** Of those who wait, who has it read once more: others cost nothing. */
   readonly #payers = new Set<JoinRequest>();
   #reading = false;
@@ -72,7 +74,7 @@ export class Board implements HubChannel {
     return this.#followers.size;
   }
   get idle(): boolean {
-    return this.#followers.size === 0 && this.#waiting.length === 0;
+    return this.#followers.size === 0 && this.#waiting.length === 0 && this.#crowded.length === 0;
   }
 
   /** Also when the subscription is confirmed anew, which it may be while the log is being read. */
@@ -84,6 +86,7 @@ export class Board implements HubChannel {
   close(): void {
     this.#state = 'closed';
     this.#waiting = [];
+    this.#crowded = [];
     this.#conflation.close();
     this.#followers.clear();
   }
@@ -112,10 +115,7 @@ export class Board implements HubChannel {
    * here: who saw more at another gateway, whose link was quicker, is not shown an older state.
    */
   join(request: JoinRequest): boolean {
-    if (this.#state === 'live' && !this.#isAhead(request)) {
-      this.#admit(request);
-      return true;
-    }
+    if (this.#state === 'live' && !this.#isAhead(request)) return this.#admitWhereRoom(request);
     this.#waiting.push(request);
     if (this.#state === 'live') {
       this.#payers.add(request);
@@ -134,9 +134,8 @@ export class Board implements HubChannel {
   }
 
   withdraw(request: JoinRequest, unserved: boolean): boolean {
-    const index = this.#waiting.indexOf(request);
-    if (index === -1) return false;
-    this.#waiting.splice(index, 1);
+    if (remove(this.#crowded, request)) return true;
+    if (!remove(this.#waiting, request)) return false;
     if (unserved) this.#payers.delete(request);
     return true;
   }
@@ -155,6 +154,15 @@ export class Board implements HubChannel {
       const value = this.#conflation.missed(key);
       return pushOf(value ?? removalOf(this.name, key, this.#position, this.#options.clock.now() / 1000));
     });
+    for (const request of this.#crowded.filter((one) => one.subscriber === subscriber)) {
+      if (remove(this.#crowded, request)) this.#joinAgain(request);
+    }
+  }
+
+  /** What was known of the board when it came may be in doubt by now. */
+  #joinAgain(request: JoinRequest): void {
+    if (this.#state === 'live') this.#admitWhereRoom(request);
+    else this.#waiting.push(request);
   }
 
   /** The state for one who follows already; undefined while it is not known here, and has to be read. */
@@ -252,7 +260,7 @@ export class Board implements HubChannel {
     for (const request of this.#waiting) this.#payers.add(request);
     if (this.#waiting.length > 0) this.#doubt('check');
     const later = new Set(this.#waiting);
-    for (const request of waiting) if (!later.has(request)) this.#admit(request);
+    for (const request of waiting) if (!later.has(request)) this.#admitWhereRoom(request);
   }
 
   /** Whether Redis has less than was sent from here. */
@@ -295,6 +303,14 @@ export class Board implements HubChannel {
     if (comparePositions(this.#position, asOf) <= 0) this.#position = position;
   }
 
+  /** False where the subscriber has to read first. */
+  #admitWhereRoom(request: JoinRequest): boolean {
+    const { hasRoom } = request;
+    if (hasRoom) this.#admit(request);
+    else this.#crowded.push(request);
+    return hasRoom;
+  }
+
   /** One synchronous block, as in `Channel`: an `await` in here would be a gap. */
   #admit(request: JoinRequest): void {
     const { subscriber } = request;
@@ -307,6 +323,12 @@ export class Board implements HubChannel {
     this.#conflation.toldNewest();
     this.#options.observer.joined('fresh', 0);
   }
+}
+
+function remove(requests: JoinRequest[], request: JoinRequest): boolean {
+  const index = requests.indexOf(request);
+  if (index !== -1) requests.splice(index, 1);
+  return index !== -1;
 }
 
 /** Snapshot entries begin with their position, like all events. */

@@ -184,6 +184,7 @@ export function createStage(options: StageOptions = {}): Stage {
           after,
           rewind,
           ref,
+          hasRoom: true,
           announced: true,
           onCost: (events) => {
             follower.cost += events;

@@ -53,6 +53,7 @@ it('who is at the position of such an entry joins at once, without a reading', a
     after: { epoch: 2, offset: 0 },
     rewind: undefined,
     ref: undefined,
+    hasRoom: true,
     announced: true,
     onCost: (events) => costs.push(events),
     onJoined: ignore,

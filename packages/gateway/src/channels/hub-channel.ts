@@ -32,7 +32,7 @@ export interface HubChannel {
   leave(subscriber: Subscriber): void;
   /** The link missed something, perhaps: compares with the log's end, which is undefined where there is no log. */
   check(end: Position | undefined): void;
-  /** A follower has read what waited for it. */
+  /** A follower, or one who waits to be one, has read what waited for it. */
   drained(subscriber: Subscriber): void;
 }
 
@@ -51,6 +51,8 @@ export interface JoinRequest {
   /** The last n events. */
   readonly rewind: number | undefined;
   readonly ref: Ref | undefined;
+  /** Whether little enough waits for the subscriber for it to be sent a state. It is told `drained` when it has read. */
+  readonly hasRoom: boolean;
   /** Whether SUBSCRIBED is sent; not for channels that are joined without having been asked for. */
   readonly announced: boolean;
   /**

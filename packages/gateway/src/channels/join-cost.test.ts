@@ -139,6 +139,7 @@ it('one and the state for a position that a board has not come to, as it is read
       after,
       rewind: undefined,
       ref: undefined,
+      hasRoom: true,
       announced: true,
       onCost: (events) => {
         cost += events;

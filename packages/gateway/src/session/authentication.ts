@@ -3,7 +3,7 @@
  * A newer token may be shown at any time; a narrower one takes effect at once.
  */
 import { authorise, type Identity, type Verification } from '@belfry/shared/auth';
-import { CLOSE_CODES, type CloseCode, type ParsedChannel, parseChannel } from '@belfry/shared/protocol';
+import { CLOSE_CODES, type CloseCode, type JoinKind, type ParsedChannel, parseChannel } from '@belfry/shared/protocol';
 import { unsubscribedFrame } from '../channels/frames.js';
 import { type AutomaticChannels, automaticChannels } from './automatic-channels.js';
 import type { ClientFrame } from './client-frame.js';
@@ -17,10 +17,12 @@ export const MAX_WRONG_TOKENS = 3;
 const UNASKED: JoinOptions = {
   rewind: undefined,
   ref: undefined,
-  announced: false,
+  announced: 'late',
+  patient: true,
   onCost: undefined,
   onOutcome: () => undefined,
 };
+const UNASKED_AND_TOLD: JoinOptions = { ...UNASKED, announced: 'always' };
 
 type AuthenticateFrame = Extract<ClientFrame, { type: 'AUTHENTICATE' }>;
 
@@ -31,6 +33,10 @@ export interface TokenSession extends CommandSession {
   wrongTokens: number;
   /** Set once the end of the token is near. */
   cancelExpiry: (() => void) | undefined;
+  /** Which kinds of channels it joined unasked when it last showed a token; undefined for all that are set. */
+  joinKinds: readonly JoinKind[] | undefined;
+  /** Whether it is told at once where channels stand that it joins unasked. */
+  readonly tellsUnasked: boolean;
   /** From here on it acts for `identity`. */
   actFor(identity: Identity): void;
   end(close: CloseCode): void;
@@ -93,11 +99,13 @@ function accept(
   { join, ref }: AuthenticateFrame,
 ): void {
   const { accessPolicy, automaticJoins, clock, maxSubscriptions } = session.context;
-  const automatic = (who: Identity): AutomaticChannels =>
-    automaticChannels(who, automaticJoins, join, accessPolicy, maxSubscriptions);
+  const automatic = (who: Identity, kinds: readonly JoinKind[] | undefined): AutomaticChannels =>
+    automaticChannels(who, automaticJoins, kinds, accessPolicy, maxSubscriptions);
   session.actFor(identity);
   session.wrongTokens = 0;
-  const { channels, notJoined } = automatic(identity);
+  const kindsBefore = session.joinKinds;
+  session.joinKinds = join;
+  const { channels, notJoined } = automatic(identity, join);
   session.send({
     type: 'AUTHENTICATED',
     user_id: identity.userId,
@@ -114,7 +122,7 @@ function accept(
   if (!before) return joinAllUnasked(session, channels);
   leaveForbidden(session, identity);
   // What the client follows already it must not join anew: it would miss what comes in between, and not be told.
-  const already = automatic(before).channels;
+  const already = automatic(before, kindsBefore).channels;
   const followed = new Set([...already.map(({ channel }) => channel), ...session.subscriptions.wanted()]);
   const fresh = channels.filter(({ channel }) => !followed.has(channel));
   joinAllUnasked(session, fresh);
@@ -144,10 +152,10 @@ export function mindExpiry(session: TokenSession, now: number): void {
 }
 
 function joinUnasked(session: TokenSession, parsed: ParsedChannel): void {
-  const { context, subscriptions } = session;
+  const { context, subscriptions, tellsUnasked } = session;
   const present = context.hub.channels.get(parsed.channel);
-  if (present && subscriptions.joinFresh(present, false)) return;
-  subscriptions.join(parsed.channel, undefined, context, present, UNASKED);
+  if (present && subscriptions.joinFresh(present, tellsUnasked)) return;
+  subscriptions.join(parsed.channel, undefined, context, present, tellsUnasked ? UNASKED_AND_TOLD : UNASKED);
 }
 
 /** A narrower token takes effect at once, also on what is still being waited for. */

@@ -48,7 +48,8 @@ export function subscribe(session: CommandSession, identity: Identity, frame: Su
   const options: JoinOptions = {
     rewind,
     ref,
-    announced: true,
+    announced: 'always',
+    patient: false,
     onCost: (events) => context.replays.charge(identity.userId, events),
     onOutcome: (outcome, name) => {
       if (outcome === 'joined') context.metrics.sent('SUBSCRIBED');

@@ -21,6 +21,7 @@ describe('first frames', () => {
 
   it('are answered with the replay between SUBSCRIBED and what was asked after it', async () => {
     const stage = createStage();
+    await stage.clock.advance(100);
     stage.identities.set('good', { role: 'LANDLORD' });
     const [first] = stage.append('property:1', 3) as [string];
     const client = stage.connect('good');
@@ -93,8 +94,23 @@ describe('where all automatic joins are on', () => {
     expect(full.connect('good').take()[1]).toMatchObject({ not_joined: 23 });
   });
 
+  it('a client that first wants some kinds, and all with its next token, follows all then', async () => {
+    const stage = createStage(everything);
+    stage.identities.set('good', { role: 'MANAGER' });
+    const client = stage.connect();
+    client.send({ type: 'AUTHENTICATE', token: 'good', join: ['user'] });
+    await stage.clock.advance(100);
+    client.send({ type: 'AUTHENTICATE', token: 'good' });
+    await stage.clock.advance(100);
+    client.take();
+    for (const channel of own) stage.append(channel);
+    await stage.clock.advance(10);
+    expect(client.types()).toEqual(own.map(() => 'EVENT'));
+  });
+
   it('a client gets those kinds only that it wants, and each event once where it asks for a channel, too', async () => {
     const stage = createStage(everything);
+    await stage.clock.advance(100);
     stage.identities.set('good', { role: 'MANAGER' });
     const choosy = stage.connect();
     choosy.send({ type: 'AUTHENTICATE', token: 'good', join: ['user', 'role', 'something later'] });
@@ -486,16 +502,39 @@ describe('while Redis is away', () => {
     expect(client.types()).toEqual(['SUBSCRIBED']);
   });
 
-  it('channels that were promised are joined when it is back, however long that takes', async () => {
+  it('channels that were promised are joined when it is back, however long that takes, and it is told from where', async () => {
     const stage = createStage();
+    stage.append('user:landlord-7');
     stage.redis.away = true;
+    stage.bus.cut('gateway');
     const client = await stage.client();
     await stage.clock.advance(20_000);
+    expect(client.types()).toEqual([]);
     stage.redis.away = false;
     await stage.clock.advance(5_000);
+    const told = client.take();
+    expect(new Set(told.map(({ channel }) => channel))).toEqual(new Set(['user:landlord-7', 'role:everyone']));
+    expect(told.map(({ type, recovered, replay }) => [type, recovered, replay])).toEqual([
+      ['SUBSCRIBED', undefined, 0],
+      ['SUBSCRIBED', undefined, 0],
+    ]);
     stage.append('user:landlord-7');
     await stage.clock.advance(100);
-    expect(client.types()).toEqual(['EVENT']);
+    const [event] = client.take();
+    const at = told.find(({ channel }) => channel === 'user:landlord-7')?.id;
+    expect(offsetOf(event?.id)).toBe(offsetOf(at) + 1);
+  });
+
+  it('channels that were promised before the connection was lost are not told again', async () => {
+    const stage = createStage();
+    const client = await stage.client();
+    await stage.clock.advance(100);
+    stage.redis.away = true;
+    stage.bus.cut('gateway');
+    await stage.clock.advance(5_000);
+    stage.redis.away = false;
+    await stage.clock.advance(5_000);
+    expect(client.types()).toEqual([]);
   });
 
   it('a client that goes leaves nothing behind that waits', async () => {
@@ -509,6 +548,19 @@ describe('while Redis is away', () => {
   });
 });
 
+it('boards are joined one after the other by a client that has yet to read, however long it takes', async () => {
+  const stage = createStage();
+  const client = await stage.client({ role: 'ADMIN' });
+  client.buffered = 1e6;
+  client.send({ type: 'SUBSCRIBE', channels: ['state:a', 'state:b'], ref: 'r' });
+  client.send({ type: 'PING' });
+  await stage.clock.advance(10_000);
+  expect(client.types()).toEqual([]);
+  client.buffered = 0;
+  client.session.drained();
+  expect(client.types()).toEqual(['SUBSCRIBED false', 'STATE', 'SUBSCRIBED false', 'STATE', 'PONG']);
+});
+
 it('GET_STATE is one reading of the log, however many ask at once', async () => {
   const stage = createStage();
   stage.append('property:1', 2, 'HPD');
@@ -519,3 +571,5 @@ it('GET_STATE is one reading of the log, however many ask at once', async () => 
   expect(stage.counts.reads).toBe(1);
   for (const client of clients) expect(client.take()).toMatchObject([{ type: 'STATE', ref: 'r', events: [{ n: 2 }] }]);
 });
+
+const offsetOf = (id: unknown): number => Number(String(id).split('-')[1]);

@@ -3,7 +3,7 @@
  * also where one has to wait for Redis: a client may send all its first frames at once.
  */
 import type { Identity } from '@belfry/shared/auth';
-import { CLOSE_CODES, PROTOCOL_VERSION, type Ref } from '@belfry/shared/protocol';
+import { CLOSE_CODES, type JoinKind, PROTOCOL_VERSION, type Ref } from '@belfry/shared/protocol';
 import { authenticate, MAX_WRONG_TOKENS, mindExpiry, type TokenSession } from './authentication.js';
 import { type BadFrame, type ClientFrame, readClientFrame } from './client-frame.js';
 import { getState, getStatus, subscribe, unsubscribe, withRef } from './commands.js';
@@ -31,6 +31,7 @@ type Done = () => void;
 export class Session extends Connection implements TokenSession {
   wrongTokens = 0;
   cancelExpiry: (() => void) | undefined;
+  joinKinds: readonly JoinKind[] | undefined;
   #identity: Identity | undefined;
   /** Of its token bucket. */
   #fullAt = 0;
@@ -43,6 +44,10 @@ export class Session extends Connection implements TokenSession {
 
   get identity(): Identity | undefined {
     return this.#identity;
+  }
+
+  get tellsUnasked(): boolean {
+    return this.socket.resumesUnasked === true;
   }
 
   details(): SessionDetails {

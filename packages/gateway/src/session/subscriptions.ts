@@ -11,14 +11,19 @@ import type { Socket } from './socket.js';
 export interface JoinOptions {
   readonly rewind: number | undefined;
   readonly ref: Ref | undefined;
-  /** False for channels that are joined without having been asked for: no SUBSCRIBED is sent. */
-  readonly announced: boolean;
+  /**
+   * When SUBSCRIBED is sent. `late`: only where joining took long, for channels that were not asked for. The client was told of
+   * them before, and from here on it knows from where their events come.
+   */
+  readonly announced: 'always' | 'late' | 'never';
   /** Told what the past of a channel cost, in events, where it cost anything. */
   readonly onCost: ((events: number) => void) | undefined;
   /**
-   * Called once for each channel: at once or after at most `waitMs` where it is announced, else whenever it is there. Such
-   * a client was promised the channel, and is not told while Redis is away.
+   * True for channels that the client was promised: it waits for them however long that takes, and is not told while Redis is away;
+   * otherwise for `waitMs` at most.
    */
+  readonly patient: boolean;
+  /** Called once for each channel. */
   readonly onOutcome: (outcome: JoinOutcome, channel: string) => void;
   /** Goes on with a replay that was stopped for want of room. */
   readonly continued?: boolean;
@@ -48,12 +53,17 @@ export interface Sender {
   sendFrame(frame: Frame): void;
 }
 
+/** Redis confirms a channel within milliseconds, and within a second when ten thousand clients come at once. */
+const LONG_MS = 1_000;
+/** While Redis is away, joining takes long from the beginning. */
+const LONG_AGO = Number.NEGATIVE_INFINITY;
 const NOTHING: readonly never[] = [];
 /** Of a replay that goes on. */
 const CONTINUED: JoinOptions = {
   rewind: undefined,
   ref: undefined,
-  announced: false,
+  announced: 'never',
+  patient: true,
   onCost: undefined,
   continued: true,
   onOutcome: () => undefined,
@@ -89,13 +99,15 @@ export class Subscriptions implements Subscriber {
   follow(channel: string): void {
     if (this.#sender.isOpen) this.#socket.follow(channel);
   }
+  /** None where nothing is sent any more: the socket may be gone. */
   get bufferedBytes(): number {
-    return this.#socket.bufferedBytes;
+    return this.#sender.isOpen ? this.#socket.bufferedBytes : 0;
   }
 
   /** The client has read of what waited for it. True where that let a replay go on. */
   drained(): boolean {
     for (const channel of this.#followed) channel.drained(this);
+    for (const { channel } of this.#waiting) channel?.drained(this);
     let wentOn = false;
     for (const [name, { after, parts }] of this.#stopped) {
       if (this.bufferedBytes > parts.replayBytes / 2) break;
@@ -245,6 +257,7 @@ class Joining implements JoinRequest {
   #settled = false;
   /** Where it waits. */
   channel: HubChannel | undefined;
+  #waitsSince = LONG_AGO;
   #cancelTimer: (() => void) | undefined;
 
   constructor(
@@ -272,15 +285,31 @@ class Joining implements JoinRequest {
   get ref(): Ref | undefined {
     return this.#options.ref;
   }
+  get hasRoom(): boolean {
+    return this.subscriber.bufferedBytes <= this.#parts.replayBytes / 2;
+  }
   get announced(): boolean {
-    return this.#options.announced;
+    const { announced } = this.#options;
+    return announced === 'always' || (announced === 'late' && this.#tookLong());
+  }
+
+  #tookLong(): boolean {
+    return this.channel !== undefined && this.#parts.clock.now() - this.#waitsSince >= LONG_MS;
   }
 
   /** It was not joined at once. No timer for who was not asked for: when many come at once, timers cost more than waiting. */
   waitIn(channel: HubChannel): void {
     this.channel = channel;
+    const { clock, hub, waitMs } = this.#parts;
+    if (hub.link.whole) this.#waitsSince = clock.now();
+    if (!this.#options.patient) this.#cancelTimer = clock.after(waitMs, () => this.#giveUpInTime());
+  }
+
+  /** Who has yet to read what was sent before waits for itself, and not for Redis. */
+  #giveUpInTime(): void {
     const { clock, waitMs } = this.#parts;
-    if (this.announced) this.#cancelTimer = clock.after(waitMs, () => this.giveUp('unavailable'));
+    if (this.hasRoom) this.giveUp('unavailable');
+    else this.#cancelTimer = clock.after(waitMs, () => this.#giveUpInTime());
   }
 
   onCost(events: number): void {

@@ -147,6 +147,7 @@ export function openEventStream(options: EventStreamOptions): EventStream {
 
   const stream: EventStream = {
     joins: JOINED_ON_STREAMS,
+    resumesUnasked: true,
     send(frame) {
       const text = textOf(frame);
       if (text === '{"type":"PING"}') {
