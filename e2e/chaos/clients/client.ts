@@ -76,6 +76,8 @@ export class Client {
   #attemptAt: number | undefined;
   #holdMs = 0;
   readonly #channels = new Map<number, Followed>();
+  /** Channels that it was told are joined for it. */
+  #unasked: readonly string[] = [];
   readonly #parts: ClientParts;
 
   constructor(number: number, channels: readonly number[], parts: ClientParts) {
@@ -304,6 +306,8 @@ export class Client {
       case 'ERROR':
         return this.#error(message);
       case 'AUTHENTICATED':
+        this.#unasked = message.channels;
+        return;
       case 'TOKEN_EXPIRING':
       case 'PONG':
       case 'STATUS':
@@ -314,6 +318,8 @@ export class Client {
   #subscribed(message: Extract<GatewayMessage, { type: 'SUBSCRIBED' }>): void {
     const at = parsePosition(message.id);
     const followed = this.#channels.get(channelNumber(message.channel) ?? -1);
+    // Joined unasked, and so late that it is told.
+    if (!followed && this.#unasked.includes(message.channel) && message.replay === 0) return;
     if (!at || !followed) return this.#record(KIND.foreign, 0, 0, 0, 0);
     const { recovered } = message;
     const outcome = (recovered === undefined ? 0 : recovered ? 1 : 2) + 4 * message.replay;
