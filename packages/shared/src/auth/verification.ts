@@ -48,17 +48,29 @@ export const TOO_LONG: Refused = refused(`the token is longer than ${MAX_TOKEN_L
 export const FOR_OPERATORS: Refused = refused('the token is meant for operators');
 export const EXPIRED: Refused = { ok: false, code: 'token_expired', message: 'the token has expired; fetch a new one' };
 
+/** JSON rounds larger numbers, and several ids become one: of two users, or of two properties. */
+const INEXACT = refused(
+  'ids in `user_id`, `sub` and `properties` must be strings where they are no whole numbers below 2^53',
+);
+
 /** Who the claims of a good signature name; a refusal where they name nobody, or are not what they should be. */
 export function identityOf(claims: Readonly<Record<string, unknown>>): Verification {
   const userId = claims.user_id ?? claims.sub;
-  const name = typeof userId === 'number' ? String(userId) : userId;
+  const name = idOf(userId);
   if (!isChannelId(name)) {
+    if (typeof userId === 'number') return INEXACT;
     return refused('the token needs a claim `user_id` or `sub` of 1 to 64 letters, digits, "_" or "-"');
   }
   if (typeof claims.exp !== 'number') return refused('the token needs a claim `exp`');
+  if (isNoTime(claims.exp)) return refused('the claim `exp` is not a time');
+  // Issued after all time, it would outlive every revocation of its user.
+  if (isNoTime(claims.iat)) return refused('the claim `iat` is not a time');
   if (claims.role !== undefined && !isChannelId(claims.role)) return refused('the claim `role` is not a name');
   const properties = propertiesOf(claims.properties);
-  if (!properties) return refused('the claim `properties` must be a list of property ids, or "*"');
+  if (!properties) {
+    const inexact = Array.isArray(claims.properties) && claims.properties.some(isInexact);
+    return inexact ? INEXACT : refused('the claim `properties` must be a list of property ids, or "*"');
+  }
   return {
     ok: true,
     identity: {
@@ -74,12 +86,17 @@ export function identityOf(claims: Readonly<Record<string, unknown>>): Verificat
   };
 }
 
+/** What JSON makes of 1e999 is a number, too. Fractions of seconds are allowed: RFC 7519, section 2. */
+const isNoTime = (claim: unknown): boolean => typeof claim === 'number' && claim > Number.MAX_SAFE_INTEGER;
+const isInexact = (id: unknown): boolean => typeof id === 'number' && !Number.isSafeInteger(id);
+const idOf = (id: unknown): unknown => (Number.isSafeInteger(id) ? String(id) : id);
+
 const NONE: ReadonlySet<string> = new Set();
 
 function propertiesOf(claim: unknown): 'all' | ReadonlySet<string> | undefined {
   if (claim === undefined) return NONE;
   if (claim === '*') return 'all';
   if (!Array.isArray(claim) || claim.length > MAX_PROPERTIES) return undefined;
-  const ids = claim.map((id: unknown) => (typeof id === 'number' ? String(id) : id));
+  const ids = claim.map(idOf);
   return ids.every(isChannelId) ? new Set(ids) : undefined;
 }

@@ -23,6 +23,8 @@ function handmade(header: unknown, payload: unknown, secret = TEST_SECRET): stri
   const signed = `${base64(header)}.${base64(payload)}`;
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
+/** A token, good but for claims that JavaScript has no way to write. */
+const written = (claims: string) => handmade({ alg: 'HS256' }, `{"sub":"a","exp":${NOW + 600},${claims}}`);
 const GOOD = { ...CLAIMS, exp: NOW + 600 };
 
 describe('a good token', () => {
@@ -35,6 +37,16 @@ describe('a good token', () => {
     }
     expect(verifier()(mintToken({ sub: 7, exp: NOW + 600 }))).toMatchObject({ ok: true, identity: { userId: '7' } });
     expect(verifier()(mintToken({ sub: 'x', properties: '*' }))).toMatchObject({ identity: { properties: 'all' } });
+  });
+
+  it('may name ids as numbers, as long as JSON reads them as they are', () => {
+    const largest = Number.MAX_SAFE_INTEGER;
+    expect(verifier()(mintToken({ user_id: largest, properties: [largest] }))).toMatchObject({
+      identity: { userId: '9007199254740991', properties: new Set(['9007199254740991']) },
+    });
+    expect(verifier()(mintToken({ sub: '1234567890123456789' }))).toMatchObject({
+      identity: { userId: '1234567890123456789' },
+    });
   });
 
   it.each([undefined, 'JWT', 'jwt', 'at+jwt', 'application/at+jwt'])('may say that it is of the type %s', (typ) => {
@@ -86,6 +98,14 @@ describe('a token is refused', () => {
     ['with a role that is no name', mintToken({ ...GOOD, role: 'ADMIN:*' })],
     ['with properties that are no list', mintToken({ ...GOOD, properties: '1,2' })],
     ['with a property that is a pattern', mintToken({ ...GOOD, properties: ['*'] })],
+    ['with a user that is a number beyond 2^53', written('"user_id":1234567890123456789')],
+    ['with a subject that is a number beyond 2^53', written('"sub":9007199254740992')],
+    ['with a user that is a fraction', written('"user_id":1e-7')],
+    ['with a user that is infinite', written('"user_id":1e999')],
+    ['with a property that is a number beyond 2^53', written('"properties":["1",9007199254740993]')],
+    ['with a property that is infinite', written('"properties":[1e999]')],
+    ['that never expires', written('"exp":1e999')],
+    ['that was issued after all time', written('"iat":1e999')],
     ['with a payload that is no object', handmade({ alg: 'HS256' }, '"text"')],
     ['with a payload that is a list', handmade({ alg: 'HS256' }, [GOOD])],
     ['that is longer than any good one', mintToken({ ...GOOD, more: 'x'.repeat(12_000) })],
@@ -96,6 +116,16 @@ describe('a token is refused', () => {
   it.each(forged)('%s', (_, token) => {
     expect(verifier()(token)).toMatchObject({ ok: false, code: 'token_invalid' });
   });
+
+  it.each(['"user_id":1234567890123456780', '"user_id":1e999', '"properties":[9007199254740993]'])(
+    'for %s with the advice to write it as a string',
+    (claim) => {
+      expect(verifier()(written(claim))).toMatchObject({
+        ok: false,
+        message: expect.stringContaining('must be strings'),
+      });
+    },
+  );
 
   it('of another issuer, or for another audience, or of and for nobody', () => {
     for (const claims of [{}, { iss: 'other', aud: 'belfry' }, { iss: 'city', aud: 'other' }, { iss: 'city' }]) {
