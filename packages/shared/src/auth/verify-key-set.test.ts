@@ -119,10 +119,13 @@ describe('a token is refused', () => {
     });
     expect(await verify(await sign(key, 'ES256', 'k1', { iss: 'other' }))).toMatchObject({
       ok: false,
-      message: /issuer/,
+      message: expect.stringMatching(/issuer/),
     });
     const { privateKey } = await generateKeyPair('ES256');
-    expect(await verify(await sign(privateKey, 'ES256', 'k1'))).toMatchObject({ ok: false, message: /signature/ });
+    expect(await verify(await sign(privateKey, 'ES256', 'k1'))).toMatchObject({
+      ok: false,
+      message: expect.stringMatching(/signature/),
+    });
   });
 
   it('when it is signed for something else than access, as a notice of a logout', async () => {
@@ -137,7 +140,7 @@ describe('a token is refused', () => {
     expect(await verifier()(await sign(privateKey, 'ES256', 'k1'))).toMatchObject({
       ok: false,
       code: 'unavailable',
-      message: /at the moment/,
+      message: expect.stringMatching(/at the moment/),
     });
   });
 });
