@@ -37,6 +37,7 @@ describe('an intake entry', () => {
     ['a wrong change', ['change', '{"property_id":"1"}'], /violation_type/],
     ['one wrong change among right ones', ['change', JSON.stringify([change, {}])], /^item 1: /],
     ['too long a key', ['change', JSON.stringify(change), 'key', 'k'.repeat(257)], /^key:/],
+    ['a key that is not text', ['change', JSON.stringify(change), 'key', '\ufffd\u0001'], /^key: must be text/],
     ['more of one channel than its log holds', ['change', JSON.stringify(Array(4).fill(change))], /4 items of one/],
     ['too many items', ['change', JSON.stringify(Array(1001).fill(change))], /1000 items/],
   ])('is a dead letter with %s', (_, fields, error) => {

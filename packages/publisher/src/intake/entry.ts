@@ -33,6 +33,8 @@ export interface EntryContent {
 export type ParsedEntry = { readonly content: EntryContent } | { readonly error: string };
 
 export const MAX_IDEMPOTENCY_KEY_LENGTH = 256;
+/** What is read in place of bytes that are no UTF-8: keys that differ in nothing else have become one. */
+const UNREADABLE = '\ufffd';
 /** Who has more to report writes several entries: one is worked on, and applied, as a whole. */
 export const MAX_ITEMS_PER_ENTRY = 1_000;
 
@@ -62,6 +64,7 @@ export function openEntry(entry: IntakeEntry): OpenedEntry | { readonly error: s
   if (key && key.length > MAX_IDEMPOTENCY_KEY_LENGTH) {
     return { error: `key: must not be longer than ${MAX_IDEMPOTENCY_KEY_LENGTH} characters` };
   }
+  if (key?.includes(UNREADABLE)) return { error: 'key: must be text in UTF-8; other bytes are all read as U+FFFD' };
   try {
     const input: unknown = JSON.parse(text);
     return { kind, inputs: Array.isArray(input) ? input : [input], key };

@@ -64,7 +64,7 @@ async function open(settings: DoorSettings = {}): Promise<HttpDoor> {
 }
 
 async function post(http: HttpDoor, path: string, body: unknown, headers: Record<string, string> = json) {
-  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  const text = typeof body === 'string' || body instanceof Blob ? body : JSON.stringify(body);
   const response = await fetch(`http://127.0.0.1:${http.port}${path}`, { method: 'POST', headers, body: text });
   return { status: response.status, headers: response.headers, body: await response.json() };
 }
@@ -135,6 +135,19 @@ describe('POST /v1/changes', () => {
     const http = await open();
     expect(await post(http, '/v1/changes', body, headers)).toMatchObject({ status, body: { code } });
     expect(await entries()).toEqual([]);
+  });
+
+  it('refuses a body that is not UTF-8, and changes nothing in one that is', async () => {
+    const http = await open();
+    const text = JSON.stringify({ ...change, message: 'Café' });
+    const latin1 = new Blob([Buffer.from(text, 'latin1')]);
+    expect(await post(http, '/v1/changes', latin1)).toMatchObject({
+      status: 400,
+      body: { code: 'bad_request', message: expect.stringContaining('UTF-8') },
+    });
+    expect(await entries()).toEqual([]);
+    expect((await post(http, '/v1/changes', text)).status).toBe(202);
+    expect((await entries()).map(([, fields]) => JSON.parse(fields[1] ?? '').message)).toEqual(['Café']);
   });
 
   it('refuses a body that turns out too large on the way', async () => {

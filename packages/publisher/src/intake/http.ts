@@ -2,6 +2,7 @@
  * The HTTP door's server: who may come in, how much they may send, what they are told when something is wrong. What the
  * paths mean is said elsewhere: see `routes.ts`.
  */
+import { isUtf8 } from 'node:buffer';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -225,8 +226,10 @@ async function readJson(request: IncomingMessage, memory: Memory, held: Held): P
     // Who hangs up is no failure of ours: nobody shall fill the log with them.
     throw hasHungUp(error) ? new HttpError('bad_request', 'The request ended before its body did.') : error;
   });
+  // Decoded all the same it would be accepted, and be another text than was sent.
+  if (!isUtf8(body)) throw new HttpError('bad_request', 'The body is not UTF-8, as JSON has to be.');
   try {
-    return JSON.parse(body);
+    return JSON.parse(body.toString('utf8'));
   } catch (error) {
     throw new HttpError('bad_request', `The body is not JSON: ${(error as Error).message}`);
   }
@@ -242,7 +245,7 @@ interface Held {
   heldBytes: number;
 }
 
-async function readBody(request: IncomingMessage, memory: Memory, held: Held): Promise<string> {
+async function readBody(request: IncomingMessage, memory: Memory, held: Held): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   const chunks: Buffer[] = [];
   // Not destroyed when it is too long: node:http reads the rest away, and the client gets to see the answer.
@@ -255,7 +258,7 @@ async function readBody(request: IncomingMessage, memory: Memory, held: Held): P
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 const tooLarge = (): HttpError =>

@@ -160,6 +160,17 @@ describe('a dead letter', () => {
     });
   });
 
+  it('is made of an entry whose key is no text: keys that differ would be read as one', async () => {
+    const intake = start();
+    for (const byte of [0xfe, 0xff]) {
+      await redis.connect().xadd('belfry:intake', '*', 'change', change('1', byte), 'key', Buffer.from([byte]));
+    }
+    await add('change', change('1', 1), 'key', 'schlüssel');
+    expect((await eventsOf('property:1', 1)).map(({ count }) => count)).toEqual([1]);
+    await eventually('two dead letters', () => intake.seen.dead.length === 2);
+    for (const { reason } of intake.seen.dead) expect(reason).toMatch(/^key: must be text/);
+  });
+
   it('is made of an entry that fails for a reason of its own, not of those beside it', async () => {
     const intake = start({
       faults: (log) => ({
