@@ -129,6 +129,16 @@ describe.each(doors)('through %s', (door, open) => {
     expect(client.pending('NOTIFICATION')).toEqual([]);
   });
 
+  it('takes a part of many for no report under a key that looks like the part’s', async () => {
+    const property = `parts-${door}`;
+    const client = await landlord(`property:${property}`);
+    const change = { property_id: property, violation_type: 'HPD' };
+    const many = Array.from({ length: 60 }, (_, n) => ({ ...change, count: n + 1 }));
+    await open().changes(many, { key: `${door}-order` });
+    await open().changes({ ...change, count: 100 }, { key: `${door}-order:0` });
+    expect((await client.take(61, 'VIOLATION_UPDATE')).at(-1)).toMatchObject({ count: 100 });
+  });
+
   it('refuses names that no channel can have', async () => {
     await expect(open().notifyUser('a b', { message: 'no' })).rejects.toThrow(RangeError);
     await expect(open().board('*').remove('a')).rejects.toThrow(RangeError);

@@ -1,5 +1,5 @@
 /** What the publisher reports by itself: NYC Open Data and the demo feed, through the same door as everybody's changes. */
-import type { Connection } from '@belfry/shared/log';
+import { type Connection, partKey } from '@belfry/shared/log';
 import type { Clock, Logger, Registry, SettingValues } from '@belfry/shared/service';
 import type { ServiceEvent } from './changes/service-event.js';
 import type { IntakeDoor } from './intake/door.js';
@@ -40,7 +40,7 @@ export interface Reporting {
 export function startReporting(options: ReportingOptions): Reporting {
   const { clock, door, logger, settings } = options;
   const submit: Submit = async (changes, { key } = {}) => {
-    await door.accept(changes.map((change, n) => ({ change, key: key && `${key}:${n}` })));
+    await door.accept(changes.map((change, n) => ({ change, key: key && partKey(key, n) })));
   };
   const demo = settings.DEMO_FEED ? startDemoFeed({ submit, clock, logger }) : undefined;
 

@@ -103,9 +103,21 @@ describe('POST /v1/changes', () => {
     await post(http, '/v1/changes', [change, change], { ...json, 'idempotency-key': 'batch' });
     expect((await entries()).map(([, fields]) => fields.slice(2))).toEqual([
       ['key', 'alone'],
-      ['key', 'batch:0'],
-      ['key', 'batch:1'],
+      ['key', 'batch\u001f0'],
+      ['key', 'batch\u001f1'],
     ]);
+  });
+
+  it('keeps the keys of a batch’s items apart from all that requests may have', async () => {
+    const http = await open();
+    await post(http, '/v1/changes', [change, change], { ...json, 'idempotency-key': 'order-7' });
+    for (const key of ['order-7:0', 'order-7#1', 'order-70']) {
+      expect((await post(http, '/v1/changes', change, { ...json, 'idempotency-key': key })).status).toBe(202);
+    }
+    const keys = (await entries()).map(([, fields]) => fields[3] ?? '');
+    expect(new Set(keys).size).toBe(5);
+    // Printable ASCII is what a request's key is made of.
+    for (const key of keys.slice(0, 2)) expect(key).not.toMatch(/^[\x21-\x7e]*$/);
   });
 
   it('passes on only the fields that a change has', async () => {

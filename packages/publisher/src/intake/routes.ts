@@ -1,4 +1,5 @@
 /** `POST /v1/changes` and `POST /v1/events`: one report or many; all are accepted, or none. */
+import { partKey } from '@belfry/shared/log';
 import { NO_TRACING } from '@belfry/shared/tracing';
 import { parseChange } from '../changes/change.js';
 import { parseEvent } from '../changes/event.js';
@@ -27,7 +28,7 @@ export function intakeRoutes(
       const parsed = kind === 'change' ? parseChange(item) : parseEvent(item);
       if ('error' in parsed) throw new HttpError('bad_request', parsed.error, single ? {} : { index });
       // In a batch each item has a key of its own: a repeated batch is known item by item.
-      return { ...parsed, key: key === undefined || single ? key : `${key}:${index}` };
+      return { ...parsed, key: key === undefined || single ? key : partKey(key, index) };
     });
     const traced = traces.begin(reports, request.headers.traceparent);
     const ids = await limit.within(reports, () => accept(door, traced.reports)).finally(traced.end);

@@ -34,6 +34,12 @@ export function channelKeys(prefix: string, channel: string): ChannelKeys {
 export const idempotencyKey = (prefix: string, channel: string, key: string): string =>
   `${prefix}:{${channel}}:key:${key}`;
 
+/**
+ * The idempotency key of part `n` of what was sent under `key`. None that somebody sends is equal to it: in a header and
+ * through the reporter keys are printable.
+ */
+export const partKey = (key: string, n: number): string => `${key}\u001f${n}`;
+
 /** The channel behind a topic; undefined for a foreign name. */
 export function channelOfTopic(prefix: string, topic: string): string | undefined {
   return topic.startsWith(`${prefix}:{`) && topic.endsWith('}') ? topic.slice(prefix.length + 2, -1) : undefined;

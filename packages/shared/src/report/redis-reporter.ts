@@ -2,7 +2,7 @@
  * Reports through Redis: entries of the intake stream. Shorter by one hop than HTTP, and without its checks: what is wrong
  * with a report is found when it is worked off, and kept among the dead letters.
  */
-import { DEFAULT_KEY_PREFIX, intakeKey } from '../log/index.js';
+import { DEFAULT_KEY_PREFIX, intakeKey, partKey } from '../log/index.js';
 import { type Attempt, type Patience, ReportRefused } from './door.js';
 import { type Reporter, reporterThrough } from './reporter.js';
 
@@ -28,9 +28,9 @@ export function createRedisReporter(options: RedisReporterOptions): Reporter {
     // One after the other: should one fail, those behind it must not have come before it.
     for (let start = 0; start < items.length; start += ITEMS_PER_ENTRY) {
       const part = items.slice(start, start + ITEMS_PER_ENTRY);
-      const partKey = items.length > ITEMS_PER_ENTRY ? `${key}:${start}` : key;
+      const entryKey = items.length > ITEMS_PER_ENTRY ? partKey(key, start) : key;
       const body = JSON.stringify(part.length === 1 ? part[0] : part);
-      ids.push(String(await options.redis.xadd(stream, '*', kind, body, 'key', partKey)));
+      ids.push(String(await options.redis.xadd(stream, '*', kind, body, 'key', entryKey)));
     }
     return ids;
   };
