@@ -119,7 +119,10 @@ describe('a ticket', () => {
     const ticket = await ticketFor(mintToken({ user_id: 'landlord-8', jti: 'stolen' }));
     await a.operate('/ws/revoke', { body: { jti: 'stolen' } });
     const client = await opened(`${b.wsUrl}?token=${ticket}`);
-    expect(await client.next('ERROR')).toMatchObject({ code: 'token_invalid', message: /revoked/ });
+    expect(await client.next('ERROR')).toMatchObject({
+      code: 'token_invalid',
+      message: expect.stringMatching(/revoked/),
+    });
     expect((await client.closed).code).toBe(4103);
   });
 });
@@ -147,7 +150,7 @@ describe('a revocation', () => {
     const again = await start('c');
     gateways.push(again);
     const back = await opened(again.wsUrl, { token });
-    expect(await back.next('ERROR')).toMatchObject({ message: /revoked/ });
+    expect(await back.next('ERROR')).toMatchObject({ message: expect.stringMatching(/revoked/) });
   });
 
   it('reaches a gateway that stood still before any event that came behind it', async () => {

@@ -262,7 +262,10 @@ describe('acting on the cluster', () => {
     expect((await old.closed).code).toBe(4102);
     for (const gateway of [a, b]) {
       const again = await connect(gateway.wsUrl, { token });
-      expect(await again.next('ERROR')).toMatchObject({ code: 'token_invalid', message: /revoked/ });
+      expect(await again.next('ERROR')).toMatchObject({
+        code: 'token_invalid',
+        message: expect.stringMatching(/revoked/),
+      });
       await again.closed;
     }
     await signedIn(b, 'landlord-8', { iat: Math.floor(Date.now() / 1000) + 2 });
@@ -433,7 +436,10 @@ describe('a ticket', () => {
     clients.push(client);
     expect(await client.next('AUTHENTICATED')).toMatchObject({ user_id: 'landlord-7' });
     const second = await connect(`${a.wsUrl}?token=${ticket}`);
-    expect(await second.next('ERROR')).toMatchObject({ code: 'token_invalid', message: /ticket/ });
+    expect(await second.next('ERROR')).toMatchObject({
+      code: 'token_invalid',
+      message: expect.stringMatching(/ticket/),
+    });
     await second.closed;
   });
 });
