@@ -61,6 +61,15 @@ describe('ids', () => {
         expect(Math.sign(compareIds(`${a}-${b}`, `${c}-${d}`))).toBe(Math.sign(a - c || b - d));
       }),
     );
+    const long = fc.bigInt({ min: 2n ** 53n, max: 2n ** 53n + 8n });
+    const sign = (difference: bigint): number => (difference < 0n ? -1 : Number(difference > 0n));
+    fc.assert(
+      fc.property(long, long, (a, b) => {
+        for (const ms of ['1-', '9999999999999-'])
+          expect(Math.sign(compareIds(`${ms}${a}`, `${ms}${b}`))).toBe(sign(a - b));
+        expect(Math.sign(compareIds(`${a}-0`, `${b}-0`))).toBe(sign(a - b));
+      }),
+    );
     expect(earlierId('9-2', '9-10')).toBe('9-2');
     expect(laterId('9-2', '10-0')).toBe('10-0');
     expect(millisecondsOf('1795230066458-3')).toBe(1_795_230_066_458);

@@ -69,6 +69,23 @@ describe('a new master of the intake whose clock is behind', () => {
   });
 });
 
+it('tells ids apart to their last digit', async () => {
+  const connection = redis.connect();
+  const ms = Date.now() + HOUR_MS;
+  await connection.xadd(STREAM, `${ms}-9007199254740992`, 'a', '1');
+  let raised = 0;
+  const onRaised = (): void => {
+    raised += 1;
+  };
+  const floor = createIntakeFloor({ stream: STREAM, logger: createLogger('test', 'silent'), onRaised });
+  floor.reached(`${ms}-9007199254740992`);
+  await floor.keep(connection);
+  expect(raised).toBe(0);
+  floor.reached(`${ms}-9007199254740993`);
+  await floor.keep(connection);
+  expect(raised).toBe(1);
+});
+
 describe('the door', () => {
   function openDoor() {
     const connection: Connection = connect({ url: redis.url, name: 'door', resend: false, onError: () => undefined });

@@ -12,7 +12,18 @@ export function compareIds(a: string, b: string): number {
   if (a === b) return 0;
   // Several times per entry: equally long numbers are ordered as their digits are.
   if (a.length === b.length && a.charCodeAt(DASH_AT) === DASH && b.charCodeAt(DASH_AT) === DASH) return a < b ? -1 : 1;
-  return millisecondsOf(a) - millisecondsOf(b) || sequenceOf(a) - sequenceOf(b);
+  const dashA = a.indexOf('-');
+  const dashB = b.indexOf('-');
+  return (
+    compareDecimals(a.slice(0, dashA), b.slice(0, dashB)) || compareDecimals(a.slice(dashA + 1), b.slice(dashB + 1))
+  );
+}
+
+/** Of numbers without leading zeros, as text: both parts of an id have 64 bits, and a number tells 53 of them apart. */
+function compareDecimals(a: string, b: string): number {
+  if (a === b) return 0;
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : 1;
 }
 
 export const laterId = (a: string, b: string): string => (compareIds(a, b) >= 0 ? a : b);

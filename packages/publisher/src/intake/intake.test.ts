@@ -79,6 +79,15 @@ describe('an accepted change', () => {
     expect(events.map(({ count }) => count)).toEqual([3, 4, 3, 9]);
   });
 
+  it('has its effect behind an id of somebody else whose sequence is longer than a number holds', async () => {
+    start();
+    await redis.connect().xadd('belfry:intake', '9999999999999-9007199254740994', 'change', change('1', 1));
+    await eventsOf('property:1', 1);
+    for (const count of [2, 3, 4]) await add('change', change('1', count));
+    expect((await eventsOf('property:1', 4)).map(({ count }) => count)).toEqual([1, 2, 3, 4]);
+    expect((await eventsOf('global', 4)).map(({ count }) => count)).toEqual([1, 2, 3, 4]);
+  });
+
   it('has an effect once, however often it comes with the same key', async () => {
     start();
     const event = JSON.stringify({ channel: 'user:42', type: 'application_submitted' });

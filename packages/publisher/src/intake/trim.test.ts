@@ -144,6 +144,18 @@ describe('a checkpoint', () => {
     expect(await checkpoints.open(0, ['a'])).toEqual({ position: at(10), rewound: false });
   });
 
+  it('tells positions apart to their last digit', async () => {
+    const checkpoints = open();
+    await checkpoints.open(0, ['a']);
+    for (const sequence of ['9', '10', '9007199254740992', '9007199254740993']) {
+      const position = `${NOW}-${sequence}`;
+      await checkpoints.advance(0, ['a'], position);
+      expect((await checkpoints.open(0, ['a'])).position).toBe(position);
+    }
+    await checkpoints.advance(0, ['a'], `${NOW}-9007199254740992`);
+    expect((await checkpoints.open(0, ['a'])).position).toBe(`${NOW}-9007199254740993`);
+  });
+
   it('is set back, once, under another generation, and no longer moved by who does not know it', async () => {
     const checkpoints = open();
     await checkpoints.open(0, ['a']);

@@ -181,6 +181,19 @@ export function describeLog(name: string, start: () => Promise<LogUnderTest>): v
       await subject.published(3);
     });
 
+    it.each([
+      ['9-1', '10-0'],
+      ['1000-9', '1000-10'],
+      ['1000-9007199254740992', '1000-9007199254740993'],
+      ['1000-18446744073709551614', '1000-18446744073709551615'],
+      ['9007199254740992-1', '9007199254740993-0'],
+    ])('tells ids apart to their last digit: %s comes before %s', async (earlier, later) => {
+      const [before, after] = [entry(1, undefined, { intakeId: earlier }), entry(1, undefined, { intakeId: later })];
+      expect(await append(P, before)).toHaveLength(1);
+      expect(await append(P, after)).toHaveLength(1);
+      expect(await append(P, before, after)).toEqual([]);
+    });
+
     it('applies an entry once, however many append it at once', async () => {
       const request = { channel: P, lane: 0, entries: [entry(1)] };
       const outcomes = await Promise.all(Array.from({ length: 100 }, () => subject.log.append(request)));

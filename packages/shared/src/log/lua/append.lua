@@ -52,9 +52,15 @@ local function parse(id)
   return match(id, '^(%d+)-(%d+)$')
 end
 
+-- Of numbers without leading zeros, as text: a sequence may be any of 64 bits, and Lua's numbers tell 53 of them apart.
+local function is_greater(a, b)
+  if #a ~= #b then return #a > #b end
+  return a > b
+end
+
 local function is_later(ms, seq, applied_ms, applied_seq)
-  if ms == applied_ms then return tonumber(seq) > tonumber(applied_seq) end
-  return tonumber(ms) > tonumber(applied_ms)
+  if ms == applied_ms then return is_greater(seq, applied_seq) end
+  return is_greater(ms, applied_ms)
 end
 
 -- Later than any epoch before, and than the log's own end should its meta have been lost.

@@ -344,9 +344,10 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
   };
 }
 
-/** `<ms>-<seq>`, as of a stream. */
+/** `<ms>-<seq>`, as of a stream: each has 64 bits. */
 function compareIntakeIds(a: string, b: string): number {
-  const [aMs, aSeq] = a.split('-').map(Number) as [number, number];
-  const [bMs, bSeq] = b.split('-').map(Number) as [number, number];
-  return aMs - bMs || aSeq - bSeq;
+  const [aMs, aSeq] = a.split('-').map(BigInt) as [bigint, bigint];
+  const [bMs, bSeq] = b.split('-').map(BigInt) as [bigint, bigint];
+  const difference = aMs - bMs || aSeq - bSeq;
+  return difference < 0n ? -1 : Number(difference > 0n);
 }
