@@ -4,7 +4,7 @@
  */
 import { type AppendEntry, type AppendOutcome, ChannelBroken, type LogWriter, type NewEvent } from '@belfry/shared/log';
 import { GLOBAL_CHANNEL, propertyOf } from '@belfry/shared/protocol';
-import { type Applied, type ChannelApply, Fenced } from './channel-apply.js';
+import { type Applied, type ChannelApply, decidesNothing, Fenced } from './channel-apply.js';
 import type { IntakeEntry, IntakeItem } from './entry.js';
 import { compareIds, FIRST_ID, laterId } from './id.js';
 import { type ChannelWork, planChannel } from './plan.js';
@@ -30,10 +30,16 @@ export interface BatchApplyOptions {
 }
 
 /**
- * Resolves when every entry is applied everywhere but on broken channels: with the ids of those that concern one, and
- * why. @throws Fenced, or what `persist` gives up with
+ * Which channels hold up no other: broken ones alone, or any over which something is thrown. The latter is for an entry by
+ * itself, since of several on a channel it cannot be told which one fails.
  */
-export type BatchApply = (works: readonly ShareWork[]) => Promise<ReadonlyMap<string, string>>;
+export type Refuse = 'broken' | 'failing';
+
+/**
+ * Resolves when every entry is applied everywhere but on the channels that `refuse` names: with the ids of those that
+ * concern one, and why. @throws Fenced, what `persist` gives up with, or what an entry fails with
+ */
+export type BatchApply = (works: readonly ShareWork[], refuse: Refuse) => Promise<ReadonlyMap<string, string>>;
 
 export function createBatchApply(options: BatchApplyOptions): BatchApply {
   const { applyToChannel, generations, lane, log, persist } = options;
@@ -86,10 +92,10 @@ export function createBatchApply(options: BatchApplyOptions): BatchApply {
     return (await persist(() => log.facts(asked))).applied;
   }
 
-  return async (works) => {
+  return async (works, refuse) => {
     const refused = new Map<string, string>();
-    /** A broken channel takes nothing, and holds up no other: what concerns it is refused. */
-    async function unlessBroken<T>(
+    /** A channel that takes nothing holds up no other: what concerns it is refused. */
+    async function unlessRefused<T>(
       concerned: readonly { id: string }[],
       call: () => Promise<T>,
       instead: T,
@@ -97,29 +103,29 @@ export function createBatchApply(options: BatchApplyOptions): BatchApply {
       try {
         return await call();
       } catch (error) {
-        if (!(error instanceof ChannelBroken)) throw error;
-        for (const { id } of concerned) refused.set(id, error.message);
+        if (decidesNothing(error) || (refuse === 'broken' && !(error instanceof ChannelBroken))) throw error;
+        for (const { id } of concerned) refused.set(id, (error as Error).message);
         return instead;
       }
     }
 
-    globalApplied ??= await unlessBroken([], readGlobalApplied, undefined);
+    globalApplied ??= await unlessRefused([], readGlobalApplied, undefined);
     const byChannel = groupByChannel(works);
     const direct = byChannel.get(GLOBAL_CHANNEL) ?? [];
     byChannel.delete(GLOBAL_CHANNEL);
     let events = 0;
     const parts = await settled(
       [...byChannel].map(([channel, channelWorks]) =>
-        unlessBroken(channelWorks, async () => {
+        unlessRefused(channelWorks, async () => {
           const applied = await applyToChannel(channel, channelWorks);
           for (const { bodies } of applied) events += bodies?.length ?? 0;
           return propertyOf(channel) === undefined ? [] : relayed(channel, applied);
         }, []),
       ),
     ).finally(() => options.onAppended(events, 0));
-    const entries = merge(works, parts.flat(), await unlessBroken(direct, () => directEntries(direct), []));
+    const entries = merge(works, parts.flat(), await unlessRefused(direct, () => directEntries(direct), []));
     const concerned = entries.map(({ intakeId }) => ({ id: intakeId }));
-    await unlessBroken(concerned, () => appendToGlobal(entries), undefined);
+    await unlessRefused(concerned, () => appendToGlobal(entries), undefined);
     return refused;
   };
 }

@@ -2,7 +2,8 @@
 import type { LogWriter } from '@belfry/shared/log';
 import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { startTestIntake, type TestIntake, type TestIntakeOptions } from './intake.test-support.js';
+import { SHARES, startTestIntake, type TestIntake, type TestIntakeOptions } from './intake.test-support.js';
+import { shareOf } from './shares.js';
 
 let redis: TestRedis;
 const running: TestIntake[] = [];
@@ -77,3 +78,24 @@ it('puts a patch aside that would make a document too long, and goes on', async 
   expect(intake.seen.dead[0]?.reason).toContain('longer than 15000 characters');
   expect(await documents()).toEqual({ 'event:a': { one: long, three: 3 } });
 });
+
+it('keeps nothing else of an entry from global whose patch it puts aside', async () => {
+  const intake = start();
+  const long = 'x'.repeat(9_000);
+  // One that lies in the same share, and so in the same hands.
+  const isBeside = (channel: string) => shareOf(channel, SHARES) === shareOf('state:tasks', SHARES);
+  const property = Array.from({ length: 100 }, (_, n) => `property:${n}`).find(isBeside) as string;
+  const note = (n: number) => ({ channel: property, type: 'note', data: { n } });
+  await add(update('a', { document: { one: long } }));
+  const id = await add([note(1), update('a', { patch: { two: long } })]);
+  await add(note(2));
+  await eventually('the next event on global', async () => (await onGlobal()).some(({ data }) => data.n === 2));
+  expect((await onGlobal()).map(({ data }) => data.n)).toEqual([1, 2]);
+  expect(await redis.connect().xlen(`belfry:{${property}}:log`)).toBe(2);
+  expect(intake.seen.dead).toEqual([{ id, reason: expect.stringContaining('longer than 15000 characters') }]);
+});
+
+async function onGlobal(): Promise<{ readonly data: { readonly n: number } }[]> {
+  const rows = await redis.connect().xrange('belfry:{global}:log', '-', '+');
+  return rows.map(([, fields]) => JSON.parse(fields[1] ?? ''));
+}

@@ -1,5 +1,5 @@
 /** Applies entries to one channel: facts, plan, append; again from the facts when somebody else was faster. */
-import type { AppendRequest, LogWriter } from '@belfry/shared/log';
+import { type AppendRequest, LogUnavailable, type LogWriter } from '@belfry/shared/log';
 import { isPatch } from '../changes/board.js';
 import { snapshotKeyOf } from '../changes/event.js';
 import { decodeFacts } from '../changes/facts.js';
@@ -14,6 +14,13 @@ export class Fenced extends Error {
     this.generation = generation;
   }
 }
+
+/** A call was given up, since whoever made it is to stop. */
+export class Stopped extends Error {}
+
+/** Nothing is decided about an entry over which one of these is thrown: it has to be applied, later or by somebody else. */
+export const decidesNothing = (error: unknown): boolean =>
+  error instanceof Fenced || error instanceof Stopped || error instanceof LogUnavailable;
 
 /** What became of an entry in a channel. */
 export interface Applied {

@@ -7,8 +7,8 @@
  */
 import { LogUnavailable, type LogWriter } from '@belfry/shared/log';
 import { type Clock, createBackoff, type Logger } from '@belfry/shared/service';
-import { type BatchApply, createBatchApply, type ShareWork } from './batch.js';
-import { createChannelApply, Fenced } from './channel-apply.js';
+import { type BatchApply, createBatchApply, type Refuse, type ShareWork } from './batch.js';
+import { createChannelApply, decidesNothing, Fenced, Stopped } from './channel-apply.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { IntakeEntry } from './entry.js';
 import { createFactsCache } from './facts-cache.js';
@@ -63,8 +63,6 @@ export interface Lane {
   /** Finishes the batch in hand; where Redis does not answer, gives it up. */
   stop(): Promise<void>;
 }
-
-class Stopped extends Error {}
 
 const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 2_000;
@@ -144,16 +142,16 @@ export function createLane(options: LaneOptions): Lane {
       else await putAside(work.entry, work.dead);
     }
     try {
-      await applyOrPutAside(works);
+      await applyOrPutAside(works, 'broken');
     } catch (error) {
-      if (error instanceof Fenced || error instanceof Stopped) throw error;
+      if (decidesNothing(error)) throw error;
       logger.error({ err: error, share }, 'a batch failed; applying its entries one by one');
       await workOffSingly(works);
     }
   }
 
-  async function applyOrPutAside(works: readonly ShareWork[]): Promise<void> {
-    const refused = await apply(works);
+  async function applyOrPutAside(works: readonly ShareWork[], refuse: Refuse): Promise<void> {
+    const refused = await apply(works, refuse);
     if (refused.size === 0) return;
     for (const { entry, id } of works) {
       const reason = refused.get(id);
@@ -165,9 +163,9 @@ export function createLane(options: LaneOptions): Lane {
   async function workOffSingly(works: readonly ShareWork[]): Promise<void> {
     for (const work of works) {
       try {
-        await applyOrPutAside([work]);
+        await applyOrPutAside([work], 'failing');
       } catch (error) {
-        if (error instanceof Fenced || error instanceof Stopped) throw error;
+        if (decidesNothing(error)) throw error;
         await putAside(work.entry, `cannot be applied: ${(error as Error).message}`);
       }
     }
