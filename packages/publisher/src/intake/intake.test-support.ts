@@ -118,7 +118,7 @@ function startZombie(settings: IntakeOptions, options: TestIntakeOptions): Intak
   const all = new Set(Array.from({ length: settings.shares }, (_, share) => share));
   return startWorker({
     ...settings,
-    reader: createIntakeReader(settings.readerConnection, keys.stream),
+    reader: createIntakeReader(withIntakeScripts(settings.readerConnection), keys.stream),
     shares: { held: () => all, surplus: () => new Set(), release: async () => undefined, close: async () => undefined },
     shareCount: settings.shares,
     connected: () => settings.connection.status === 'ready',

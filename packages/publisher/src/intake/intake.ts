@@ -82,7 +82,7 @@ export function startIntake(options: IntakeOptions): Intake {
   });
   const worker = startWorker({
     log: options.log,
-    reader: createIntakeReader(options.readerConnection, keys.stream),
+    reader: createIntakeReader(withIntakeScripts(options.readerConnection), keys.stream),
     shares,
     shareCount: options.shares,
     checkpoints,

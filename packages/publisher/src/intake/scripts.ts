@@ -5,6 +5,9 @@ import { readFileSync } from 'node:fs';
 const source = (name: string): string =>
   readFileSync(new URL(`../../src/intake/lua/${name}.lua`, import.meta.url), 'utf8');
 
+/** An entry of a stream as Redis returns it; without fields where it was deleted in the same moment. */
+export type StreamRow = [id: string, fields: string[] | null];
+
 export interface IntakeCommands {
   belfryCheckpointOpen(
     key: string,
@@ -15,6 +18,7 @@ export interface IntakeCommands {
   belfryHeartbeat(key: string, name: string, silentMs: number): Promise<number>;
   belfryLeaseTake(key: string, name: string, ms: number): Promise<number>;
   belfryLeaseRelease(key: string, name: string): Promise<number>;
+  belfryIntakeRead(key: string, after: string, maxEntries: number, maxBytes: number): Promise<StreamRow[]>;
 }
 
 interface CanDefine {
@@ -30,5 +34,6 @@ export function withIntakeScripts<C extends CanDefine>(connection: C): C & Intak
   define('belfryHeartbeat', 'heartbeat');
   define('belfryLeaseTake', 'lease-take');
   define('belfryLeaseRelease', 'lease-release');
+  define('belfryIntakeRead', 'read');
   return connection as C & IntakeCommands;
 }
