@@ -155,14 +155,9 @@ export class Board implements HubChannel {
       return pushOf(value ?? removalOf(this.name, key, this.#position, this.#options.clock.now() / 1000));
     });
     for (const request of this.#crowded.filter((one) => one.subscriber === subscriber)) {
-      if (remove(this.#crowded, request)) this.#joinAgain(request);
+      // Anew: what was known of the board when it came may be in doubt by now.
+      if (remove(this.#crowded, request)) this.join(request);
     }
-  }
-
-  /** What was known of the board when it came may be in doubt by now. */
-  #joinAgain(request: JoinRequest): void {
-    if (this.#state === 'live') this.#admitWhereRoom(request);
-    else this.#waiting.push(request);
   }
 
   /** The state for one who follows already; undefined while it is not known here, and has to be read. */

@@ -38,8 +38,9 @@ describe('events', () => {
     const stage = createStage();
     for (let n = 0; n < 5; n += 1) {
       stage.receive(`${n}`, 900);
-      expect(stage.events).toHaveLength(n + 1);
       stage.endTurn();
+      stage.receive(`behind ${n}`);
+      expect(stage.events).toHaveLength(2 * (n + 1));
       await stage.clock.advance(2);
     }
   });
