@@ -47,10 +47,11 @@ const NOTHING_NEEDED: ChannelState = { applied: undefined, byType: new Map(), se
 export function createChannelApply(options: ChannelApplyOptions): ChannelApply {
   const { cache, generations, lane, log, persist } = options;
 
-  /** What needs no question to Redis. */
+  /** What needs no question to Redis. Whether keys were seen an append without an expected position looks itself. */
   function stateAtHand(channel: string, { keys, patched, types }: Needs): ChannelState | undefined {
-    if (keys.length > 0 || patched.length > 0) return undefined;
+    if (patched.length > 0) return undefined;
     if (types.length === 0) return NOTHING_NEEDED;
+    if (keys.length > 0) return undefined;
     const cached = cache.get(channel);
     return cached && types.every((type) => cached.byType.has(type)) ? { ...cached, seen: NONE_SEEN } : undefined;
   }
@@ -113,7 +114,9 @@ export function createChannelApply(options: ChannelApplyOptions): ChannelApply {
       }
       remember(cache, channel, needs, { applied: last.intakeId, byType: plan.byType });
       for (const [n, entry] of plan.entries.entries()) {
-        applied.push({ id: entry.intakeId, bodies: results[n] && entry.events.map(({ body }) => body) });
+        const brought = results[n]?.length;
+        const bodies = brought === undefined ? undefined : entry.events.slice(0, brought).map(({ body }) => body);
+        applied.push({ id: entry.intakeId, bodies });
       }
       return applied;
     }

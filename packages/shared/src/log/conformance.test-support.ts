@@ -247,6 +247,32 @@ export function describeLog(name: string, start: () => Promise<LogUnderTest>): v
       expect(await subject.log.facts(ask)).toMatchObject({ values: [undefined, '2'], seen: [false, false] });
     });
 
+    it('brings nothing for an entry whose key was seen before, where nothing is expected', async () => {
+      const first = entry(1, 'a', { idempotencyKey: 'k' });
+      const again = entry(2, 'b', { idempotencyKey: 'k', facts: { a: '1' } });
+      const other = entry(1, 'a', { idempotencyKey: 'l' });
+      const last = entry(1);
+      await append(P, first);
+      const sent = { channel: P, lane: 0, entries: [first, again, other, last] };
+      expect(await subject.log.append(sent)).toMatchObject({
+        status: 'ok',
+        results: [undefined, [], [expect.any(String)], [expect.any(String)]],
+      });
+      expect(ids(await read(P, undefined, 10))).toHaveLength(3);
+      const ask = { channel: P, lane: 0, fields: ['a'], idempotencyKeys: [] };
+      expect(await subject.log.facts(ask)).toMatchObject({ applied: last.intakeId, values: [undefined] });
+      await subject.outlive();
+      expect(await append(P, entry(1, 'a', { idempotencyKey: 'k' }))).toHaveLength(1);
+    });
+
+    it('takes the word of who says where the lane stands for a key not having been seen', async () => {
+      const first = entry(1, undefined, { idempotencyKey: 'k' });
+      await append(P, first);
+      const again = entry(1, undefined, { idempotencyKey: 'k' });
+      const sent = { channel: P, lane: 0, expected: first.intakeId, entries: [again] };
+      expect(await subject.log.append(sent)).toMatchObject({ status: 'ok', results: [[expect.any(String)]] });
+    });
+
     it('finds the frames that an entry brought before', async () => {
       const [first, second] = [entry(2), entry(1)];
       await append(P, first, second);

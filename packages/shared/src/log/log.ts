@@ -78,7 +78,10 @@ export interface AppendRequest {
   readonly channel: string;
   /** Intake entries of different lanes may reach a channel in any order, those of one lane only in order. */
   readonly lane: number;
-  /** The lane's position that the entries were worked out against; undefined: only repeated entries are refused. */
+  /**
+   * The lane's position that the entries were worked out against; undefined: only repeated entries are refused, and those
+   * whose idempotency key was seen before move the lane on and bring nothing.
+   */
   readonly expected?: string | undefined;
   /**
    * The generations of Redis (see `readGenerations`) under which all entries before these are known to be applied.

@@ -195,7 +195,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       }
       if (request.generations && !request.generations.includes(generation)) return { status: 'fenced', generation };
       if (expected !== undefined && expected !== applied) return { status: 'conflict', applied };
-      results.push(work.apply(entry));
+      results.push(work.apply(entry, expected === undefined));
       work.lanes.set(lane, entry.intakeId);
       applied = entry.intakeId;
       if (expected !== undefined) expected = entry.intakeId;
@@ -253,7 +253,8 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       get epochChanged() {
         return epochChanged;
       },
-      apply(entry: AppendEntry): string[] {
+      apply(entry: AppendEntry, onceByKey: boolean): string[] {
+        if (onceByKey && entry.idempotencyKey && (seen.get(entry.idempotencyKey) ?? 0) > now()) return [];
         const ids = entry.events.map((event) => add(entry, event));
         for (const [field, value] of Object.entries(entry.facts ?? {})) {
           if (value === '') facts.delete(field);
