@@ -6,7 +6,8 @@ import { type Connection, intakeKey } from '@belfry/shared/log';
 import { type Clock, RedisUnavailable, redisTrouble } from '@belfry/shared/service';
 import type { Change } from '../changes/change.js';
 import type { ServiceEvent } from '../changes/service-event.js';
-import type { IntakeFloor } from './floor.js';
+import type { IntakeFloor, NewEntry } from './floor.js';
+import { withIntakeScripts } from './scripts.js';
 
 /** Something to report, already checked. `key` is an idempotency key: a repetition with the same one has no effect. */
 export type Report =
@@ -32,7 +33,7 @@ export interface IntakeDoorOptions {
   readonly connection: Connection;
   readonly prefix: string;
   /** The same for the intake and its door. */
-  readonly floor: Pick<IntakeFloor, 'ahead' | 'answered' | 'reached'>;
+  readonly floor: Pick<IntakeFloor, 'add'>;
   readonly clock: Clock;
   /** How long to wait for a connection to Redis. */
   readonly waitMs: number;
@@ -41,12 +42,13 @@ export interface IntakeDoorOptions {
   readonly replicasMs: number;
 }
 
-/** One pipeline of these keeps Redis busy for about a millisecond. */
-const PIPELINE = 500;
+/** One call with as many keeps Redis busy for about a millisecond. */
+const REPORTS_PER_CALL = 500;
 const READY_POLL_MS = 20;
 
 export function createIntakeDoor(options: IntakeDoorOptions): IntakeDoor {
   const { clock, connection, floor } = options;
+  const commands = withIntakeScripts(connection);
   const stream = intakeKey(options.prefix);
 
   /** Nothing is left to ioredis' queue: a command in it may still be sent after its caller was told that it failed. */
@@ -58,26 +60,6 @@ export function createIntakeDoor(options: IntakeDoorOptions): IntakeDoor {
         clock.after(READY_POLL_MS, resolve);
       });
     }
-  }
-
-  async function write(reports: readonly Report[]): Promise<string[]> {
-    const pipeline = connection.pipeline();
-    const checked = floor.ahead(pipeline);
-    for (const report of reports) {
-      const fields =
-        'change' in report ? ['change', JSON.stringify(report.change)] : ['event', JSON.stringify(report.event)];
-      if (report.key) fields.push('key', report.key);
-      pipeline.xadd(stream, '*', ...fields);
-    }
-    const replies = (await pipeline.exec()) ?? [];
-    const [error, answer] = (checked ? replies.shift() : undefined) ?? [];
-    if (error) throw error;
-    floor.answered(answer);
-    return replies.map(([failure, id]) => {
-      if (failure) throw failure;
-      floor.reached(String(id));
-      return String(id);
-    });
   }
 
   async function replicated(): Promise<void> {
@@ -97,8 +79,9 @@ export function createIntakeDoor(options: IntakeDoorOptions): IntakeDoor {
       await connected();
       try {
         const ids: string[] = [];
-        for (let start = 0; start < reports.length; start += PIPELINE) {
-          ids.push(...(await write(reports.slice(start, start + PIPELINE))));
+        for (let start = 0; start < reports.length; start += REPORTS_PER_CALL) {
+          const entries = reports.slice(start, start + REPORTS_PER_CALL).map(entryOf);
+          ids.push(...(await floor.add(commands, entries)));
         }
         await replicated();
         return ids;
@@ -111,3 +94,8 @@ export function createIntakeDoor(options: IntakeDoorOptions): IntakeDoor {
     },
   };
 }
+
+const entryOf = (report: Report): NewEntry =>
+  'change' in report
+    ? ['change', JSON.stringify(report.change), report.key ?? '']
+    : ['event', JSON.stringify(report.event), report.key ?? ''];

@@ -12,6 +12,7 @@ import { createIntakeDoor } from './door.js';
 import { createIntakeFloor } from './floor.js';
 import { compareIds, millisecondsOf } from './id.js';
 import { auditAll, createReporter, startTestIntake } from './intake.test-support.js';
+import { withIntakeScripts } from './scripts.js';
 
 const PROPERTIES = Array.from({ length: 10 }, (_, n) => `101265000${n}`);
 const CLEAN_ALL = { channels: CLEAN, global: CLEAN };
@@ -70,7 +71,7 @@ describe('a new master of the intake whose clock is behind', () => {
 });
 
 it('tells ids apart to their last digit', async () => {
-  const connection = redis.connect();
+  const connection = withIntakeScripts(redis.connect());
   const ms = Date.now() + HOUR_MS;
   await connection.xadd(STREAM, `${ms}-9007199254740992`, 'a', '1');
   let raised = 0;

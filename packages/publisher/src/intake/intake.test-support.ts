@@ -123,7 +123,7 @@ function startZombie(settings: IntakeOptions, options: TestIntakeOptions): Intak
     shareCount: settings.shares,
     connected: () => settings.connection.status === 'ready',
     checkpoints: createCheckpoints({ ...settings, commands, keys }),
-    floor: { reached: settings.floor.reached, keep: () => settings.floor.keep(settings.connection) },
+    floor: { reached: settings.floor.reached, keep: () => settings.floor.keep(commands) },
     deadLetters: createDeadLetters({
       connection: commands,
       key: keys.dead,

@@ -101,15 +101,15 @@ describe('an accepted change', () => {
 
   it('has an effect once, on its channel and on global, where it comes again with its key later', async () => {
     start();
-    const note = (n: number) => JSON.stringify({ channel: 'property:1', type: 'note', n });
+    const note = (n: number) => JSON.stringify({ channel: 'property:1', type: 'note', count: n });
     await add('event', note(1), 'key', 'k1');
     await eventsOf('global', 1);
     for (const key of ['k1', 'k2', 'k1', 'k2', 'k3']) await add('event', note(2), 'key', key);
     await eventsOf('property:1', 3);
-    expect((await eventsOf('global', 3)).map(({ n }) => n)).toEqual([1, 2, 2]);
+    expect((await eventsOf('global', 3)).map(({ count }) => count)).toEqual([1, 2, 2]);
     await add('event', note(4));
-    expect((await eventsOf('property:1', 4)).map(({ n }) => n)).toEqual([1, 2, 2, 4]);
-    expect((await eventsOf('global', 4)).map(({ n }) => n)).toEqual([1, 2, 2, 4]);
+    expect((await eventsOf('property:1', 4)).map(({ count }) => count)).toEqual([1, 2, 2, 4]);
+    expect((await eventsOf('global', 4)).map(({ count }) => count)).toEqual([1, 2, 2, 4]);
   });
 
   it('under a key that its channel has had is taken for the one before, whatever it says; on another channel it is not', async () => {

@@ -9,6 +9,12 @@ const source = (name: string): string =>
 export type StreamRow = [id: string, fields: string[] | null];
 
 export interface IntakeCommands {
+  belfryIntakeAdd(
+    key: string,
+    floor: string,
+    marginMs: number,
+    entries: readonly string[],
+  ): Promise<[raised: string | null, ids: string[]]>;
   belfryCheckpointOpen(
     key: string,
     generations: string,
@@ -29,6 +35,7 @@ interface CanDefine {
 export function withIntakeScripts<C extends CanDefine>(connection: C): C & IntakeCommands {
   const define = (name: string, file: string): void =>
     connection.defineCommand(name, { lua: source(file), numberOfKeys: 1 });
+  define('belfryIntakeAdd', 'add');
   define('belfryCheckpointOpen', 'checkpoint-open');
   define('belfryCheckpointAdvance', 'checkpoint-advance');
   define('belfryHeartbeat', 'heartbeat');
