@@ -3,6 +3,7 @@
  * threads hold the clients, others publish; they share nothing, and each client judges for itself.
  */
 import exec from 'k6/execution';
+import http from 'k6/http';
 import type { Options } from 'k6/options';
 import * as metrics from './metrics.ts';
 import { publish } from './publishing.ts';
@@ -37,6 +38,12 @@ const oneIn = Math.ceil(
 /** How often a long run's threads tell k6 what they have counted; all of them do at the end. */
 const REPORT_MS = 120_000;
 
+/** Where this k6 collects its garbage when it is asked; empty: it is not asked. */
+const collectUrl = __ENV.LOAD_COLLECT_URL ?? '';
+/** Seconds: 10,000 connections take 0.7 s to collect, and a third of the settling is left to the last arrivals. */
+const SHORTEST_SETTLE = 2;
+const collects = publishes && collectUrl !== '' && settings.settle >= SHORTEST_SETTLE;
+
 /** Names that no property has: a load test must not be seen by anybody else. */
 const channelOf = (property: number) => `property:load-${property}`;
 
@@ -45,6 +52,15 @@ const MAX_DURATION = `${Math.ceil(timeline.endMs / 1_000) + 60}s`;
 export const options: Options = {
   scenarios: {
     clients: { executor: 'per-vu-iterations', exec: 'clients', vus: settings.vus, maxDuration: MAX_DURATION },
+    ...(collects && {
+      collecting: {
+        executor: 'per-vu-iterations',
+        exec: 'collecting',
+        vus: 1,
+        startTime: `${Math.round((settings.ramp + settings.settle / 3) * 1_000)}ms`,
+        maxDuration: '60s',
+      },
+    }),
     ...(publishes && {
       publishing: {
         executor: 'per-vu-iterations',
@@ -129,6 +145,11 @@ export function clients({ startedMs, tokens }: Run): void {
     cancelReport = timetable.after(REPORT_MS, report);
   };
   let cancelReport = timetable.after(REPORT_MS, report);
+}
+
+/** What connecting has left behind: events then get memory that was used before, which no kernel has to clear first. */
+export function collecting(): void {
+  http.get(collectUrl);
 }
 
 export async function publishing({ startedMs }: Run): Promise<void> {

@@ -1,6 +1,7 @@
 /** Runs k6 with a load test's settings in its environment. */
 import { freemem } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../../scripts/free-port.mjs';
 import { signalGroup, spawnOwned } from '../../../scripts/processes.mjs';
 import { Interrupted, say } from '../../../scripts/steps.mjs';
 import { SCENARIOS } from '../k6/scenarios.ts';
@@ -62,11 +63,17 @@ export async function runK6(
   { signal, processes = new Map() }: K6Options,
 ): Promise<number> {
   if (signal.aborted) throw new Interrupted();
-  // No door of its own for others to ask how it is doing: two runs on one machine would want the same port.
-  const child = spawnOwned(command, ['run', '--no-color', '--quiet', '--address', '', SCRIPT], {
-    env: { ...garbage(), ...process.env, ...QUIET, ...environmentOf(settings) },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  // A door of its own: two runs on one machine would both want k6's usual one. It is for `collecting` alone.
+  const address = `127.0.0.1:${await freePort()}`;
+  const collect = { LOAD_COLLECT_URL: `http://${address}/debug/pprof/heap?gc=1` };
+  const child = spawnOwned(
+    command,
+    ['run', '--no-color', '--quiet', '--address', address, '--profiling-enabled', SCRIPT],
+    {
+      env: { ...garbage(), ...process.env, ...QUIET, ...environmentOf(settings), ...collect },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
   const seconds = announce(settings);
   const usage = watchUsage(new Map([...processes, ['k6', child.pid ?? 0]]));
   const started = performance.now();
