@@ -11,6 +11,8 @@ import { Histogram } from './histogram.js';
 import { channelsOf, type SwarmCommand, type SwarmPlan, type SwarmReport } from './plan.js';
 
 const PROGRESS_MS = 4;
+/** No timer runs while a round is read, which may take most of a second: so many events are told of at once. */
+const PROGRESS_EVENTS = 10_000;
 /** Of every round, the time in which everything that came is read. */
 const AWAKE_MS = 4;
 
@@ -53,6 +55,7 @@ function prepare(plan: SwarmPlan): void {
         ready: becameReady,
         events: (count) => {
           events += count;
+          if (events - reported >= PROGRESS_EVENTS) tellProgress();
         },
         ...(sampled ? { sample } : {}),
         failed: (reason) => report({ kind: 'failed', reason: `connection ${connection}: ${reason}` }),
@@ -125,10 +128,12 @@ function restBetweenReads(restMs: number): void {
   }, AWAKE_MS);
 }
 
-setInterval(() => {
+function tellProgress(): void {
   if (events === reported) return;
   reported = events;
   report({ kind: 'progress', events });
-}, PROGRESS_MS);
+}
+
+setInterval(tellProgress, PROGRESS_MS);
 process.on('message', (command) => obey(command as SwarmCommand));
 process.once('disconnect', () => process.exit());

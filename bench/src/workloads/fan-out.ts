@@ -51,6 +51,8 @@ export const MANY_CHANNELS: FanOutShape = {
 
 /** As long as servers were seen to compile what has become hot. */
 const WARM_UP_MS = 4_000;
+/** Published in one go: a burst of all that there is room for kept this process from hearing of anything for a third of a second. */
+const BURST = 500;
 /** Events go to channels in an order that is neither theirs nor random. */
 const STEP = 617;
 /** Slow contenders take half a minute or more for what is on their way in the wide fan-out; one was seen to take longer than this. */
@@ -106,8 +108,8 @@ export function startPump(
 
   async function run(): Promise<number> {
     while (running) {
-      const room = shape.window - (published - swarms.events / followers);
-      for (let n = 0; n < Math.floor(room); n += 1) {
+      const room = Math.floor(shape.window - (published - swarms.events / followers));
+      for (let n = 0; n < Math.min(room, BURST); n += 1) {
         publisher.publish((published * STEP) % shape.channels).catch(fail);
         published += 1;
       }
