@@ -6,7 +6,7 @@ import type { SwarmCommand, SwarmPlan, SwarmReport, SwarmStats } from './plan.js
 
 export interface Swarms {
   readonly pids: readonly number[];
-  /** Events that all clients have received so far; as new as the last few milliseconds. */
+  /** Events that all clients have received so far; as new as the last few milliseconds, or some thousand events. */
   readonly events: number;
   /** Opens every connection; resolves to the seconds until all were ready. */
   connect(): Promise<number>;

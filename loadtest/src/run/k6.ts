@@ -70,7 +70,7 @@ export async function runK6(
     command,
     ['run', '--no-color', '--quiet', '--address', address, '--profiling-enabled', SCRIPT],
     {
-      env: { ...garbage(), ...process.env, ...QUIET, ...environmentOf(settings), ...collect },
+      env: { ...garbage(), ...collect, ...process.env, ...QUIET, ...environmentOf(settings) },
       stdio: ['ignore', 'inherit', 'inherit'],
     },
   );

@@ -76,7 +76,10 @@ export function createBatchApply(options: BatchApplyOptions): BatchApply {
     options.onAppended(0, appended);
   }
 
-  /** Entries that were sent to `global` itself; a repetition by key brings nothing. */
+  /**
+   * Entries that were sent to `global` itself. One whose key was seen is left out here, and not by the append: that would
+   * leave out what is relayed of the same entry as well.
+   */
   async function directEntries(works: readonly ChannelWork[]): Promise<readonly AppendEntry[]> {
     if (works.length === 0) return [];
     const keys = works.flatMap(({ key }) => key ?? []);

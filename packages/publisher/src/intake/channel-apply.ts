@@ -42,7 +42,7 @@ export interface ChannelApplyOptions {
 export type ChannelApply = (channel: string, works: readonly ChannelWork[]) => Promise<readonly Applied[]>;
 
 const NONE_SEEN: ReadonlySet<string> = new Set();
-const NOTHING_NEEDED: ChannelState = { applied: undefined, byType: new Map(), seen: NONE_SEEN };
+const NOTHING_NEEDED: ChannelState = { applied: undefined, byType: new Map(), seen: undefined };
 
 export function createChannelApply(options: ChannelApplyOptions): ChannelApply {
   const { cache, generations, lane, log, persist } = options;

@@ -136,4 +136,23 @@ describe('the door', () => {
     expect(millisecondsOf(further.at(-1) as string)).toBe(millisecondsOf(ahead[0] as string));
     expect(raised()).toBe(0);
   });
+
+  it('writes all reports or none, and says why, where Redis is full', async () => {
+    const { door } = openDoor();
+    const connection = redis.connect();
+    await door.accept(reports);
+    await connection.config('SET', 'maxmemory', '1');
+    await expect(door.accept(reports)).rejects.toThrow(/^Redis has not confirmed it: OOM /);
+    await connection.config('SET', 'maxmemory', '0');
+    expect(await connection.xlen(STREAM)).toBe(reports.length);
+  });
+
+  it('writes to a Redis that does not know its script yet, or any more', async () => {
+    const { door } = openDoor();
+    const connection = redis.connect();
+    const before = await door.accept(reports);
+    await connection.script('FLUSH');
+    inOrder([...before, ...(await door.accept(reports))]);
+    expect(await connection.xlen(STREAM)).toBe(2 * reports.length);
+  });
 });

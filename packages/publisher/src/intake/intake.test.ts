@@ -112,6 +112,20 @@ describe('an accepted change', () => {
     expect((await eventsOf('global', 4)).map(({ count }) => count)).toEqual([1, 2, 2, 4]);
   });
 
+  it('has an effect under a key that is forgotten, also in one batch with the entry that was applied under it', async () => {
+    const note = (n: number) => JSON.stringify({ channel: 'property:1', type: 'note', count: n });
+    const first = start();
+    await add('event', note(1), 'key', 'k');
+    await eventsOf('global', 1);
+    await stop(first);
+    const connection = redis.connect();
+    await connection.del(...(await connection.keys('*:checkpoint')), ...(await connection.keys('*:key:k')));
+    await add('event', note(2), 'key', 'k');
+    start();
+    expect((await eventsOf('property:1', 2)).map(({ count }) => count)).toEqual([1, 2]);
+    expect((await eventsOf('global', 2)).map(({ count }) => count)).toEqual([1, 2]);
+  });
+
   it('under a key that its channel has had is taken for the one before, whatever it says; on another channel it is not', async () => {
     start();
     await add('change', change('1', 3), 'key', 'used');

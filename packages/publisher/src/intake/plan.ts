@@ -26,8 +26,8 @@ export interface ChannelState {
   readonly byType: ReadonlyMap<string, Facts | undefined>;
   /** Entries of the snapshot that patches apply to. */
   readonly snapshot?: ReadonlyMap<string, string | undefined>;
-  /** The idempotency keys that were seen before. */
-  readonly seen: ReadonlySet<string>;
+  /** The idempotency keys that were seen before; undefined where nobody asked, and the append looks itself. */
+  readonly seen: ReadonlySet<string> | undefined;
 }
 
 export interface Plan {
@@ -49,8 +49,8 @@ export function planChannel(state: ChannelState, works: readonly ChannelWork[]):
     const { id, key } = work;
     if (applied !== undefined && compareIds(id, applied) <= 0) {
       repeated.push(id);
-    } else if (key === undefined) {
-      entries.push(effectOf(work, byType, eventOf));
+    } else if (key === undefined || seen === undefined) {
+      entries.push({ ...effectOf(work, byType, eventOf), idempotencyKey: key });
     } else if (seen.has(key)) {
       // Nothing happens, but the lane moves on: the entry is worked off.
       entries.push({ intakeId: id, events: [] });

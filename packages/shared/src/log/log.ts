@@ -96,7 +96,7 @@ export type AppendOutcome =
       readonly status: 'ok';
       /** The channel began a new epoch: Redis restarted or failed over, and may have lost events. */
       readonly epochChanged: boolean;
-      /** Per entry the positions of its events; undefined where it had been applied before. */
+      /** Per entry the positions of its events; undefined where it had been applied before, none where its key had been seen. */
       readonly results: readonly (readonly string[] | undefined)[];
     }
   | {

@@ -18,7 +18,7 @@ export const MIN_SOURCE_DROP = 20;
 export const MAX_SOURCE_DROP_SHARE = 0.2;
 /** If fewer of a replaced dataset's violations survive under their number, it was renumbered. */
 const MIN_SURVIVORS = 0.5;
-/** Reports per XADD pipeline of intake, and what is lost of the work if it fails. */
+/** Reports per call of the intake's door, and what is lost of the work if it fails. */
 const REPORTS_PER_SUBMIT = 500;
 
 export interface ReporterOptions {

@@ -14,8 +14,8 @@
 --                       per event: "" or what it does to the snapshot ("+key" sets an entry, "-key" takes it away),
 --                       body; per fact: field, value ("" deletes it)
 -- Returns per channel {"ok", epoch changed (0|1), result per entry: "" where it had been applied before, "-" where it
---                      brought no event, else the ids joined by ","}. Where nothing is expected nobody has looked
---                      whether a key was seen before: an entry whose key was moves the lane on, and brings nothing
+--                      brought no event, else the ids joined by ","}. Where nothing is expected, an entry
+--                      whose key was seen before moves the lane on and brings nothing
 --                  or {"conflict", the lane's position}: somebody else moved the channel on since the caller read it
 --                  or {"fenced", generation}: Redis restarted or failed over and may have lost what came before these
 --                      entries. Were they applied now, the lost ones could never be: the lane would stand behind them.
