@@ -47,7 +47,7 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     await connected(page);
     await page.locator('.frame-out', { hasText: 'AUTHENTICATE' }).waitFor();
     await stage.report(id, 1);
-    await page.locator('.frame-in', { hasText: 'VIOLATION_UPDATE' }).waitFor();
+    await page.locator('.frame-in', { hasText: 'VIOLATION_UPDATE' }).first().waitFor();
     await vi.waitFor(() => expect(lines).toContainEqual(expect.stringContaining('VIOLATION_UPDATE')), {
       timeout: 15_000,
     });

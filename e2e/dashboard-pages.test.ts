@@ -172,7 +172,8 @@ onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
       // Where the pointer is, messages stay.
       await toast(page, 'Inspection filed').hover();
       await page.clock.resume();
-      await page.locator('.frame-in', { hasText: 'Inspection filed' }).waitFor();
+      // The event's own frame, or that of a state which has it.
+      await page.locator('.frame-in', { hasText: 'Inspection filed' }).first().waitFor();
       // Half a minute before the end everybody has been asked for a new one.
       await page.clock.fastForward(ends - 29_000 - (await page.evaluate(() => Date.now())));
       await page.getByText('Your session ends soon').waitFor();
