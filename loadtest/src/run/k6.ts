@@ -15,7 +15,7 @@ const QUIET = { K6_NO_USAGE_REPORT: 'true', K6_AUTO_EXTENSION_RESOLUTION: 'false
 
 /**
  * k6's garbage stays until it takes a good part of what this machine has to spare: each collection delays all clients for a
- * second, and most runs end before the first one. GOGC and GOMEMLIMIT in the environment say otherwise.
+ * second, and most runs end before the first one but for that of `collecting`. GOGC and GOMEMLIMIT in the environment say otherwise.
  */
 function garbage(): Record<string, string> {
   const bytes = Math.min(MOST_MEMORY, freemem() / 2);
