@@ -189,3 +189,20 @@ export async function auditAll(
   await complete.catch(() => undefined);
   return look();
 }
+
+/** Writes one entry to the intake stream, as services do. */
+export const addEntry = (redis: TestRedis, ...fields: string[]) =>
+  redis.connect().xadd('belfry:intake', '*', ...fields) as Promise<string>;
+
+export const readLog = async (redis: TestRedis, channel: string) =>
+  (await redis.connect().xrange(`belfry:{${channel}}:log`, '-', '+')).map(([id, fields]) => ({
+    ...(JSON.parse(fields[1] ?? '') as { type: string; count: number; new_violations: number }),
+    id,
+  }));
+
+/** A channel's events, once it has so many. */
+export const eventsIn = (redis: TestRedis, channel: string, n: number) =>
+  eventually(`${n} events on ${channel}`, async () => {
+    const events = await readLog(redis, channel);
+    return events.length >= n && events;
+  });

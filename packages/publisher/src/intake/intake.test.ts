@@ -4,8 +4,11 @@ import { deferred, eventually, startRedis, type TestRedis } from '@belfry/testki
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { audit, CLEAN } from './audit.test-support.js';
 import {
+  addEntry,
   auditAll,
   createReporter,
+  eventsIn,
+  readLog,
   startTestIntake,
   type TestIntake,
   type TestIntakeOptions,
@@ -37,19 +40,11 @@ async function stop(intake: TestIntake): Promise<void> {
   await intake.stop();
 }
 
-const add = (...fields: string[]) => redis.connect().xadd('belfry:intake', '*', ...fields) as Promise<string>;
+const add = (...fields: string[]) => addEntry(redis, ...fields);
 const change = (property: string, count: number) =>
   JSON.stringify({ property_id: property, violation_type: 'HPD', count });
-const logOf = async (channel: string) =>
-  (await redis.connect().xrange(`belfry:{${channel}}:log`, '-', '+')).map(([id, fields]) => ({
-    ...(JSON.parse(fields[1] ?? '') as { type: string; count: number; new_violations: number }),
-    id,
-  }));
-const eventsOf = (channel: string, n: number) =>
-  eventually(`${n} events on ${channel}`, async () => {
-    const events = await logOf(channel);
-    return events.length >= n && events;
-  });
+const logOf = (channel: string) => readLog(redis, channel);
+const eventsOf = (channel: string, n: number) => eventsIn(redis, channel, n);
 
 describe('the auditor', () => {
   const accepted = new Map([['a', [1, 2, 3]]]);
@@ -86,57 +81,6 @@ describe('an accepted change', () => {
     for (const count of [2, 3, 4]) await add('change', change('1', count));
     expect((await eventsOf('property:1', 4)).map(({ count }) => count)).toEqual([1, 2, 3, 4]);
     expect((await eventsOf('global', 4)).map(({ count }) => count)).toEqual([1, 2, 3, 4]);
-  });
-
-  it('has an effect once, however often it comes with the same key', async () => {
-    start();
-    const event = JSON.stringify({ channel: 'user:42', type: 'application_submitted' });
-    for (const key of ['k1', 'k1', 'k2', 'k1']) await add('event', event, 'key', key);
-    await eventsOf('user:42', 2);
-    // In a later batch too.
-    await add('event', event, 'key', 'k2');
-    await add('event', event, 'key', 'k3');
-    expect(await eventsOf('user:42', 3)).toHaveLength(3);
-  });
-
-  it('has an effect once, on its channel and on global, where it comes again with its key later', async () => {
-    start();
-    const note = (n: number) => JSON.stringify({ channel: 'property:1', type: 'note', count: n });
-    await add('event', note(1), 'key', 'k1');
-    await eventsOf('global', 1);
-    for (const key of ['k1', 'k2', 'k1', 'k2', 'k3']) await add('event', note(2), 'key', key);
-    await eventsOf('property:1', 3);
-    expect((await eventsOf('global', 3)).map(({ count }) => count)).toEqual([1, 2, 2]);
-    await add('event', note(4));
-    expect((await eventsOf('property:1', 4)).map(({ count }) => count)).toEqual([1, 2, 2, 4]);
-    expect((await eventsOf('global', 4)).map(({ count }) => count)).toEqual([1, 2, 2, 4]);
-  });
-
-  it('has an effect under a key that is forgotten, also in one batch with the entry that was applied under it', async () => {
-    const note = (n: number) => JSON.stringify({ channel: 'property:1', type: 'note', count: n });
-    const first = start();
-    await add('event', note(1), 'key', 'k');
-    await eventsOf('global', 1);
-    await stop(first);
-    const connection = redis.connect();
-    await connection.del(...(await connection.keys('*:checkpoint')), ...(await connection.keys('*:key:k')));
-    await add('event', note(2), 'key', 'k');
-    start();
-    expect((await eventsOf('property:1', 2)).map(({ count }) => count)).toEqual([1, 2]);
-    expect((await eventsOf('global', 2)).map(({ count }) => count)).toEqual([1, 2]);
-  });
-
-  it('under a key that its channel has had is taken for the one before, whatever it says; on another channel it is not', async () => {
-    start();
-    await add('change', change('1', 3), 'key', 'used');
-    await eventsOf('property:1', 1);
-    await add('change', change('1', 5), 'key', 'used');
-    await add('event', JSON.stringify({ channel: 'property:1', type: 'note' }), 'key', 'used');
-    await add('change', change('2', 5), 'key', 'used');
-    await add('change', change('1', 7), 'key', 'new');
-    expect((await eventsOf('property:1', 2)).map(({ count }) => count)).toEqual([3, 7]);
-    expect((await eventsOf('property:2', 1)).map(({ count }) => count)).toEqual([5]);
-    expect(await redis.connect().exists('belfry:intake:dead')).toBe(0);
   });
 
   it('comes once to global where it was sent there itself, among the events of properties', async () => {
