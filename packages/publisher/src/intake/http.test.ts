@@ -10,6 +10,7 @@ import { type HttpDoor, type HttpReply, MAX_BODY_BYTES, startHttpDoor } from './
 import { intakeRoutes, MAX_BATCH } from './routes.js';
 
 const change = { property_id: '1012650001', violation_type: 'HPD', count: 3 };
+const event = { channel: 'user:42', type: 'application_submitted', application_id: 7 };
 const json = { 'content-type': 'application/json' };
 
 let redis: TestRedis;
@@ -97,10 +98,13 @@ describe('POST /v1/changes', () => {
     expect(stored.every(([, fields], n) => JSON.parse(fields[1] ?? '').count === n)).toBe(true);
   });
 
-  it('gives every item of a batch an idempotency key of its own', async () => {
+  it.each([
+    ['changes', change],
+    ['events', event],
+  ])('gives every item of a batch an idempotency key of its own: %s', async (reports, report) => {
     const http = await open();
-    await post(http, '/v1/changes', change, { ...json, 'idempotency-key': 'alone' });
-    await post(http, '/v1/changes', [change, change], { ...json, 'idempotency-key': 'batch' });
+    await post(http, `/v1/${reports}`, report, { ...json, 'idempotency-key': 'alone' });
+    await post(http, `/v1/${reports}`, [report, report], { ...json, 'idempotency-key': 'batch' });
     expect((await entries()).map(([, fields]) => fields.slice(2))).toEqual([
       ['key', 'alone'],
       ['key', 'batch\u001f0'],
@@ -198,7 +202,6 @@ describe('POST /v1/changes', () => {
 describe('POST /v1/events', () => {
   it('takes any event to any channel', async () => {
     const http = await open();
-    const event = { channel: 'user:42', type: 'application_submitted', application_id: 7 };
     expect((await post(http, '/v1/events', event)).status).toBe(202);
     expect((await post(http, '/v1/events', { events: [event] })).status).toBe(202);
     expect((await entries()).map(([, [name, text]]) => [name, JSON.parse(text ?? '')])).toEqual([
