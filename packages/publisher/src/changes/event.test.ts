@@ -29,6 +29,8 @@ describe('an event of a service', () => {
     ['a type that the gateway uses', { channel: 'user:1', type: 'RESYNC' }, /gateway/],
     ['a time in words', { channel: 'user:1', type: 'a', timestamp: 'now' }, /^timestamp:/],
     ['an empty key', { channel: 'user:1', type: 'a', key: '' }, /^key:/],
+    ['a key with half of a pair', { channel: 'user:1', type: 'a', key: 'a\ud800' }, /^key: .*surrogate/],
+    ['a key that was no UTF-8', { channel: 'user:1', type: 'a', key: '\ufffd' }, /^key: .*FFFD/],
     ['a board’s event elsewhere', { channel: 'user:1', type: 'STATE_UPDATE', key: 'a', document: {} }, /boards/],
     ['a board’s event without a key', { channel: 'state:a', type: 'STATE_UPDATE', document: {} }, /^key:/],
     ['nothing for a board', { channel: 'state:a', type: 'STATE_UPDATE', key: 'a' }, /one of document, patch/],

@@ -15,6 +15,8 @@ import type { ServiceEvent } from './service-event.js';
 export const MAX_EVENT_LENGTH = 15_000;
 const TYPE = /^[A-Za-z][A-Za-z0-9_.:-]{0,63}$/;
 const MAX_KEY_LENGTH = 128;
+/** Halves of surrogate pairs are all one character in UTF-8, as what is no UTF-8 is: keys that differ in nothing else would be one. */
+const NO_UTF8 = /[\p{Surrogate}\ufffd]/u;
 
 export type ParsedEvent = { readonly event: ServiceEvent } | { readonly error: string };
 
@@ -35,6 +37,9 @@ export function parseEvent(input: unknown): ParsedEvent {
   }
   if (key !== undefined && !(typeof key === 'string' && key !== '' && key.length <= MAX_KEY_LENGTH)) {
     return { error: `key: must be text of 1 to ${MAX_KEY_LENGTH} characters` };
+  }
+  if (key !== undefined && NO_UTF8.test(key)) {
+    return { error: 'key: must not have U+FFFD or half of a surrogate pair in it: UTF-8 does not tell them apart' };
   }
   const wrong = type === STATE_UPDATE ? wrongInStateUpdate(parsed, key, data) : undefined;
   if (wrong) return { error: wrong };

@@ -67,8 +67,11 @@ export function createIntakeDoor(options: IntakeDoorOptions): IntakeDoor {
     // In a pipeline with the stream's key, so that a Cluster asks the master that holds it.
     const pipeline = connection.pipeline().exists(stream);
     pipeline.wait(options.replicas, options.replicasMs);
-    const [error, count] = (await pipeline.exec())?.[1] ?? [];
+    const [asked, waited] = (await pipeline.exec()) ?? [];
+    // Where the stream has gone to another master, it was not that one's replicas that were waited for.
+    const error = asked?.[0] ?? waited?.[0];
     if (error) throw error;
+    const count = waited?.[1];
     if (Number(count) < options.replicas) {
       throw new IntakeUnavailable(`${count} of ${options.replicas} replicas hold it after ${options.replicasMs} ms`);
     }

@@ -1,4 +1,4 @@
-/** `POST /v1/changes` and `POST /v1/events`: one report or many; all are accepted, or none. */
+/** `POST /v1/changes` and `POST /v1/events`: one report or many; where one is wrong none is accepted. */
 import { partKey } from '@belfry/shared/log';
 import { NO_TRACING } from '@belfry/shared/tracing';
 import { parseChange } from '../changes/change.js';
