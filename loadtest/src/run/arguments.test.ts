@@ -13,7 +13,8 @@ describe('the arguments of a load test', () => {
     [['fanout', 'storm'], 'One scenario at a time, not fanout and storm.'],
     [['fanout', '--connections', 'many'], '--connections must be a whole number from 1 to 1000000, not many.'],
     [['fanout', '--connections', '0'], '--connections must be a whole number from 1 to 1000000, not 0.'],
-    [['fanout', '--rate', '-1'], '--rate'],
+    [['fanout', '--rate', '-1'], '--rate must be a number from 0 to 100000, not -1.'],
+    [['fanout', '--duration', '-5'], '--duration must be a whole number from 1 to'],
     [['fanout', '--conections', '5'], "Unknown option '--conections'."],
     [['fanout', '--gateway', 'https://a'], '--gateway must look like wss://host/ws'],
     [['fanout', '--gateway', 'wss://a/ws'], '--gateway needs --publisher for fanout'],
@@ -33,6 +34,10 @@ describe('the arguments of a load test', () => {
     [['fanout', '--churn', '50'], '--churn is of the scenario churn only, not of fanout.'],
     [['connect', '--p99', '20'], '--p99 needs events, and --rate is 0 for connect: give a --rate.'],
     [['fanout', '--rate', '0', '--bytes', '20'], '--bytes needs events, and --rate is 0: give a --rate.'],
+    [
+      ['resume', '--rate', '0'],
+      '--rate 0 leaves publishing to another load test of the same cluster, which takes --gateway.',
+    ],
     [['fanout', '--p50', '20', '--p99', '10'], '--p50 must not be more than --p99'],
     [['fanout', '--properties', '2', '--publishers', '3'], '--publishers must not be more than --properties'],
     [['resume', '--duration', '9'], '--duration must be at least 10 for resume'],
@@ -45,6 +50,7 @@ describe('the arguments of a load test', () => {
     const env = { JWT_SECRET: 's' };
     expect(readArguments(['connect', '--rate', '5', '--p50', '9', '--p99', '9'], {}).settings.rate).toBe(5);
     expect(readArguments(['connect', ...URLS], env).settings.publisher).toBe('https://b');
+    expect(readArguments(['fanout', '--rate', '0', ...URLS], env).settings.rate).toBe(0);
     expect(readArguments(['fanout', '--p99', '25'], {}).settings).toMatchObject({ p50: 50, p99: 25 });
     expect(readArguments(['fanout', '--gateways', '3'], {}).gateways).toBe(3);
   });

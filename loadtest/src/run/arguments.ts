@@ -32,6 +32,12 @@ export function readArguments(
   refuseIdle(settings, values, publishes);
   if (settings.gateway === '') {
     if (settings.publisher !== '') throw new WrongSettings('--publisher needs --gateway: they must be of one cluster.');
+    if (!publishes && settings.scenario !== 'connect') {
+      throw new WrongSettings(
+        '--rate 0 leaves publishing to another load test of the same cluster, which takes --gateway. To test connections ' +
+          'alone there is the scenario connect.',
+      );
+    }
     return { settings, gateways };
   }
   for (const url of settings.gateway.split(',')) checkAddress('gateway', url);
@@ -85,11 +91,22 @@ function checkAddress(name: string, url: string): void {
   if (!URL.canParse(url)) throw new WrongSettings(`--${name}: ${url} is no address that can be read.`);
 }
 
+/** A number below zero is given to its option, which says what it takes; it would pass for an option of its own otherwise. */
+function withNegatives(argv: readonly string[]): string[] {
+  const args: string[] = [];
+  for (const arg of argv) {
+    const option = args.at(-1);
+    if (/^-\d/.test(arg) && option?.startsWith('--') && !option.includes('=')) args.splice(-1, 1, `${option}=${arg}`);
+    else args.push(arg);
+  }
+  return args;
+}
+
 function parse(argv: readonly string[]) {
   const names = [...entries.filter(([, option]) => !option.secret).map(([name]) => name as string), 'gateways'];
   try {
     const { positionals, values } = parseArgs({
-      args: [...argv],
+      args: withNegatives(argv),
       allowPositionals: true,
       options: Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
     });
