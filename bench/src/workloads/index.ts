@@ -71,7 +71,7 @@ const fanOutColumns: readonly (readonly [string, (result: FanOutResult) => strin
   ['deliveries/s', ({ deliveriesPerSecond }) => thousands(deliveriesPerSecond)],
   ['events/s', ({ eventsPerSecond }) => thousands(eventsPerSecond)],
   ['CPU per delivery', ({ microsecondsPerDelivery }) => `${fixed(2)(microsecondsPerDelivery)} µs`],
-  ['deliveries/s and core', ({ microsecondsPerDelivery }) => thousands(1e6 / microsecondsPerDelivery)],
+  ['deliveries/s per core', ({ microsecondsPerDelivery }) => thousands(1e6 / microsecondsPerDelivery)],
   ...usageColumns,
   ['limited by', ({ usage }) => (usage.server >= SATURATED ? 'the server' : 'the load')],
 ];
@@ -101,6 +101,7 @@ const latencyColumns: readonly (readonly [string, (result: LatencyResult) => str
   ['events/s', ({ eventsPerSecond }) => thousands(eventsPerSecond)],
   ['p50', ({ p50 }) => `${fixed(2)(p50)} ms`],
   ['p99', ({ p99 }) => `${fixed(2)(p99)} ms`],
+  ['p99 of two seconds, median', ({ typicalP99 }) => `${fixed(2)(typicalP99)} ms`],
   ...usageColumns,
 ];
 const latencyFigure = ['p99 in milliseconds', ({ p99 }: LatencyResult) => p99, 'lower'] as const;
