@@ -23,8 +23,8 @@ export interface LatencyResult {
 }
 
 /**
- * 50,000 deliveries a second: about what the slowest contenders can do at most. For long enough that a single moment, of a quarter
- * of a second, is not the slowest percent by itself.
+ * 50,000 deliveries a second: about what the slowest contenders can do at most. For long enough that a stall has to last
+ * for a quarter of a second to be the slowest percent by itself.
  */
 export const STEADY: LatencyShape = {
   connections: 5_000,
@@ -46,6 +46,7 @@ export const STEADY_HOT: LatencyShape = {
  * at it for five seconds, and a gateway for seven.
  */
 const WARM_UP_SECONDS = 8;
+/** Of which the p99 is taken by itself: `typicalP99`. */
 const PART_SECONDS = 2;
 const STEP = 617;
 const DRAIN_MS = 30_000;

@@ -51,6 +51,7 @@ describe('the arguments of a load test', () => {
     expect(readArguments(['connect', '--rate', '5', '--p50', '9', '--p99', '9'], {}).settings.rate).toBe(5);
     expect(readArguments(['connect', ...URLS], env).settings.publisher).toBe('https://b');
     expect(readArguments(['fanout', '--rate', '0', ...URLS], env).settings.rate).toBe(0);
+    expect(readArguments(['connect'], {}).settings.rate).toBe(0);
     expect(readArguments(['fanout', '--p99', '25'], {}).settings).toMatchObject({ p50: 50, p99: 25 });
     expect(readArguments(['fanout', '--gateways', '3'], {}).gateways).toBe(3);
   });

@@ -45,7 +45,7 @@ ${entries
 Exit code: 0 passed, 99 failed, 2 wrong arguments, 130 ended early (Ctrl-C), 1 where there was no test at all.
 
   npm run loadtest -- connect --connections 200 --ramp 2 --duration 5     a first look: some ten seconds
-  npm run loadtest -- fanout                                              10,000 connections; k6 takes some 5 GB of memory
+  npm run loadtest -- fanout                                              10,000 connections; k6 takes gigabytes of memory
   JWT_SECRET=… npm run loadtest -- fanout --connections 1000 --gateway wss://host/ws --publisher https://host
 
 docs/load-testing.md says what is checked, and how to read the result.
