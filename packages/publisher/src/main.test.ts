@@ -100,6 +100,17 @@ describe('a publisher', () => {
     }
   });
 
+  it('ends in time also where Redis was never there', async () => {
+    const never = await startRedis();
+    await never.kill();
+    try {
+      const publisher = await start({ REDIS_URL: never.url, SOURCES_ENABLED: 'true', ALERTS_ENABLED: 'true' });
+      expect((await publisher.stop()).code).toBe(0);
+    } finally {
+      await never.stop();
+    }
+  });
+
   it('takes a share of the work with others, and gives it back', async () => {
     const shares = async (publisher: TestProcess) => {
       const text = await (await fetch(`${publisher.operatorUrl}/metrics`)).text();

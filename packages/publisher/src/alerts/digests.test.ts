@@ -6,13 +6,16 @@ import { foreignCount } from '@belfry/shared/service';
 import { startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Delivery } from './delivery.js';
-import { createDigests } from './digests.js';
+import { createDigests, DIGESTS } from './digests.js';
 
 let redis: TestRedis;
 let connection: ReturnType<typeof connect>;
 /** As BullMQ keeps them: one that was queued under the same id changes nothing. */
 let queued: Map<string, Delivery>;
+let delays: number[];
 let failing = false;
+let quietMs = 0;
+let asked: (readonly string[])[];
 
 beforeAll(async () => {
   redis = await startRedis();
@@ -21,7 +24,10 @@ beforeAll(async () => {
 beforeEach(async () => {
   await connection.flushall();
   queued = new Map();
+  delays = [];
   failing = false;
+  quietMs = 0;
+  asked = [];
 });
 afterAll(async () => {
   connection.disconnect();
@@ -48,8 +54,14 @@ const digests = () =>
       },
     }),
     prefix: 'belfry',
-    queue: async (delivery) => {
-      if (!queued.has(delivery.id)) queued.set(delivery.id, delivery);
+    queue: async (delivery, delayMs) => {
+      if (queued.has(delivery.id)) return;
+      queued.set(delivery.id, delivery);
+      delays.push(delayMs);
+    },
+    quietMs: async (...whose) => {
+      asked.push(whose);
+      return quietMs;
     },
   });
 const sent = () => [...queued.values()].map(({ events }) => events.map(({ id }) => id));
@@ -91,6 +103,29 @@ it('leaves out what is none of its alerts, counts it, and looks at it no more', 
   expect(sent()).toEqual([['7-1']]);
   expect(foreignCount('digest') - before).toBe(4);
   expect(await connection.keys('belfry:{alerts}:digest*')).toEqual([]);
+});
+
+it('goes out at the end of quiet hours, once for all of them', async () => {
+  await digests().collect(alert(1), 'hourly');
+  quietMs = 2 * DIGESTS.hourly;
+  await digests().flush('hourly');
+  expect(sent()).toEqual([]);
+  await digests().collect(alert(2), 'hourly');
+  quietMs = DIGESTS.hourly;
+  await digests().flush('hourly');
+  expect(sent()).toEqual([]);
+  quietMs = DIGESTS.hourly - 1;
+  await digests().flush('hourly');
+  expect(sent()).toEqual([['7-1', '7-2']]);
+  expect(delays).toEqual([DIGESTS.hourly - 1]);
+  expect(asked.at(-1)).toEqual(['landlord-7', 'email', 'hourly']);
+});
+
+it('of a day waits for the end of quiet hours, which are over before the next one', async () => {
+  await digests().collect(alert(1), 'daily');
+  quietMs = DIGESTS.daily - 1;
+  await digests().flush('daily');
+  expect(delays).toEqual([DIGESTS.daily - 1]);
 });
 
 it('sends the digests of the others where one cannot be read', async () => {

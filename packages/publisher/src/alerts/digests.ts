@@ -12,7 +12,10 @@ export type Digest = keyof typeof DIGESTS;
 export interface Digests {
   /** Puts an alert aside; one that was put aside before changes nothing. */
   collect(delivery: Delivery, digest: Digest): Promise<void>;
-  /** Queues what was collected. A crash in between sends it again under the same id. */
+  /**
+   * Queues what was collected, to be sent once quiet hours are over; where they last until the next digest, it goes into that
+   * one. A crash in between sends it again under the same id.
+   */
   flush(digest: Digest): Promise<void>;
 }
 
@@ -20,6 +23,8 @@ export interface DigestsOptions {
   readonly connection: Connection;
   readonly prefix: string;
   readonly queue: (delivery: Delivery, delayMs: number) => Promise<void>;
+  /** Milliseconds until the end of quiet hours, the longest of the user's rules for such digests; 0 outside of them. */
+  readonly quietMs: (user: string, way: string, digest: Digest) => Promise<number>;
 }
 
 /** A message of more lines is not read; of more there are several. */
@@ -39,6 +44,7 @@ export function createDigests(options: DigestsOptions): Digests {
   async function flushOne(digest: Digest, member: string): Promise<void> {
     // What an earlier attempt has left comes first.
     await send(digest, member);
+    if ((await quietMs(digest, member)) >= DIGESTS[digest]) return;
     if ((await connection.exists(collected(digest, member))) === 1) {
       await connection.renamenx(collected(digest, member), sealed(digest, member));
       await send(digest, member);
@@ -51,6 +57,11 @@ export function createDigests(options: DigestsOptions): Digests {
       sealed(digest, member),
       member,
     );
+  }
+
+  function quietMs(digest: Digest, member: string): Promise<number> {
+    const end = member.lastIndexOf('_');
+    return options.quietMs(member.slice(0, end), member.slice(end + 1), digest);
   }
 
   async function send(digest: Digest, member: string): Promise<void> {
@@ -66,10 +77,11 @@ export function createDigests(options: DigestsOptions): Digests {
       return;
     }
     const mark = markOf(deliveries);
+    const delayMs = await quietMs(digest, member);
     const events = deliveries.flatMap((delivery) => delivery.events);
     for (let start = 0; start < events.length; start += MAX_EVENTS) {
       const part = events.slice(start, start + MAX_EVENTS);
-      await queue({ ...first, id: `${digest}_${member}_${mark}_${start / MAX_EVENTS}`, events: part }, 0);
+      await queue({ ...first, id: `${digest}_${member}_${mark}_${start / MAX_EVENTS}`, events: part }, delayMs);
     }
     // Not the whole key: were two publishers at it, it might hold what the other one has sealed since.
     await connection.hdel(key, ...Object.keys(entries));
@@ -96,8 +108,7 @@ export function createDigests(options: DigestsOptions): Digests {
   };
 }
 
-/** The ids begin with the position of the event. */
-const positionOf = ({ id }: Delivery): Position | undefined => parsePosition(id.slice(0, id.indexOf('_')));
+const positionOf = ({ events: [first] }: Delivery): Position | undefined => first && parsePosition(first.id);
 
 function inOrder(a: Delivery, b: Delivery): number {
   const [first, second] = [positionOf(a), positionOf(b)];

@@ -10,6 +10,7 @@ import { createDigests, DIGESTS, type Digest } from './digests.js';
 import { startMatcher } from './matcher.js';
 import { createMailSender, createSmsSender } from './messages.js';
 import type { AlertMetrics } from './metrics.js';
+import { longestQuietMs } from './quiet-hours.js';
 import type { alertSettings } from './settings.js';
 import { createWebhookSender } from './webhook.js';
 
@@ -31,7 +32,13 @@ export interface Alerts {
   close(): Promise<void>;
 }
 
-/** Starts matching and delivering; several publishers share the work. */
+/** A flush that fails is tried again for some five minutes: the next one comes an hour or a day later. */
+const FLUSH_ATTEMPTS = 6;
+
+/**
+ * Starts matching and delivering; several publishers share the work.
+ * @throws when Redis does not take it; nothing is left running then
+ */
 export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
   const { clock, connection, logger, metrics, prefix, settings } = options;
   const store = createPreferenceStore({ connection, prefix, clock });
@@ -57,7 +64,16 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
     onDelivered: ({ way }) => metrics.deliveries.inc({ way, result: 'delivered' }),
     onDead: ({ way }) => metrics.deliveries.inc({ way, result: 'dead' }),
   });
-  const digests = createDigests({ connection, prefix, queue: deliveries.queue });
+  const digests = createDigests({
+    connection,
+    prefix,
+    queue: deliveries.queue,
+    quietMs: async (user, way, digest) => {
+      const { rules } = await store.read(user);
+      const concerned = rules.filter((rule) => rule.digest === digest && rule.via.some((each) => each === way));
+      return longestQuietMs(concerned, clock.now());
+    },
+  });
   const flushing = createJobQueue<{ digest: Digest }>({
     name: 'digests',
     prefix,
@@ -67,9 +83,19 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
     concurrency: 1,
     run: ({ data }) => digests.flush(data.digest),
   });
-  for (const digest of Object.keys(DIGESTS) as Digest[]) {
-    const everyMs = DIGESTS[digest];
-    await flushing.schedule(digest, everyMs, everyMs - (clock.now() % everyMs), 'flush', { digest });
+  async function closeQueues(): Promise<void> {
+    await Promise.all([deliveries.close(), flushing.close()]);
+    mail?.close();
+  }
+  try {
+    for (const digest of Object.keys(DIGESTS) as Digest[]) {
+      const everyMs = DIGESTS[digest];
+      const retries = { attempts: FLUSH_ATTEMPTS, firstRetryMs: settings.DELIVERY_RETRY_MS };
+      await flushing.schedule(digest, everyMs, everyMs - (clock.now() % everyMs), 'flush', { digest }, retries);
+    }
+  } catch (error) {
+    await closeQueues();
+    throw error;
   }
   const matcher = startMatcher({
     connection,
@@ -85,8 +111,7 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
   });
   return {
     async close() {
-      await Promise.all([matcher.close(), deliveries.close(), flushing.close()]);
-      mail?.close();
+      await Promise.all([matcher.close(), closeQueues()]);
     },
   };
 }

@@ -151,3 +151,32 @@ it('that was frozen until somebody else went on neither sets them back nor takes
   await matcher.close();
   expect(await connection.mget(lease, checkpoint)).toEqual(['another', '1-9']);
 });
+
+it('an event that a failover lost, and that is appended again elsewhere, is told under the same id', async () => {
+  await write('landlord-7', 'all');
+  const log = 'belfry:{global}:log';
+  const body = JSON.stringify(update('1'));
+  start();
+  await connection.xadd(log, '1000-1', 'd', body, 'i', '77-0');
+  await eventually('the alert', async () => deliveries.length === 1);
+  await connection.xdel(log, '1000-1');
+  await connection.xadd(log, '2000-1', 'd', body, 'i', '77-0');
+  await connection.xadd(log, '2000-2', 'd', JSON.stringify(update('1', { count: 2 })), 'i', '77-0');
+  await eventually('all three', async () => deliveries.length === 3);
+  const ids = deliveries.map(({ id }) => id);
+  expect(ids[1]).toBe(ids[0]);
+  // Another event of the same entry is another one.
+  expect(ids[2]).not.toBe(ids[0]);
+});
+
+it('does not come back to what it has queued, whatever stops it behind that', async () => {
+  await write('landlord-7', 'all');
+  let failures = 0;
+  for (const property of ['1', '2', '3']) await append(update(property));
+  start(async (delivery) => {
+    if (delivery.events[0]?.property_id === '3' && failures++ < 2) throw new Error('the queue takes nothing');
+    deliveries.push(delivery);
+  });
+  await eventually('three alerts', async () => deliveries.length === 3);
+  expect(told()).toEqual(['landlord-7 1', 'landlord-7 2', 'landlord-7 3']);
+});

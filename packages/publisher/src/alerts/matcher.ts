@@ -1,8 +1,9 @@
 /**
  * Follows the log of `global`, on which every property's events meet, and makes deliveries of what users asked for. It
- * goes on from a checkpoint that moves only once the deliveries are queued; a delivery's id keeps a repeated one from
+ * goes on from a checkpoint that moves once an event's deliveries are queued; a delivery's id keeps a repeated one from
  * being queued twice. One publisher at a time does this: a lease spreads the work, the ids make it safe.
  */
+import { createHash } from 'node:crypto';
 import { type Connection, channelKeys } from '@belfry/shared/log';
 import { mayRead, type PreferenceStore, type Preferences } from '@belfry/shared/preferences';
 import { GLOBAL_CHANNEL, type ViolationUpdate } from '@belfry/shared/protocol';
@@ -38,9 +39,13 @@ const POLL_MS = 250;
 const CLOSE_MS = 3_000;
 const BATCH = 200;
 const NOTHING_YET = '0-0';
-/** Only while the lease is held: who was frozen for long must not set back where somebody else has come to. */
-const ADVANCE =
-  "#!lua\nif redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[2], ARGV[2]) return 1 end return 0";
+/**
+ * Only while the lease is held, which it renews: who was frozen for long must not set back where somebody else has come to.
+ */
+const ADVANCE = `#!lua
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2])
+return redis.call('PEXPIRE', KEYS[1], ARGV[3])`;
 const RELEASE = "#!lua\nif redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 /** How soon a revoked user hears nothing more. */
 const WITHDRAW_MS = 2_000;
@@ -88,15 +93,30 @@ export function startMatcher(options: MatcherOptions): Matcher {
     if (!continuous && from !== NOTHING_YET) options.onMissed();
     const rows = continuous ? others : [first, ...others];
     if (rows.length === 0) return 'idle';
-    for (const [id, [field, body]] of rows) if (field === 'd' && body !== undefined) await match(id, body);
-    await connection.eval(ADVANCE, 2, lease, checkpoint, options.name, rows.at(-1)?.[0] ?? from);
+    let reached = from;
+    for (const [id, fields] of rows) {
+      // With each that made something, not with the whole batch: of what is matched again the queue has to know the ids yet.
+      if ((await match(id, fields)) === 'alerts' && !(await advance(id))) return 'idle';
+      reached = id;
+    }
+    await advance(reached);
     return 'worked';
   }
 
-  async function match(id: string, body: string): Promise<void> {
-    const event = readUpdate(id, body);
-    if (event === 'unsound') return options.onSkipped('event');
-    if (!event || event.new_violations === 0) return;
+  /** False where somebody else has the lease. */
+  const advance = async (id: string): Promise<boolean> =>
+    (await connection.eval(ADVANCE, 2, lease, checkpoint, options.name, id, LEASE_MS)) === 1;
+
+  async function match(id: string, fields: readonly string[]): Promise<'alerts' | 'nothing'> {
+    const body = fields[0] === 'd' ? fields[1] : undefined;
+    const event = body === undefined ? undefined : readUpdate(id, body);
+    if (event === 'unsound') {
+      options.onSkipped('event');
+      return 'nothing';
+    }
+    if (body === undefined || !event || event.new_violations === 0) return 'nothing';
+    const origin = originOf(id, body, fields);
+    let found: 'alerts' | 'nothing' = 'nothing';
     const users = await store.concernedBy(event.property_id, (user) => {
       logger.warn({ user }, 'preferences cannot be read; their user gets no alerts');
       options.onSkipped('preferences');
@@ -105,11 +125,13 @@ export function startMatcher(options: MatcherOptions): Matcher {
       if (!mayRead(readable, event.property_id)) continue;
       for (const alert of alertsOf(user, preferences, event)) {
         const { digest, rule, way } = alert;
-        const delivery: Delivery = { id: `${id}_${user}_${way}`, user, rule, way, events: [event] };
+        const delivery: Delivery = { id: `${origin}_${user}_${way}`, user, rule, way, events: [event] };
         if (digest === 'none') await options.queue(delivery, alert.delayMs);
         else await options.collect(delivery, digest);
+        found = 'alerts';
       }
     }
+    return found;
   }
 
   function alertsOf(user: string, preferences: Preferences, event: ViolationUpdate): readonly Alert[] {
@@ -145,4 +167,14 @@ export function startMatcher(options: MatcherOptions): Matcher {
       await Promise.race([ended, new Promise<void>((resolve) => clock.after(CLOSE_MS, resolve))]);
     },
   };
+}
+
+/**
+ * What an event is known by to those who are told of it. Where a failover lost its end, the log gets the same events again at
+ * other positions: the id of the intake entry and the body stay. An entry may bring several events.
+ */
+function originOf(id: string, body: string, fields: readonly string[]): string {
+  const intakeId = fields[2] === 'i' ? fields[3] : undefined;
+  if (intakeId === undefined) return id;
+  return `${intakeId}_${createHash('sha256').update(body).digest('base64url').slice(0, 12)}`;
 }

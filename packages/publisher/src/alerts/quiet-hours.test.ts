@@ -1,6 +1,6 @@
 /** Quiet hours are those of the clock on the wall of whoever sleeps. */
 import { expect, it } from 'vitest';
-import { quietForMs } from './quiet-hours.js';
+import { longestQuietMs, quietForMs } from './quiet-hours.js';
 
 const HOUR = 3_600_000;
 const night = { from: '22:00', to: '07:00', time_zone: 'America/New_York' };
@@ -24,4 +24,12 @@ it.each([
   ['forward, and the night is an hour shorter', '2026-03-07T23:00:00-05:00', '2026-03-08T07:00:00-04:00'],
 ])('nobody is woken early, nor told late, where the clocks go %s', (_, at, end) => {
   expect(quietForMs(night, Date.parse(at))).toBe(Date.parse(end) - Date.parse(at));
+});
+
+it('of several rules last as long as the longest', () => {
+  const midnight = Date.parse('2026-01-13T00:00:00-05:00');
+  const rules = [{ quiet_hours: { ...night, to: '03:00' } }, { quiet_hours: night }, { quiet_hours: undefined }];
+  expect(longestQuietMs(rules, midnight)).toBe(7 * HOUR);
+  expect(longestQuietMs(rules.slice(2), midnight)).toBe(0);
+  expect(longestQuietMs([], midnight)).toBe(0);
 });

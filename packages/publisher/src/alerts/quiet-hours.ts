@@ -1,5 +1,5 @@
 /** Quiet hours: how long an alert has to wait, by the clock of the place where its reader sleeps. */
-import type { QuietHours } from '@belfry/shared/preferences';
+import type { AlertRule, QuietHours } from '@belfry/shared/preferences';
 
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 24 * 60;
@@ -18,6 +18,10 @@ export function quietForMs(hours: QuietHours, nowMs: number): number {
   const offBy = between(to, minuteOfDay(nowMs + leftMs, hours.time_zone));
   return Math.max(0, leftMs - offBy * MINUTE_MS);
 }
+
+/** Milliseconds until the quiet hours of all these rules have ended; 0 outside of them. */
+export const longestQuietMs = (rules: readonly Pick<AlertRule, 'quiet_hours'>[], nowMs: number): number =>
+  Math.max(0, ...rules.map(({ quiet_hours }) => (quiet_hours ? quietForMs(quiet_hours, nowMs) : 0)));
 
 /** Minutes from `a` to `b` by the shorter way round the clock. */
 function between(a: number, b: number): number {

@@ -18,13 +18,27 @@ export interface JobQueue<Data> {
   ): Promise<void>;
   /**
    * Runs a job every `everyMs`, for the first time `firstAfterMs` from now. Any process may say so again: one schedule
-   * exists per `id`.
+   * exists per `id`. A job that fails waits for its next turn, unless `retries` say otherwise.
    */
-  schedule(id: string, everyMs: number, firstAfterMs: number, name: string, data: Data): Promise<void>;
+  schedule(
+    id: string,
+    everyMs: number,
+    firstAfterMs: number,
+    name: string,
+    data: Data,
+    retries?: Retries,
+  ): Promise<void>;
   /** Ends the schedules that `keep` refuses, such as those of an earlier configuration. */
   unschedule(keep: (id: string) => boolean): Promise<void>;
   /** Takes no more jobs, waits for those that run, closes the connections. Takes at most some seconds. */
   close(): Promise<void>;
+}
+
+export interface Retries {
+  /** With the first one. */
+  readonly attempts: number;
+  /** Milliseconds before the second attempt; the pause doubles with each. */
+  readonly firstRetryMs: number;
 }
 
 export interface JobQueueOptions<Data> {
@@ -109,12 +123,12 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
     async add(jobName, data, jobOptions) {
       await queue.add(jobName, data, jobOptions);
     },
-    async schedule(id, everyMs, firstAfterMs, jobName, data) {
+    async schedule(id, everyMs, firstAfterMs, jobName, data, retries) {
       const repeat = { every: everyMs, startDate: Date.now() + firstAfterMs };
       await queue.upsertJobScheduler(id, repeat, {
         name: jobName as never,
         data: data as never,
-        opts: defaultJobOptions,
+        opts: { ...defaultJobOptions, ...(retries && retrying(retries)) },
       });
     },
     async unschedule(keep) {
@@ -134,3 +148,8 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
     },
   };
 }
+
+const retrying = ({ attempts, firstRetryMs }: Retries): JobsOptions => ({
+  attempts,
+  backoff: { type: 'exponential', delay: firstRetryMs },
+});
