@@ -44,6 +44,12 @@ interface Stopped {
   readonly parts: JoinParts;
 }
 
+/** A join to go back to. */
+interface Standing {
+  readonly after: Position | undefined;
+  readonly options: JoinOptions;
+}
+
 export type JoinOutcome = 'joined' | 'unavailable' | 'withdrawn';
 
 /** Sends to the client, and minds a client that is too slow. */
@@ -58,7 +64,7 @@ const LONG_MS = 1_000;
 /** While Redis is away, joining takes long from the beginning. */
 const LONG_AGO = Number.NEGATIVE_INFINITY;
 const NOTHING: readonly never[] = [];
-/** Of a replay that goes on. */
+/** Of a replay, or of following, that goes on. */
 const CONTINUED: JoinOptions = {
   rewind: undefined,
   ref: undefined,
@@ -121,6 +127,15 @@ export class Subscriptions implements Subscriber {
     this.join(name, after, parts, parts.hub.channels.get(name), CONTINUED);
   }
 
+  #standsOn(channel: HubChannel): Standing | undefined {
+    for (const joining of this.#waiting) if (joining.channel === channel) return joining.standing;
+    return { after: this.#stopped.get(channel.name)?.after ?? channel.position, options: CONTINUED };
+  }
+
+  goBack(name: string, { after, options }: Standing, parts: JoinParts): void {
+    this.join(name, after, parts, parts.hub.channels.get(name), options);
+  }
+
   /** A replay had no room: nothing comes on the channel before it goes on. */
   stopped(name: string, after: Position, parts: JoinParts): void {
     this.#stopped = new Map(this.#stopped).set(name, { after, parts });
@@ -147,7 +162,8 @@ export class Subscriptions implements Subscriber {
   }
 
   /**
-   * Joins a channel; one that is followed already is joined anew, from `after`.
+   * Joins a channel; one that is followed already is joined anew, from `after`. Where that comes to nothing as Redis is away, it
+   * is followed on from where it was: it is what the client takes for granted.
    * @param present the channel, where it lives in the hub already
    */
   join(
@@ -157,8 +173,12 @@ export class Subscriptions implements Subscriber {
     present: HubChannel | undefined,
     options: JoinOptions,
   ): void {
-    if (present && this.#wants(present)) this.leave(name);
-    const joining = new Joining(present?.name ?? name, this, after, options, parts);
+    let before: Standing | undefined;
+    if (present && this.#wants(present)) {
+      before = this.#standsOn(present);
+      this.leave(name);
+    }
+    const joining = new Joining(present?.name ?? name, this, after, options, parts, before);
     const channel = present ?? parts.hub.open(name);
     if (channel.join(joining)) return;
     this.#waiting = this.#waiting.concat(joining);
@@ -254,6 +274,7 @@ class Joining implements JoinRequest {
   readonly after: Position | undefined;
   readonly #options: JoinOptions;
   readonly #parts: JoinParts;
+  readonly #before: Standing | undefined;
   #settled = false;
   /** Where it waits. */
   channel: HubChannel | undefined;
@@ -266,6 +287,7 @@ class Joining implements JoinRequest {
     after: Position | undefined,
     options: JoinOptions,
     parts: JoinParts,
+    before: Standing | undefined,
   ) {
     this.name = name;
     this.subscriber = subscriber;
@@ -277,6 +299,12 @@ class Joining implements JoinRequest {
       : undefined;
     this.after = after;
     this.#options = options;
+    this.#before = before;
+  }
+
+  /** What the client still has where another join takes the place of this one, and comes to nothing. */
+  get standing(): Standing | undefined {
+    return this.#options.patient ? { after: this.after, options: this.#options } : this.#before;
   }
 
   get rewind(): number | undefined {
@@ -332,6 +360,8 @@ class Joining implements JoinRequest {
     this.#settled = true;
     this.#cancelTimer?.();
     this.subscriber.settled(this, followed);
+    // Before it is told: what waits behind the command may be what leaves the channel.
+    if (outcome === 'unavailable' && this.#before) this.subscriber.goBack(this.name, this.#before, this.#parts);
     this.#options.onOutcome(outcome, this.name);
   }
 }
