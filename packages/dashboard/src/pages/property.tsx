@@ -9,7 +9,7 @@ import { SeverityMark } from '../parts/severity-mark.js';
 import { TimeAgo } from '../parts/time-ago.js';
 import { activityOf } from '../state/activity.js';
 import { placeOf } from '../state/bbl.js';
-import { newProperty, type Property, withEvent, withState } from '../state/properties.js';
+import { newProperty, type Property, withEvent, withState, worstIn } from '../state/properties.js';
 import { severityOf } from '../state/severity.js';
 import { useStore } from '../state/store.js';
 
@@ -104,13 +104,13 @@ export function PropertyPage({ id }: { readonly id: string }) {
         <p className="card empty">Nothing has been reported of this property. What is will show here by itself.</p>
       )}
       <dl className="kpis kpis-few">
-        {types.map(({ count, severity, violation_type }) => (
-          <div key={violation_type} className="card kpi" data-type={violation_type}>
+        {types.map((type) => (
+          <div key={type.violation_type} className="card kpi" data-type={type.violation_type}>
             <dt>
-              <SeverityMark severity={count > 0 ? severity : 'info'} /> {violation_type}
+              <SeverityMark severity={worstIn(type) ?? 'info'} /> {type.violation_type}
             </dt>
             <dd>
-              {count} <span className="unit">open</span>
+              {type.count} <span className="unit">open</span>
             </dd>
           </div>
         ))}

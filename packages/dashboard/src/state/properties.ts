@@ -1,6 +1,6 @@
 /** What is known of each property: pure functions from snapshots and events to the next state. */
 import type { ChannelState, EventMessage, Severity, ViolationUpdate } from '@belfry/client';
-import { rank, severityOf, worst } from './severity.js';
+import { severityOf, worst } from './severity.js';
 
 export interface Property {
   readonly id: string;
@@ -50,7 +50,7 @@ function summed(property: Property): Property {
   let updatedAt: number | undefined;
   for (const type of property.types.values()) {
     open += type.count;
-    if (type.count > 0) severity = worst(severity, type.severity);
+    severity = worst(severity, worstIn(type));
     updatedAt = Math.max(updatedAt ?? 0, type.timestamp);
   }
   return { ...property, open, severity, updatedAt };
@@ -62,20 +62,22 @@ export function anyReady(properties: Iterable<Property>): boolean {
   return false;
 }
 
-/**
- * Open violations by severity: each its own where it is told of singly, else that of the report. Those for which an
- * update had no more room count as the mildest of those that it names.
- */
+/** The open violations of a type by severity. An update that does not say is one of a publisher from before it did, or a service's. */
+export const openIn = ({ count, open_by_severity, severity }: ViolationUpdate): [Severity, number][] => {
+  if (count === 0) return [];
+  const told = Object.entries(open_by_severity ?? {}).filter(([, open]) => typeof open === 'number' && open > 0);
+  return told.length === 0 ? [[severity, count]] : told.map(([each, open]) => [severityOf(each), open as number]);
+};
+
+/** Undefined where none is open. */
+export const worstIn = (type: ViolationUpdate): Severity | undefined =>
+  openIn(type).reduce<Severity | undefined>((found, [each]) => worst(found, each), undefined);
+
 export function bySeverity(properties: Iterable<Property>): Map<Severity, number> {
   const counts = new Map<Severity, number>();
-  const add = (severity: Severity, count: number): void => {
-    if (count > 0) counts.set(severity, (counts.get(severity) ?? 0) + count);
-  };
   for (const { types } of properties) {
-    for (const { count, severity, violations = [] } of types.values()) {
-      const told = violations.slice(0, count).map((violation) => severityOf(violation.severity ?? severity));
-      for (const each of told) add(each, 1);
-      add(told.toSorted((a, b) => rank(a) - rank(b))[0] ?? severity, count - told.length);
+    for (const type of types.values()) {
+      for (const [severity, count] of openIn(type)) counts.set(severity, (counts.get(severity) ?? 0) + count);
     }
   }
   return counts;

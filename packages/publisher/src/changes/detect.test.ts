@@ -232,3 +232,27 @@ function modelOf(before: ReadonlyMap<string, Severity | undefined>, change: Chan
   for (const gone of change.resolved ?? []) after.delete(gone);
   return after;
 }
+
+describe('what is open by severity', () => {
+  const graded = (number: string, severity?: Severity): Violation => ({ number, ...(severity ? { severity } : {}) });
+
+  it('is told of all, and not only of what a change brought', () => {
+    const detection = lastOf(
+      { ...about, violations: [graded('a', 'critical')] },
+      { ...about, added: [graded('b', 'low'), graded('c', 'low')] },
+    );
+    expect(detection).toMatchObject({ severity: 'low', open: { critical: 1, low: 2 } });
+    expect(Object.keys(detection?.open ?? {})).toEqual(['critical', 'low']);
+  });
+
+  it('is that of the whole for those that have none of their own, known by number or only counted', () => {
+    expect(lastOf({ ...about, count: 3, severity: 'high' })?.open).toEqual({ high: 3 });
+    expect(lastOf({ ...about, count: 3 })?.open).toEqual({ medium: 3 });
+    const named: Change = { ...about, violations: [graded('a', 'low'), graded('b')], severity: 'critical' };
+    expect(lastOf(named)?.open).toEqual({ critical: 1, low: 1 });
+  });
+
+  it('is nothing once all are resolved', () => {
+    expect(lastOf({ ...about, count: 3 }, { ...about, count: 0 })?.open).toEqual({});
+  });
+});

@@ -4,14 +4,17 @@
  */
 import { SEVERITIES, type Severity, worse } from '@belfry/shared/protocol';
 import type { Change, CountsOnly, Delta, FullReport, Violation } from './change.js';
-import type { Facts } from './facts.js';
+import { DEFAULT_SEVERITY, type Facts, openBySeverity } from './facts.js';
 
 /** What became of a property's violations of one type. */
 export interface Detection {
   readonly count: number;
   readonly newViolations: number;
   readonly resolved: number;
+  /** The worst of the new ones; where there are none, of the open ones. */
   readonly severity: Severity;
+  /** All that are open, and not only those that this is about. */
+  readonly open: Readonly<Partial<Record<Severity, number>>>;
   readonly baseline: boolean;
   /** What can be told of single violations: the new ones first, then those that changed, then the other open ones. */
   readonly violations: readonly Violation[];
@@ -23,8 +26,6 @@ export interface Detected {
   readonly detection: Detection | undefined;
 }
 
-/** Severity of what nobody gave one. */
-const DEFAULT_SEVERITY: Severity = 'medium';
 /** What a closing is capped at: good news is never critical. */
 const CLOSING_CAP: Severity = 'high';
 
@@ -55,6 +56,7 @@ export function detect(before: Facts | undefined, change: Change): Detected {
       newViolations,
       resolved: baseline ? 0 : resolved,
       severity: severityOf(outcome, change, newViolations),
+      open: openBySeverity(facts),
       baseline,
       violations: [...outcome.freshOnes, ...outcome.others],
     },

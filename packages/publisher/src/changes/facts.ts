@@ -60,6 +60,20 @@ export function newWithinADay(recent: readonly number[], now: number): number {
   return sum;
 }
 
+/** Severity of what nobody gave one. */
+export const DEFAULT_SEVERITY: Severity = 'medium';
+
+/** How many are open of each severity, the worst first; those without one of their own have that of the whole. */
+export function openBySeverity({ count, open, severity = DEFAULT_SEVERITY }: Facts): Partial<Record<Severity, number>> {
+  const counts = new Map<Severity, number>([[severity, Math.max(0, count - open.size)]]);
+  for (const each of open.values()) counts.set(each ?? severity, (counts.get(each ?? severity) ?? 0) + 1);
+  const sorted = SEVERITIES.toReversed().flatMap((each) => {
+    const found = counts.get(each);
+    return found ? [[each, found] as const] : [];
+  });
+  return Object.fromEntries(sorted);
+}
+
 export function encodeFacts(facts: Facts): string {
   const open: (string | number)[] = [];
   for (const [number, severity] of facts.open) open.push(number, severity ? SEVERITIES.indexOf(severity) : -1);

@@ -7,6 +7,7 @@ const nothing: Detection = {
   newViolations: 0,
   resolved: 0,
   severity: 'info',
+  open: {},
   baseline: false,
   violations: [],
 };
@@ -28,7 +29,9 @@ describe('the sentence', () => {
 
 describe('a VIOLATION_UPDATE', () => {
   it('has the fields of the protocol, its channel first and no id', () => {
-    const body = violationUpdateBody(change, { ...nothing, count: 7, newViolations: 2, severity: 'high' }, 1_700_000.5);
+    const open = { critical: 1, high: 6 } as const;
+    const detection: Detection = { ...nothing, count: 7, newViolations: 2, severity: 'high', open };
+    const body = violationUpdateBody(change, detection, 1_700_000.5);
     expect(body.startsWith('{"channel":"property:1012650001",')).toBe(true);
     expect(JSON.parse(body)).toEqual({
       type: 'VIOLATION_UPDATE',
@@ -39,6 +42,7 @@ describe('a VIOLATION_UPDATE', () => {
       new_violations: 2,
       resolved: 0,
       severity: 'high',
+      open_by_severity: open,
       timestamp: 1_700_000.5,
       message: '2 new HPD violations: 7 open',
     });
@@ -47,6 +51,7 @@ describe('a VIOLATION_UPDATE', () => {
   it('keeps the time and the message that were reported', () => {
     const body = violationUpdateBody({ ...change, timestamp: 5, message: 'see to it' }, nothing, 9);
     expect(JSON.parse(body)).toMatchObject({ timestamp: 5, message: 'see to it' });
+    expect(body).not.toContain('open_by_severity');
   });
 
   it('lists twenty violations at most, and stays under 16 KB with the longest texts', () => {

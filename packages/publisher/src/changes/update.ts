@@ -19,6 +19,7 @@ export function violationUpdateBody(change: Change, detection: Detection, at: nu
     new_violations: detection.newViolations,
     resolved: detection.resolved,
     severity: detection.severity,
+    ...(detection.count > 0 ? { open_by_severity: detection.open } : {}),
     timestamp: change.timestamp ?? at,
     message: change.message ?? sentence(change.violation_type, detection),
     ...(detection.baseline ? { baseline: true } : {}),

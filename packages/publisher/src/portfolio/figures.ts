@@ -2,7 +2,7 @@
  * The figures of a portfolio, made of one part per property: pure. A part holds the quarters of an hour in which
  * violations were new, so that the sum of a day is right also minutes after the part was made.
  */
-import { decodeFacts, type Facts, newWithinADay } from '../changes/facts.js';
+import { decodeFacts, newWithinADay, openBySeverity } from '../changes/facts.js';
 
 export interface Figures {
   readonly open_violations: number;
@@ -26,17 +26,10 @@ export function partOf(facts: Readonly<Record<string, string>>): Part {
   for (const [type, text] of Object.entries(facts)) {
     const known = decodeFacts(text);
     if (known && (known.count > 0 || known.recent)) {
-      part.push([type, known.count, criticalOf(known), ...(known.recent ?? [])]);
+      part.push([type, known.count, openBySeverity(known).critical ?? 0, ...(known.recent ?? [])]);
     }
   }
   return part;
-}
-
-/** Those known to be critical; of those that were only counted, all where the whole was called critical. */
-function criticalOf({ count, open, severity }: Facts): number {
-  let critical = severity === 'critical' ? Math.max(0, count - open.size) : 0;
-  for (const each of open.values()) if (each === 'critical') critical += 1;
-  return critical;
 }
 
 /** @param now seconds since 1970 */

@@ -42,8 +42,12 @@ export interface ViolationUpdate extends EventMessage {
   readonly new_violations: number;
   /** How many were open before and are not any more. */
   readonly resolved: number;
+  /** Of what is new, the worst; where nothing is, of what is open. */
   readonly severity: Severity;
+  /** All that are open of this type. Left out where none is. */
+  readonly open_by_severity?: Readonly<Partial<Record<Severity, number>>>;
   readonly message: string;
+  /** The new ones first, then others of which something is known; not all that are open. */
   readonly violations?: readonly ViolationDetail[];
 }
 

@@ -83,12 +83,19 @@ export const VIOLATION_UPDATE_FIELDS = {
   count: { type: 'number', text: 'Open violations of this type after the change.' },
   new_violations: { type: 'number', text: 'How many of them were not open before it.' },
   resolved: { type: 'number', text: 'How many were open before and are not any more.' },
-  severity: { type: 'text', text: '`info`, `low`, `medium`, `high` or `critical`.' },
+  severity: {
+    type: 'text',
+    text: '`info`, `low`, `medium`, `high` or `critical`: the worst of what is new; where nothing is, of what is open.',
+  },
+  open_by_severity: {
+    type: 'object, optional',
+    text: 'All open violations of this type by severity, as `{"critical":1,"low":6}`; left out where none is open.',
+  },
   timestamp: { type: 'seconds', text: 'When the change happened, or was reported.' },
   message: { type: 'text', text: 'A sentence for people.' },
   violations: {
     type: 'list, optional',
-    text: 'What is known of single violations: `number`, `date`, `class`, `severity`, `description`.',
+    text: 'What is known of single violations, the new ones first: `number`, `date`, `class`, `severity`, `description`. Not all that are open.',
   },
 } as const satisfies Record<Named<ViolationUpdate>, FieldDescription>;
 
