@@ -87,7 +87,16 @@ export function startUpdates(options: UpdatesOptions): Updates {
   const inBackground = (what: string, work: Promise<void>): void => {
     work.catch((error: unknown) => logger.debug({ err: error }, what));
   };
-  const isOurs = (userId: string): boolean => shares.held().has(shareOf(userId, SHARES));
+
+  /**
+   * Whether we count for a user. Who belongs to another publisher is not due here any more, as what changes for them goes
+   * unseen: should they come back, they are found, and counted anew.
+   */
+  function isOurs(userId: string): boolean {
+    const ours = shares.held().has(shareOf(userId, SHARES));
+    if (!ours) due.drop(userId);
+    return ours;
+  }
 
   function alone(userId: string, run: () => Promise<void>): Promise<void> {
     const next = (busy.get(userId) ?? Promise.resolve()).then(run, run);
@@ -198,6 +207,8 @@ export function startUpdates(options: UpdatesOptions): Updates {
 
   async function update(turn: Turn): Promise<void> {
     const { fresh, userId } = turn;
+    // Handed over while it was due. The next owner finds them, and what was sent last.
+    if (!isOurs(userId)) return;
     const portfolio = await store.read(userId);
     if (!portfolio) return due.drop(userId);
     // Whoever holds the lease, now or a moment ago: nobody counts for a user twice in a while.
@@ -208,6 +219,8 @@ export function startUpdates(options: UpdatesOptions): Updates {
     partsUntil = at + PARTS_MS;
     const kpis = await counter.count(userId, await visible(userId, portfolio.properties), era);
     metrics.counted.inc();
+    // Or while it was counted: by now the next owner may have sent newer figures.
+    if (!isOurs(userId)) return;
     const text = JSON.stringify(kpis);
     if (fresh || (await connection.get(keys.sent(userId))) !== text) {
       await send(userId, kpis, at / 1_000);
