@@ -44,13 +44,11 @@ export function startReporting(options: ReportingOptions): Reporting {
   };
   const demo = settings.DEMO_FEED ? startDemoFeed({ submit, clock, logger }) : undefined;
 
-  function announce(state: SourceState): void {
-    door.accept([{ event: sourceEvent(state) }]).catch((error: unknown) => {
-      logger.warn({ err: error, source: state.source }, 'the state of a source was not published');
-    });
-  }
+  const announce = async (state: SourceState): Promise<void> => {
+    await door.accept([{ event: sourceEvent(state) }]);
+  };
 
-  const start = (): Promise<NycSources> => startNycSources({ ...options, submit, fetch, onSourceState: announce });
+  const start = (): Promise<NycSources> => startNycSources({ ...options, submit, fetch, announce });
   const sources = settings.SOURCES_ENABLED ? startWhenPossible('sources', start, options) : undefined;
 
   return {

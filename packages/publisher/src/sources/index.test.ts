@@ -54,7 +54,7 @@ async function start(
     logger,
     registry,
     jobMetrics: where.jobMetrics ?? createJobMetrics(registry, logger, systemClock),
-    onSourceState: (state) => void seenStates.push(state),
+    announce: async (state) => void seenStates.push(state),
   });
   return { sources: started, registry };
 }

@@ -41,8 +41,11 @@ export interface NycSourcesOptions {
   readonly logger: Logger;
   readonly registry: Registry;
   readonly jobMetrics: JobMetrics;
-  /** Called when a source's state, error or time of data has changed: for the channel `state:sources`. */
-  readonly onSourceState: (state: SourceState) => void;
+  /**
+   * Called when a source's state, error or time of data has changed: for the channel `state:sources`. Where it rejects, it
+   * is called again with the source's next poll.
+   */
+  readonly announce: (state: SourceState) => Promise<void>;
 }
 
 export interface NycSources {
@@ -67,7 +70,7 @@ const CONFIRM_AFTER_MS = 60_000;
 
 /** @throws when Redis is away; nothing is left running then, and it may be tried again */
 export async function startNycSources(options: NycSourcesOptions): Promise<NycSources> {
-  const { settings, prefix, redis, clock, logger, registry } = options;
+  const { settings, prefix, redis, clock, logger, registry, announce } = options;
   const { now } = clock;
   const datasets = datasetsNamed(settings.NYC_DATASETS);
   const everyMs = settings.NYC_POLL_SECONDS * 1_000;
@@ -75,7 +78,7 @@ export async function startNycSources(options: NycSourcesOptions): Promise<NycSo
 
   const watchList = createWatchList(redis, prefix, now);
   await watchList.replace(settings.WATCH_PROPERTIES, 'configured');
-  const states = createSourceStates({ redis, prefix, datasets, now, logger, onChange: options.onSourceState });
+  const states = createSourceStates({ redis, prefix, datasets, now, logger, announce });
   const metrics = createSourceMetrics(registry, states.list);
   const client = createCityClient({
     baseUrl: settings.NYC_BASE_URL,

@@ -76,7 +76,7 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
     datasets,
     now,
     logger,
-    onChange: (state) => void seenStates.push(state),
+    announce: async (state) => void seenStates.push(state),
   });
   const metrics = createSourceMetrics(registry, states.list);
   const ledger = createLedger(redis, 'test');

@@ -42,15 +42,20 @@ export interface SourceStatesOptions {
   readonly datasets: readonly Dataset[];
   readonly now: () => number;
   readonly logger: Logger;
-  /** Called when a client would see a difference: another state, error or time of data. */
-  readonly onChange: (state: SourceState) => void;
+  /**
+   * Called when a client would see a difference: another state, error or time of data. Resolves once clients will see it;
+   * where it rejects, it is called again with the source's next poll.
+   */
+  readonly announce: (state: SourceState) => Promise<void>;
 }
 
 const MAX_MESSAGE_LENGTH = 200;
 
 export function createSourceStates(options: SourceStatesOptions): SourceStates {
-  const { redis, prefix, datasets, now, logger, onChange } = options;
+  const { redis, prefix, datasets, now, logger } = options;
   const key = `${prefix}:{nyc}:sources`;
+  /** Hash: what clients see of each source; without a field where that is not known. */
+  const announcedKey = `${prefix}:{nyc}:announced`;
   const started = now() / 1_000;
   const never = ({ name, id, violationType }: Dataset): SourceState => ({
     source: name,
@@ -78,8 +83,22 @@ export function createSourceStates(options: SourceStatesOptions): SourceStates {
     if (state.state !== previous.state) {
       logger[state.state === 'ok' ? 'info' : 'warn']({ ...state }, `source is ${state.state}`);
     }
-    const differs = (['state', 'error', 'data_as_of'] as const).some((field) => state[field] !== previous[field]);
-    if (differs || previous.checked_at === undefined) onChange(state);
+    await announce(state).catch((error: unknown) => {
+      logger.warn(
+        { err: error, source: state.source },
+        'the state of a source was not published; its next poll tries again',
+      );
+    });
+  }
+
+  async function announce(state: SourceState): Promise<void> {
+    const { source, error = '', data_as_of = '' } = state;
+    const shown = [state.state, error, data_as_of].join(' ');
+    if ((await redis.hget(announcedKey, source)) === shown) return;
+    // Forgotten before and noted behind: whoever dies in between leaves it unknown, and then it is announced again.
+    await redis.hdel(announcedKey, source);
+    await options.announce(state);
+    await redis.hset(announcedKey, source, shown);
   }
 
   return {
