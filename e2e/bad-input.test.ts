@@ -333,14 +333,52 @@ describe('a configuration that is wrong stops the process with one line that nam
       { JWT_SECRET: '', JWT_SECRET_FILE: '/nowhere' },
       /^JWT_SECRET_FILE="\/nowhere" cannot be read: .+$/,
     ],
+    ...['dashboard.example', 'https://b.example/', 'https://*.example'].map(
+      (origin): [string, Record<string, string>, RegExp] => [
+        `ALLOWED_ORIGINS, one of them ${origin}`,
+        { ALLOWED_ORIGINS: `${ORIGIN},${origin}` },
+        /^ALLOWED_ORIGINS="https:.+" must be `\*`, or .+ as https:\/\/dashboard.example .+, not ".+"; .+$/,
+      ],
+    ),
+    ...['WEBSOCKET', 'OPERATOR'].map((side): [string, Record<string, string>, RegExp] => [
+      `${side}_HOST, which is nobody's here`,
+      { [`${side}_HOST`]: '192.0.2.1' },
+      new RegExp(`^${side}_HOST="192.0.2.1" cannot be listened on: it is no address of this machine$`),
+    ]),
+    ...['WEBSOCKET', 'OPERATOR'].map((side): [string, Record<string, string>, RegExp] => [
+      `${side}_HOST, which is no address`,
+      { [`${side}_HOST`]: '999.1.1.1' },
+      new RegExp(`^${side}_HOST="999.1.1.1" cannot be listened on: it is no address, nor a name of one .+$`),
+    ]),
   ])('%s', async (_, env, line) => {
-    const failure = await startGateway({ REDIS_URL: redis.url, ...env }).catch((error: unknown) => error);
-    expect(failure).toBeInstanceOf(StartFailed);
-    const { exit, output } = failure as StartFailed;
+    const { exit, output } = await refusal(env);
     expect(exit?.code).toBe(78);
-    expect(output.trim().split('\n')).toEqual([expect.stringMatching(line)]);
+    expect(unlogged(output)).toEqual([expect.stringMatching(line)]);
     expect(output).not.toContain('tiny');
   });
+
+  it.each(['WEBSOCKET_PORT', 'OPERATOR_PORT'])('%s, where another listens', async (variable) => {
+    const { exit, output } = await refusal({ [variable]: `${gateway.port}` });
+    expect(exit?.code).toBe(78);
+    expect(unlogged(output)).toEqual([`${variable}=${gateway.port} cannot be listened on: another process does`]);
+  });
+
+  /** Before a gateway listens its link to Redis may have been logged. */
+  const unlogged = (output: string) =>
+    output
+      .trim()
+      .split('\n')
+      .filter((line) => !line.startsWith('{"level":"info"'));
+
+  async function refusal(env: Record<string, string>): Promise<StartFailed> {
+    const started = startGateway({ REDIS_URL: redis.url, ...env });
+    const failure = await started.then(
+      (wrong) => wrong.stop(),
+      (error: unknown) => error,
+    );
+    expect(failure).toBeInstanceOf(StartFailed);
+    return failure as StartFailed;
+  }
 });
 
 it('after all of it the gateway is still the process that was started, and serves', stillServes);

@@ -163,6 +163,30 @@ describe('a publisher does not start', () => {
     expect(exit?.code).toBe(78);
     expect(output).toMatch(/^LOG_TTL_SECONDS=7200 must not be less than INTAKE_RETENTION_SECONDS=86400/);
   });
+
+  it.each(['foo', 'https://a.example,https://b.example/'])(
+    'with ALLOWED_ORIGINS=%s, which no browser would send',
+    async (origins) => {
+      const { exit, output } = await refusal({ ALLOWED_ORIGINS: origins });
+      expect(exit?.code).toBe(78);
+      expect(output).toMatch(/^ALLOWED_ORIGINS=".+" must be `\*`, or origins /);
+    },
+  );
+
+  it.each(['HTTP_PORT', 'OPERATOR_PORT'])('where another listens on its %s', async (variable) => {
+    const { port } = await start();
+    const { exit, output } = await refusal({ [variable]: `${port}` });
+    expect(exit?.code).toBe(78);
+    const said = output.split('\n').filter((line) => !line.startsWith('{'));
+    expect(said).toEqual([`${variable}=${port} cannot be listened on: another process does`, '']);
+  });
+
+  it.each(['HTTP_HOST', 'OPERATOR_HOST'])('with a %s that is no address', async (variable) => {
+    const { exit, output } = await refusal({ [variable]: '999.1.1.1' });
+    expect(exit?.code).toBe(78);
+    const said = output.split('\n').filter((line) => !line.startsWith('{'));
+    expect(said).toEqual([expect.stringMatching(new RegExp(`^${variable}="999.1.1.1" cannot be listened on: `)), '']);
+  });
 });
 
 it('a publisher that would cut the intake into another number of shares ends and says what to do', async () => {

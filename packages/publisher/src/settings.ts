@@ -2,7 +2,16 @@
 
 import { checkSecrets, operatorAuthSettings } from '@belfry/shared/auth';
 import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
-import { ConfigurationError, integer, logSettings, operatorSettings, secret, text } from '@belfry/shared/service';
+import {
+  ConfigurationError,
+  checkOrigins,
+  integer,
+  list,
+  logSettings,
+  operatorSettings,
+  secret,
+  text,
+} from '@belfry/shared/service';
 import { tracingSettings } from '@belfry/shared/tracing';
 import { alertSettings } from './alerts/settings.js';
 import { portfolioSettings } from './portfolio/settings.js';
@@ -115,6 +124,7 @@ export const publisherSettings = {
   ...sourceSettings,
   ...alertSettings,
   ...portfolioSettings,
+  ALLOWED_ORIGINS: list({ text: portfolioSettings.ALLOWED_ORIGINS.text, default: '*', check: checkOrigins }),
   ...operatorSettings(9770),
   ...operatorAuthSettings,
   JWT_SECRET: secret({

@@ -14,11 +14,12 @@ import {
   type us_socket_context_t,
   us_socket_local_port,
 } from 'uWebSockets.js';
+import { createServer } from 'node:net';
 import type { AccessPolicy, Verify } from '@belfry/shared/auth';
 import type { LogReader } from '@belfry/shared/log';
 import type { PreferenceStore } from '@belfry/shared/preferences';
 import { CLOSE_CODES } from '@belfry/shared/protocol';
-import type { Budgets, Logger } from '@belfry/shared/service';
+import { type Budgets, ConfigurationError, type Logger, listenAt } from '@belfry/shared/service';
 import type { Hub } from '../channels/hub.js';
 import type { Frame } from '../channels/subscriber.js';
 import { networkOf } from '../session/client-network.js';
@@ -270,7 +271,7 @@ export function createTransport(options: TransportOptions): Transport {
       new Promise((resolve, reject) => {
         listen(options.host, options.port, EXCLUSIVE_PORT, (token) => {
           if (!token) {
-            reject(new Error(`WEBSOCKET_PORT=${options.port} cannot be listened on: it is taken, or not allowed`));
+            whyNotListening(options).then(reject, reject);
             return;
           }
           listening = token;
@@ -295,4 +296,14 @@ export function createTransport(options: TransportOptions): Transport {
       listening = undefined;
     },
   };
+}
+
+/** uWebSockets.js says only that it cannot listen; node:net, asked the same, says why. */
+async function whyNotListening({ host, port }: Pick<TransportOptions, 'host' | 'port'>): Promise<Error> {
+  const probe = createServer();
+  await listenAt(probe, { side: 'WEBSOCKET', host, port });
+  probe.close();
+  return new ConfigurationError(
+    `WEBSOCKET_HOST=${JSON.stringify(host)} with WEBSOCKET_PORT=${port} could not be listened on; a moment later it could`,
+  );
 }

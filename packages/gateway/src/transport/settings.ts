@@ -1,5 +1,5 @@
 /** The clients' port. */
-import { ConfigurationError, integer, list, text } from '@belfry/shared/service';
+import { ConfigurationError, checkOrigins, integer, list, text } from '@belfry/shared/service';
 import { readNetwork } from './address.js';
 
 export const transportSettings = {
@@ -25,6 +25,7 @@ export const transportSettings = {
   ALLOWED_ORIGINS: list({
     text: 'Browser origins that may connect, as https://dashboard.example; `*` allows all, which is safe as long as pages must bring a token themselves (see AUTH_COOKIE); clients that send no Origin are no browsers, and may always',
     default: '*',
+    check: checkOrigins,
   }),
   AUTH_COOKIE: text({
     text: 'Name of a cookie that may hold the token, for dashboards of the same site; needs ALLOWED_ORIGINS without `*`',

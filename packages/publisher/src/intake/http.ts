@@ -5,8 +5,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { hasHungUp, type Logger, REDIS_TROUBLE_SENTENCES, redisTrouble, urlOf } from '@belfry/shared/service';
+import { hasHungUp, type Logger, listenAt, REDIS_TROUBLE_SENTENCES, redisTrouble, urlOf } from '@belfry/shared/service';
 import { createCors } from './cors.js';
 
 /** What is answered when a request fails, with `code` in the body. */
@@ -108,7 +107,10 @@ const HEADERS_TIMEOUT_MS = 10_000;
 /** How often node:http looks for such. */
 const CHECK_MS = 5_000;
 
-/** Starts listening. Rejects when the port is taken. */
+/**
+ * Starts listening.
+ * @throws ConfigurationError where it cannot, as when the port is taken
+ */
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { logger, routes } = options;
   const allowOrigin = createCors(options.allowedOrigins ?? ['*']);
@@ -176,12 +178,9 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
       answer(request, response).catch((error: unknown) => refuse(request, response, error));
     },
   );
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host, () => resolve());
-  });
+  const port = await listenAt(server, { side: 'HTTP', host: options.host, port: options.port });
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     close: () =>
       new Promise((resolve) => {
         closing = true;

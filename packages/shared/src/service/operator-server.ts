@@ -3,8 +3,8 @@
  * node:http, apart from the clients' port, so that a flood there leaves this one responsive.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { listenAt } from './listen.js';
 import type { Logger } from './logger.js';
 import { REDIS_TROUBLE_SENTENCES, type RedisTrouble, redisTrouble } from './redis-trouble.js';
 import { integer, text } from './settings.js';
@@ -78,7 +78,10 @@ function refuseForNow({ method }: IncomingMessage, response: ServerResponse, tro
 /** For who drips a request, headers or body. */
 const TIMEOUTS = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000 };
 
-/** Starts listening. Rejects when the port is taken. */
+/**
+ * Starts listening.
+ * @throws ConfigurationError where it cannot, as when the port is taken
+ */
 export async function startOperatorServer(options: OperatorServerOptions): Promise<OperatorServer> {
   const { registry, logger, readiness } = options;
 
@@ -114,12 +117,9 @@ export async function startOperatorServer(options: OperatorServerOptions): Promi
       else sendJson(response, 500, { code: 'internal', message: 'the request failed; see the log' });
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host, () => resolve());
-  });
+  const port = await listenAt(server, { side: 'OPERATOR', host: options.host, port: options.port });
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
