@@ -1,6 +1,6 @@
 /** The SDK, as it is published, against real gateways: what it follows, as whom, and at what cost. */
 import { followBoard } from '@belfry/client/board';
-import { mintToken } from '@belfry/testkit';
+import { mintToken, within } from '@belfry/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { count, hasty, LONG, live, newProperty, numbered, sdkStage, watch } from './sdk-stage.ts';
 
@@ -21,6 +21,20 @@ describe.each([['websocket'], ['sse']] as const)('over %s, a gateway', (transpor
     await allowed.got(2);
     expect(allowed.numbers).toEqual([1, 2]);
     expect(client.state.status).toBe('connected');
+  });
+
+  it('hears nothing of a client whose getToken has no token, and the client says so', async () => {
+    const gateway = await stage.gateway();
+    const getToken = () => process.env.BELFRY_TOKEN_THAT_IS_NOT_SET as string;
+    const client = stage.client({ url: gateway.wsUrl, transport, getToken });
+    const statuses: string[] = [];
+    client.on('status', ({ current }) => statuses.push(current));
+    const failed = new Promise((resolve) => client.on('failed', resolve));
+    client.subscribe(newProperty(), watch().handlers);
+    expect(await within(failed, 'end')).toMatchObject({ code: 'token', message: expect.stringContaining('no token') });
+    expect(statuses).toEqual(['connecting', 'disconnected']);
+    const stats = (await (await gateway.operate('/ws/stats')).json()) as { active_connections: number };
+    expect(stats.active_connections).toBe(0);
   });
 
   it('gets a new token on the open connection before the old one ends', async () => {

@@ -164,7 +164,7 @@ export interface ClientOptions {
   readonly url: string | readonly string[];
   /**
    * Returns a token; called for the first connection, ahead of expiry, and after a refusal, never twice at once.
-   * `null` means signed out: the client stops. An exception is retried. Default: no authentication by message.
+   * `null` means signed out: the client stops. So do, in JavaScript, `undefined` and `''`. An exception is retried. Default: no authentication by message.
    */
   readonly getToken?: ((reason: TokenReason) => string | null | Promise<string | null>) | undefined;
   /** Default `websocket`. */

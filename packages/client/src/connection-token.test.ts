@@ -150,13 +150,26 @@ describe('the token', () => {
     expect(getToken).toHaveBeenCalledTimes(1);
   });
 
-  it('null means signed out: the client stops', async () => {
-    const { client, network, outages } = createRig({ getToken: () => null });
+  // The type allows null only: in JavaScript a variable that is not set gets here all the same.
+  it.each([null, undefined, ''])('%j means signed out: the client stops', async (none) => {
+    const { client, network, outages } = createRig({ getToken: () => none as null });
     client.connect();
     await settled();
     expect(client.state).toMatchObject({ status: 'disconnected', reason: { code: 'token' } });
     expect(network.sockets).toHaveLength(0);
     expect(outages).toEqual(['failed']);
+  });
+
+  it.each([null, undefined, ''])('%j in place of the next one means signed out, too', async (none) => {
+    const getToken = vi.fn((): string | null => 'token');
+    const { client, network, clock, login } = createRig({ getToken });
+    await login();
+    await clock.advance(20_000);
+    getToken.mockReturnValue(none as null);
+    network.socket.frame({ type: 'TOKEN_EXPIRING', expires_at: 0 });
+    await clock.advance(0);
+    expect(client.state).toMatchObject({ status: 'disconnected', reason: { code: 'token' } });
+    expect(network.socket.closed).toBe(true);
   });
 
   it('is not shown to those who listen to frames', async () => {

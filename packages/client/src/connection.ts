@@ -170,7 +170,7 @@ export function createConnection(parts: ConnectionParts): Connection {
     }
   }
 
-  const signedOut = (): void => refuse('token', 'signed out');
+  const signedOut = (): void => refuse('token', 'signed out: getToken returned no token');
   const login = createLogin({
     clock,
     tokens,

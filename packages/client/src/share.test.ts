@@ -309,11 +309,11 @@ describe('tabs of one origin', () => {
       'token',
       'another',
       'no.json.token',
-      undefined,
     ]) {
       // Each of them has to connect by itself, as the first of its kind.
-      await lead(tab({ getToken: () => token as string }));
+      await lead(tab({ getToken: () => token }));
     }
+    await lead(tab({ getToken: undefined }));
     const elsewhere = tab({ url: 'ws://elsewhere.test/ws', getToken: () => 'token' });
     await lead(elsewhere);
     const again = tab({ getToken: () => 'token' });

@@ -44,7 +44,8 @@ export function createTokens(parts: {
   let inFlight: Promise<Token> | undefined;
 
   async function fetchToken(reason: TokenReason): Promise<Token> {
-    token = await getToken?.(reason);
+    // JavaScript has no type to stop undefined, of a variable that is not set: it must not pass for a client without getToken.
+    token = getToken && ((await getToken(reason)) || null);
     goodUntil = clock.now() + UNTRIED_MS;
     return token;
   }
