@@ -124,6 +124,29 @@ describe('POST /v1/changes', () => {
     for (const key of keys.slice(0, 2)) expect(key).not.toMatch(/^[\x21-\x7e]*$/);
   });
 
+  it.each([
+    ['/v1/changes', { events: [] }],
+    ['/v1/changes', { events: [event] }],
+    ['/v1/changes', [event]],
+    ['/v1/events', { changes: [change] }],
+    ['/v1/events', change],
+  ])('and /v1/events say where to send what was meant for the other: to %s came %j', async (path, body) => {
+    const http = await open();
+    const [reports, other] = path === '/v1/changes' ? ['events', '/v1/events'] : ['changes', '/v1/changes'];
+    expect(await post(http, path, body)).toMatchObject({
+      status: 400,
+      body: { code: 'bad_request', message: `${reports} go to ${other}; this is ${path}` },
+    });
+  });
+
+  it('and /v1/events take fields of their reports that are named like the other’s lists', async () => {
+    const http = await open();
+    expect((await post(http, '/v1/events', { ...event, changes: [1] })).status).toBe(202);
+    expect((await post(http, '/v1/changes', { ...change, events: [1] })).status).toBe(202);
+    const wrong = await post(http, '/v1/events', { ...event, type: '', changes: [1] });
+    expect(wrong.body.message).toMatch(/^type: /);
+  });
+
   it('passes on only the fields that a change has', async () => {
     const http = await open();
     await post(http, '/v1/changes', { ...change, respondent_name: 'somebody' });

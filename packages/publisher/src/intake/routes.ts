@@ -14,19 +14,28 @@ export const MAX_BATCH = 10_000;
 /** Printable ASCII, as header values are; room is left for the index that a batch adds. */
 const IDEMPOTENCY_KEY = new RegExp(`^[\\x21-\\x7e]{1,${MAX_IDEMPOTENCY_KEY_LENGTH - 8}}$`);
 
+type Kind = 'change' | 'event';
+/** What is said of each at the door; every report has the field `names`. */
+const REPORTS = {
+  change: { plural: 'changes', names: 'property_id', path: '/v1/changes' },
+  event: { plural: 'events', names: 'channel', path: '/v1/events' },
+} as const;
+
 export function intakeRoutes(
   door: IntakeDoor,
-  onAccepted: (kind: 'change' | 'event', count: number) => void,
+  onAccepted: (kind: Kind, count: number) => void,
   limit: BroadcastLimit,
   traces: ReportTraces = traceReports(NO_TRACING),
 ): Route[] {
-  const take = async (kind: 'change' | 'event', request: HttpRequest): Promise<HttpReply> => {
+  const take = async (kind: Kind, request: HttpRequest): Promise<HttpReply> => {
     const key = idempotencyKeyOf(request);
     const body = await request.json();
-    const { items, single } = itemsOf(body, kind === 'change' ? 'changes' : 'events');
+    const { items, single } = itemsOf(body, REPORTS[kind].plural);
     const reports = items.map((item, index): Report => {
       const parsed = kind === 'change' ? parseChange(item) : parseEvent(item);
-      if ('error' in parsed) throw new HttpError('bad_request', parsed.error, single ? {} : { index });
+      if ('error' in parsed) {
+        throw new HttpError('bad_request', misdirected(kind, item) ?? parsed.error, single ? {} : { index });
+      }
       // In a batch each item has a key of its own: a repeated batch is known item by item.
       return { ...parsed, key: key === undefined || single ? key : partKey(key, index) };
     });
@@ -36,8 +45,8 @@ export function intakeRoutes(
     return { status: 202, body: { accepted: ids.length, ids } };
   };
   return [
-    { method: 'POST', path: '/v1/changes', handle: (request) => take('change', request) },
-    { method: 'POST', path: '/v1/events', handle: (request) => take('event', request) },
+    { method: 'POST', path: REPORTS.change.path, handle: (request) => take('change', request) },
+    { method: 'POST', path: REPORTS.event.path, handle: (request) => take('event', request) },
   ];
 }
 
@@ -62,6 +71,14 @@ function itemsOf(body: unknown, plural: 'changes' | 'events'): { items: readonly
     throw new HttpError('bad_request', `A batch must not have more than ${MAX_BATCH} items; send several.`);
   }
   return { items: list, single: false };
+}
+
+/** Where an item should have gone that is none of this kind, but looks like the other; undefined where it does not. */
+function misdirected(kind: Kind, item: unknown): string | undefined {
+  const [here, there] = kind === 'change' ? [REPORTS.change, REPORTS.event] : [REPORTS.event, REPORTS.change];
+  if (typeof item !== 'object' || item === null || here.names in item) return undefined;
+  const looksLike = there.names in item || Array.isArray((item as Record<string, unknown>)[there.plural]);
+  return looksLike ? `${there.plural} go to ${there.path}; this is ${here.path}` : undefined;
 }
 
 function idempotencyKeyOf(request: HttpRequest): string | undefined {
