@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import {
   createRedisReporter,
   createReporter,
@@ -13,6 +14,7 @@ import {
 } from '@belfry/shared/report';
 import {
   connect,
+  freePort,
   mintToken,
   startGateway,
   startPublisher,
@@ -200,6 +202,37 @@ describe('over HTTP', () => {
     );
     await expect(report).rejects.toThrow(ReportUnavailable);
     await expect(report).rejects.toMatchObject({ key: 'mine' });
+  });
+
+  it('says at which address nobody was, and what the system said of it', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const report = createReporter({ url, token: TOKEN, giveUpAfterMs: 0 }).broadcast({ message: 'no' });
+    await expect(report).rejects.toThrow(`not taken: no answer of ${url}/v1/events: connect ECONNREFUSED 127.0.0.1:`);
+    await expect(report).rejects.toThrow(ReportUnavailable);
+  });
+
+  it('says which address did not answer in time, or hung up', async () => {
+    const silent = createServer(({ url: path }, response) => void (path === '/v1/events' && response.destroy()));
+    servers.push(silent);
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const reporter = createReporter({ url, attemptMs: 100, giveUpAfterMs: 0 });
+    const change = { property_id: '1', violation_type: 'HPD', count: 1 };
+    await expect(reporter.changes(change)).rejects.toThrow(/ no answer of http:.+\/v1\/changes: .+timeout/);
+    await expect(reporter.broadcast({ message: 'no' })).rejects.toThrow(
+      / no answer of http:.+\/v1\/events: other side/,
+    );
+  });
+
+  it('shows nobody what the address has for a password', async () => {
+    const report = createReporter({ url: 'http://service:hidden@127.0.0.1:1', giveUpAfterMs: 0 });
+    const failure: Error = await report.broadcast({ message: 'no' }).then(
+      () => new Error('taken'),
+      (error) => error,
+    );
+    expect(failure.message).toMatch(/ no answer of http:\/\/127\.0\.0\.1:1\/v1\/events: /);
+    expect(inspect(failure)).not.toContain('hidden');
   });
 
   it('does not repeat what is refused', async () => {

@@ -31,13 +31,19 @@ export function createReporter(options: HttpReporterOptions): Reporter {
 
   const attempt: Attempt = async (kind, items, key) => {
     if (items.length > MAX_BATCH) throw new ReportRefused('bad_request', `a report has at most ${MAX_BATCH} items`);
-    const response = await fetch(new URL(PATHS[kind], url), {
-      method: 'POST',
-      headers: { ...headers, 'idempotency-key': key },
-      body: JSON.stringify(items.length === 1 ? items[0] : items),
-      signal: AbortSignal.timeout(options.attemptMs ?? ATTEMPT_MS),
+    const address = new URL(PATHS[kind], url);
+    const ask = async () => {
+      const response = await fetch(address, {
+        method: 'POST',
+        headers: { ...headers, 'idempotency-key': key },
+        body: JSON.stringify(items.length === 1 ? items[0] : items),
+        signal: AbortSignal.timeout(options.attemptMs ?? ATTEMPT_MS),
+      });
+      return { response, answer: await answerOf(response) };
+    };
+    const { answer, response } = await ask().catch((error: unknown) => {
+      throw unanswered(address, error);
     });
-    const answer = await answerOf(response);
     if (response.status === 202) return answer.ids ?? [];
     const said = answer.message ?? `HTTP ${response.status}`;
     if (response.status === 429 || response.status >= 500) {
@@ -46,6 +52,21 @@ export function createReporter(options: HttpReporterOptions): Reporter {
     throw new ReportRefused(answer.code ?? `http_${response.status}`, said, answer.index);
   };
   return reporterThrough(attempt, options);
+}
+
+/** What `fetch` says of its own is "fetch failed"; why is in the causes. Neither that nor the address shows a password. */
+function unanswered(address: URL, error: unknown): Error {
+  if (address.username || address.password) {
+    return new Error(`no answer of ${address.origin}${address.pathname}: fetch takes no URL with credentials in it`);
+  }
+  return new Error(`no answer of ${address}: ${innermost(error)}`, { cause: error });
+}
+
+/** Of a name with several addresses each was tried: then there is a reason for each. */
+function innermost(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(innermost).join(', ');
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : innermost(error.cause);
 }
 
 /** A proxy's answer may be anything. */
