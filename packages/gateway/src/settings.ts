@@ -1,9 +1,9 @@
 /** Every setting of a gateway. The README's table is written from here. */
 import { hostname } from 'node:os';
 import { authSettings, operatorAuthSettings } from '@belfry/shared/auth';
-import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
+import { keySettings, redisSettings, retentionSettings } from '@belfry/shared/log';
 import { presenceSettings } from '@belfry/shared/presence';
-import { integer, logSettings, operatorSettings, text } from '@belfry/shared/service';
+import { integer, logSettings, operatorSettings, textOf } from '@belfry/shared/service';
 import { tracingSettings } from '@belfry/shared/tracing';
 import { boardSettings } from './channels/board-settings.js';
 import { sessionSettings } from './session/settings.js';
@@ -14,14 +14,16 @@ export const gatewaySettings = {
   ...operatorSettings(9765),
   ...authSettings,
   ...redisSettings,
-  KEY_PREFIX: text({ text: 'Prefix of every key in Redis', default: DEFAULT_KEY_PREFIX }),
-  NODE_NAME: text({
-    text: 'Name of this gateway: letters, digits, "_", "-", "."; one under whose name another runs does not start',
-    // With the process's id, as two on one host would not get the same: see cluster/name-claim.ts.
-    default: `${hostname().slice(0, 50)}-${process.pid}`,
-    defaultText: 'the host’s name and the process’s id',
-    check: (name) => (/^[\w.-]{1,64}$/.test(name) ? undefined : 'must be 1 to 64 letters, digits, "_", "-" or "."'),
-  }),
+  ...keySettings,
+  NODE_NAME: textOf(
+    { pattern: /^[\w.-]{1,64}$/, allowed: 'letters, digits, "_", "-" or ".", up to 64' },
+    {
+      text: 'Name of this gateway; one under whose name another runs does not start',
+      // With the process's id, as two on one host would not get the same: see cluster/name-claim.ts.
+      default: `${hostname().slice(0, 50)}-${process.pid}`,
+      defaultText: 'the host’s name and the process’s id',
+    },
+  ),
   ...sessionSettings,
   ...boardSettings,
   ...presenceSettings,

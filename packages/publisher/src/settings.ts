@@ -1,17 +1,8 @@
 /** Everything of the publisher that can be set from the environment. The table in the README is written from here. */
 
-import { checkSecrets, operatorAuthSettings } from '@belfry/shared/auth';
-import { DEFAULT_KEY_PREFIX, redisSettings, retentionSettings } from '@belfry/shared/log';
-import {
-  ConfigurationError,
-  checkOrigins,
-  integer,
-  list,
-  logSettings,
-  operatorSettings,
-  secret,
-  text,
-} from '@belfry/shared/service';
+import { authSettings, checkSecrets, operatorAuthSettings } from '@belfry/shared/auth';
+import { keySettings, redisSettings, retentionSettings } from '@belfry/shared/log';
+import { ConfigurationError, integer, logSettings, operatorSettings, secret, text } from '@belfry/shared/service';
 import { tracingSettings } from '@belfry/shared/tracing';
 import { alertSettings } from './alerts/settings.js';
 import { portfolioSettings } from './portfolio/settings.js';
@@ -25,21 +16,18 @@ export const publisherSettings = {
     min: 0,
     max: 65_535,
   }),
-  PUBLISHER_TOKEN: secret(
-    { text: 'Bearer token that services show; without one anybody who reaches the port may report', default: '' },
-    'text; at least 32 characters, and required, in production',
-  ),
-  PUBLISHER_PREVIOUS_TOKEN: secret(
-    { text: 'The token before the current one, accepted while services change theirs', default: '' },
-    'text; at least 32 characters in production',
-  ),
-  ...redisSettings,
-  KEY_PREFIX: text({
-    text: 'Begins the name of every key in Redis; clusters that share a Redis have different ones',
-    default: DEFAULT_KEY_PREFIX,
-    check: (value) =>
-      /^[A-Za-z0-9_.:-]{1,64}$/.test(value) ? undefined : 'must be 1 to 64 letters, digits, "_", ".", ":" or "-"',
+  PUBLISHER_TOKEN: secret({
+    text: 'Bearer token that services show; without one anybody who reaches the port may report',
+    default: '',
+    allowed: 'text; at least 32 characters, and required, in production',
   }),
+  PUBLISHER_PREVIOUS_TOKEN: secret({
+    text: 'The token before the current one, accepted while services change theirs',
+    default: '',
+    allowed: 'text; at least 32 characters in production',
+  }),
+  ...redisSettings,
+  ...keySettings,
   ...retentionSettings,
   RATE_LIMIT_BROADCASTS: integer({
     text: 'Events to `global` or a role that services may report to a publisher by HTTP per minute, all at once if they like; beyond it 429 with Retry-After. Changes of properties are none of them',
@@ -124,12 +112,12 @@ export const publisherSettings = {
   ...sourceSettings,
   ...alertSettings,
   ...portfolioSettings,
-  ALLOWED_ORIGINS: list({ text: portfolioSettings.ALLOWED_ORIGINS.text, default: '*', check: checkOrigins }),
   ...operatorSettings(9770),
   ...operatorAuthSettings,
   JWT_SECRET: secret({
     text: 'Secret that clients’ tokens (HS256) are signed with, for portfolios; and operators’ where OPERATOR_SECRET is empty',
     default: '',
+    allowed: authSettings.JWT_SECRET.allowed,
   }),
   ...tracingSettings,
   ...logSettings,

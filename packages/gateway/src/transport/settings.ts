@@ -1,5 +1,5 @@
 /** The clients' port. */
-import { ConfigurationError, checkOrigins, integer, list, text } from '@belfry/shared/service';
+import { ConfigurationError, checkOrigins, integer, list, text, textOf } from '@belfry/shared/service';
 import { readNetwork } from './address.js';
 
 export const transportSettings = {
@@ -27,11 +27,13 @@ export const transportSettings = {
     default: '*',
     check: checkOrigins,
   }),
-  AUTH_COOKIE: text({
-    text: 'Name of a cookie that may hold the token, for dashboards of the same site; needs ALLOWED_ORIGINS without `*`',
-    default: '',
-    check: (name) => (/^[!#$%&'*+.^_`|~0-9A-Za-z-]*$/.test(name) ? undefined : 'must be the name of a cookie'),
-  }),
+  AUTH_COOKIE: textOf(
+    { pattern: /^[!#$%&'*+.^_`|~0-9A-Za-z-]*$/, allowed: 'the name of a cookie' },
+    {
+      text: 'Name of a cookie that may hold the token, for dashboards of the same site; needs ALLOWED_ORIGINS without `*`',
+      default: '',
+    },
+  ),
   TRUSTED_PROXIES: list({
     text: 'Addresses of proxies, or their networks as 10.0.0.0/8, whose X-Forwarded-For is believed (its right-most entry that is not one of them)',
     default: '',

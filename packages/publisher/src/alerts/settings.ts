@@ -1,23 +1,19 @@
 /** How alerts leave. */
-import { flag, integer, secret, text } from '@belfry/shared/service';
-
-const isUrl = (protocols: readonly string[]) => (value: string) =>
-  value === '' || (URL.canParse(value) && protocols.includes(new URL(value).protocol))
-    ? undefined
-    : `must be ${protocols.map((protocol) => `${protocol}//…`).join(' or ')}`;
+import { flag, integer, secret, text, url } from '@belfry/shared/service';
 
 export const alertSettings = {
   ALERTS_ENABLED: flag({ text: 'Whether this publisher matches and delivers alerts', default: 'true' }),
-  SMTP_URL: secret({
+  SMTP_URL: url({
     text: 'Mail server for alerts, smtp://user:password@host:587; empty for no e-mail',
     default: '',
-    check: isUrl(['smtp:', 'smtps:']),
+    protocols: ['smtp:', 'smtps:'],
+    secret: true,
   }),
   MAIL_FROM: text({ text: 'Sender of e-mail alerts', default: 'Belfry <belfry@localhost>' }),
-  SMS_URL: text({
+  SMS_URL: url({
     text: 'Where SMS are posted as {"to","text","delivery_id"}; empty for no SMS',
     default: '',
-    check: isUrl(['http:', 'https:']),
+    protocols: ['https:', 'http:'],
   }),
   SMS_TOKEN: secret({ text: 'Bearer token for SMS_URL', default: '' }),
   ALLOW_PRIVATE_WEBHOOKS: flag({

@@ -1,6 +1,6 @@
 /** What can be set about portfolios, and about the users who write theirs. */
 import { authSettings } from '@belfry/shared/auth';
-import { flag, integer, list } from '@belfry/shared/service';
+import { checkOrigins, flag, integer, list } from '@belfry/shared/service';
 
 const { BOARD_READERS: _, JWT_SECRET: __, ...tokenSettings } = authSettings;
 
@@ -9,6 +9,7 @@ export const portfolioSettings = {
   ALLOWED_ORIGINS: list({
     text: 'Browser origins that may read and write portfolios, as https://dashboard.example; `*` allows all',
     default: '*',
+    check: checkOrigins,
   }),
   KPIS_ENABLED: flag({
     text: 'Whether this publisher counts portfolios for the users who are connected, and sends them `kpi:update`',

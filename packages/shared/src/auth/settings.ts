@@ -1,5 +1,5 @@
 /** The settings that say which tokens are good and what they are good for. */
-import { ConfigurationError, choice, list, secret, text } from '../service/index.js';
+import { ConfigurationError, choice, list, secret, text, url } from '../service/index.js';
 import { ACCESS_POLICIES, type AccessPolicy } from './authorise.js';
 import { EVERYONE, OPEN_BOARDS, parseBoardReaders } from './board-readers.js';
 import { KEY_SET_ALGORITHMS } from './verify-key-set.js';
@@ -9,22 +9,25 @@ const MIN_SECRET_LENGTH = 32;
 const ALLOWED_SECRET = 'at least 32 characters in production';
 
 export const authSettings = {
-  JWT_SECRET: secret(
-    { text: 'Secret that client tokens (HS256) are signed with; needed where JWT_JWKS_URL is empty', default: '' },
-    ALLOWED_SECRET,
-  ),
-  JWT_PREVIOUS_SECRET: secret(
-    { text: 'The secret before the current one, accepted while it is being replaced', default: '' },
-    ALLOWED_SECRET,
-  ),
-  JWT_JWKS_URL: text({
+  JWT_SECRET: secret({
+    text: 'Secret that client tokens (HS256) are signed with; needed where JWT_JWKS_URL is empty',
+    default: '',
+    allowed: ALLOWED_SECRET,
+  }),
+  JWT_PREVIOUS_SECRET: secret({
+    text: 'The secret before the current one, accepted while it is being replaced',
+    default: '',
+    allowed: ALLOWED_SECRET,
+  }),
+  JWT_JWKS_URL: url({
     text: 'Where the issuer publishes its public keys (JWKS); when set, only tokens signed with those are accepted',
     default: '',
-    check: (value) => (value === '' || /^https?:\/\//.test(value) ? undefined : 'must be http://… or https://…'),
+    protocols: ['https:', 'http:'],
   }),
   JWT_ALGORITHMS: list({
     text: 'Algorithms accepted with JWT_JWKS_URL',
     default: KEY_SET_ALGORITHMS.join(','),
+    allowed: `comma-separated, of ${KEY_SET_ALGORITHMS.join(', ')}`,
     check: (names) => {
       const known: readonly string[] = KEY_SET_ALGORITHMS;
       return names.length > 0 && names.every((name) => known.includes(name))
@@ -65,13 +68,11 @@ export const accessPolicyFrom = (settings: {
 
 /** Who may act as an operator. */
 export const operatorAuthSettings = {
-  OPERATOR_SECRET: secret(
-    {
-      text: 'Secret that operators’ tokens (HS256, "aud": "belfry-operators") are signed with; JWT_SECRET where empty',
-      default: '',
-    },
-    ALLOWED_SECRET,
-  ),
+  OPERATOR_SECRET: secret({
+    text: 'Secret that operators’ tokens (HS256, "aud": "belfry-operators") are signed with; JWT_SECRET where empty',
+    default: '',
+    allowed: ALLOWED_SECRET,
+  }),
 } as const;
 
 /** @throws ConfigurationError when there is no key, or when the process runs in production with one that can be guessed */

@@ -7,3 +7,4 @@ export * from './link.js';
 export * from './log.js';
 export * from './redis-log.js';
 export * from './retention.js';
+export * from './settings.js';

@@ -30,16 +30,18 @@ interface Common<T> {
   readonly text: string;
   readonly default?: string;
   readonly defaultText?: string;
+  /** What is allowed, in words, where it is less than the kind allows; `check` sees to it. */
+  readonly allowed?: string;
   /** Tried after the kind's own check; returns what is wrong. */
   readonly check?: (value: T) => string | undefined;
 }
 
-function setting<T>(common: Common<T>, allowed: string, read: (value: string) => T, secret = false): Setting<T> {
+function setting<T>(common: Common<T>, ofKind: string, read: (value: string) => T, secret = false): Setting<T> {
   return {
     text: common.text,
     default: common.default,
     defaultText: common.defaultText,
-    allowed,
+    allowed: common.allowed ?? ofKind,
     secret,
     read: (value) => {
       const result = read(value);
@@ -52,9 +54,16 @@ function setting<T>(common: Common<T>, allowed: string, read: (value: string) =>
 
 export const text = (common: Common<string>): Setting<string> => setting(common, 'text', (value) => value);
 
+/** Text of a form of its own: one expression refuses the rest, and one sentence says so wherever it is asked for. */
+export const textOf = (form: { pattern: RegExp; allowed: string }, common: Common<string>): Setting<string> =>
+  text({
+    ...common,
+    allowed: form.allowed,
+    check: (value) => (form.pattern.test(value) ? undefined : `must be ${form.allowed}`),
+  });
+
 /** Like `text`, but never shown, and readable from a file: `NAME_FILE` holds its path. */
-export const secret = (common: Common<string>, allowed = 'text'): Setting<string> =>
-  setting(common, allowed, (value) => value, true);
+export const secret = (common: Common<string>): Setting<string> => setting(common, 'text', (value) => value, true);
 
 /** A whole number of the given unit, from `min` to `max`. */
 export function integer(common: Common<number> & { min: number; max: number; unit?: string }): Setting<number> {
@@ -89,14 +98,18 @@ export const list = (common: Common<readonly string[]>): Setting<readonly string
       .filter((item) => item !== ''),
   );
 
-/** `secret` is for addresses that may hold a password: never shown, and readable from `NAME_FILE`. */
-/** @param common.severalHosts the URL may name more than one host, separated by commas */
+/**
+ * One whose default is empty may be left out.
+ * @param common.secret for addresses that may hold a password: never shown, and readable from `NAME_FILE`
+ * @param common.severalHosts the URL may name more than one host, separated by commas
+ */
 export function url(
   common: Common<string> & { protocols: readonly string[]; secret?: boolean; severalHosts?: boolean },
 ): Setting<string> {
   const allowed = common.protocols.map((protocol) => `${protocol}//…`).join(' or ');
   const isAllowed = (each: string) => URL.canParse(each) && common.protocols.includes(new URL(each).protocol);
   const read = (value: string) => {
+    if (value === '' && common.default === '') return value;
     const urls = common.severalHosts ? urlPerHost(value) : [value];
     if (!urls.every(isAllowed)) throw new Error(`must be ${allowed}`);
     return value;

@@ -1,18 +1,17 @@
 /** The settings of tracing, under the names that OpenTelemetry gives them. */
-import { text } from '../service/index.js';
+import { textOf, url } from '../service/index.js';
 
 export const tracingSettings = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: text({
-    text: 'OpenTelemetry collector that spans go to, by OTLP over HTTP (`/v1/traces` is added); empty: no traces',
+  OTEL_EXPORTER_OTLP_ENDPOINT: url({
+    text: 'OpenTelemetry collector that spans go to, as http://collector:4318, by OTLP over HTTP (`/v1/traces` is added); empty: no traces',
     default: '',
-    check: (value) =>
-      value === '' || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol))
-        ? undefined
-        : 'must look like http://collector:4318',
+    protocols: ['http:', 'https:'],
   }),
-  OTEL_TRACES_SAMPLER_ARG: text({
-    text: 'Share of the reports that are traced, 0 to 1; those that come with a `traceparent` follow its flag',
-    default: '0.01',
-    check: (value) => (/^(0(\.\d+)?|1(\.0+)?)$/.test(value) ? undefined : 'must be a number from 0 to 1'),
-  }),
+  OTEL_TRACES_SAMPLER_ARG: textOf(
+    { pattern: /^(0(\.\d+)?|1(\.0+)?)$/, allowed: 'a number from 0 to 1' },
+    {
+      text: 'Share of the reports that are traced; those that come with a `traceparent` follow its flag',
+      default: '0.01',
+    },
+  ),
 } as const;
