@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { judge } from '../scripts/audit.mjs';
 import { KNOWN, weakIn } from '../scripts/known-weaknesses.mjs';
+import { SHIPPED } from '../scripts/sbom.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 
 interface Locked {
@@ -100,12 +101,24 @@ it('nothing is installed that is known to be weak, and an older version of any o
 it('the list of what runs in production can be printed', { timeout: 60_000 }, () => {
   const list = JSON.parse(execFileSync('npm', ['run', '--silent', 'sbom'], { cwd: ROOT, encoding: 'utf8' })) as {
     bomFormat: string;
-    components: { name: string; version: string }[];
+    metadata: { component: { 'bom-ref': string } };
+    components: { 'bom-ref': string; name: string; version: string }[];
+    dependencies: { ref: string; dependsOn: string[] }[];
   };
   expect(list.bomFormat).toBe('CycloneDX');
-  expect(list.components.map(({ name }) => name)).toEqual(
-    expect.arrayContaining(['uWebSockets.js', 'ioredis', 'bullmq']),
-  );
+  const names = list.components.map(({ name }) => name);
+  for (const folder of SHIPPED) {
+    const { name, dependencies } = read(join(folder, 'package.json'));
+    expect(names).toEqual(expect.arrayContaining([name, ...Object.keys(dependencies)]));
+  }
+  // What serves development only: the bench's peers, tests' own packages, and what builds.
+  expect(names.filter((name) => /socket\.io|typescript|vitest|vite$|esbuild|playwright/.test(name))).toEqual([]);
+  const services = ['canary', 'client', 'dashboard', 'gateway', 'publisher', 'shared'];
+  expect(names.filter((name) => name.startsWith('@belfry/')).sort()).toEqual(services.map((name) => `@belfry/${name}`));
+  // Nothing depends on what is not in the list, and everything in it is needed by something in it.
+  const refs = list.components.map((component) => component['bom-ref']);
+  expect(list.dependencies.map(({ ref }) => ref).sort()).toEqual([list.metadata.component['bom-ref'], ...refs].sort());
+  expect([...new Set(list.dependencies.flatMap(({ dependsOn }) => dependsOn))].sort()).toEqual([...refs].sort());
 });
 
 describe('the addon', () => {
