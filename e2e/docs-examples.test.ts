@@ -147,6 +147,21 @@ describe('README.md', () => {
     expect(await program.says(`: ${count} open`)).toContain('VIOLATION_UPDATE');
   });
 
+  it('shows how to sign a user’s token with our script and with Node', () => {
+    expect(programsOf('sign')).toEqual(['printf', 'js']);
+  });
+
+  it.each(examples('README.md', 'sign'))('signs a user’s token with $program', async (example) => {
+    const code = example.code.replaceAll('a-secret-of-32-characters-or-more', TEST_SECRET);
+    const program = start({ ...example, code }, { JWT_SECRET: TEST_SECRET });
+    expect(await program.ended, program.output()).toBe(0);
+    const client = await connect((gateways[0] as TestGateway).wsUrl, { token: program.output().trim() });
+    clients.push(client);
+    expect(await client.next('AUTHENTICATED')).toMatchObject({ user_id: 'landlord-7', role: 'LANDLORD' });
+    client.send({ type: 'SUBSCRIBE', property_id: PROPERTY });
+    expect(await client.next('SUBSCRIBED', ({ property_id: id }) => id === PROPERTY)).toBeDefined();
+  });
+
   it('names the package that uWebSockets.js comes from as the lockfile pins it', () => {
     const lock = JSON.parse(read('package-lock.json'));
     const { name, version, integrity } = lock.packages['node_modules/uWebSockets.js'];
