@@ -13,6 +13,7 @@ const FUZZ = 'scripts/fuzz.mjs';
 const HOSTILE = 'scripts/hostile.mjs';
 const SECURITY = 'scripts/security.mjs';
 const START = 'scripts/start.mjs';
+const TOKEN = 'scripts/token.mjs';
 
 const call = (program: string, ...args: readonly string[]) => run(process.execPath, [join(ROOT, program), ...args]);
 
@@ -39,6 +40,10 @@ describe.concurrent('a wrong command line is answered with a sentence and exit c
     [HOSTILE, ['--server', 'none'], '--server must be of gateway, bare, not none.'],
     [SECURITY, ['--only', 'nothing'], ', not nothing.'],
     [START, ['--dmeo'], "Unknown option '--dmeo'."],
+    [TOKEN, ['{bad'], 'usage: node scripts/token.mjs CLAIMS <SECRET'],
+    [TOKEN, ['["somebody"]'], 'usage: node scripts/token.mjs CLAIMS <SECRET'],
+    [TOKEN, [], 'usage: node scripts/token.mjs CLAIMS <SECRET'],
+    [TOKEN, ['{}'], 'There is no secret on standard input.'],
   ])('%s %j', async (program, args, sentence) => {
     const { code, output } = await call(program, ...args);
     expect(output).toContain(sentence);

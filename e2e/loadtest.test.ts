@@ -66,6 +66,15 @@ it(
   RUN_MS,
 );
 
+it('without k6 and without Go one sentence says so, and nothing of building', async () => {
+  const nothing = { PATH: folder.path, XDG_CACHE_HOME: folder.path };
+  const command = ['--input-type=module', '--eval', BUILT_COMMAND, '--', 'connect'];
+  const { code, output } = await run(process.execPath, command, { env: { ...process.env, ...nothing } });
+  expect(output).toContain('There is no k6, and none can be built (there is no Go): install k6');
+  expect(output).not.toContain('Building');
+  expect(code).toBe(1);
+});
+
 /** Nothing may be lost on any machine; how long it takes is not judged here, as the machine may be busy with other things. */
 const PATIENT = ['--p50', '10000', '--p99', '20000', '--ready', '20000'];
 

@@ -9,6 +9,8 @@ import { buildK6, findK6, withoutK6 } from '../scripts/k6.mjs';
 import { run, spawnOwned, stopProcess } from '../scripts/processes.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 
+export { isGoThere } from '../scripts/k6.mjs';
+
 const WEBSOCKETS = 'websockets==15.0.1';
 /** Kept from run to run; `npm install` may remove it. */
 const PYTHON_PACKAGES = join(ROOT, 'node_modules', '.cache', 'belfry-python');
@@ -16,7 +18,6 @@ const PYTHON_PACKAGES = join(ROOT, 'node_modules', '.cache', 'belfry-python');
 const answers = async (command: string, question: string): Promise<boolean> =>
   (await run(command, [question])).code === 0;
 export const isThere = (command: string): Promise<boolean> => answers(command, '--version');
-export const isGoThere = (): Promise<boolean> => answers('go', 'version');
 
 /** What Go needs for k6 on two cores, where it has not been built before. */
 const BUILD_K6_MS = 900_000;

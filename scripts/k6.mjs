@@ -52,6 +52,9 @@ async function isUsable(command, env) {
   return code === 0 && (major > oldest || (major === oldest && minor >= oldestMinor));
 }
 
+/** Whether there is something to build with. @param {NodeJS.ProcessEnv} [env] */
+export const isGoThere = async (env = process.env) => (await run('go', ['version'], { env })).code === 0;
+
 /**
  * Builds k6 with Go; where the wanted one cannot be built, its stand-in, which may have been built before.
  * @param {{ readonly signal?: AbortSignal, readonly env?: NodeJS.ProcessEnv }} [options]

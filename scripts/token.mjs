@@ -8,9 +8,12 @@
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { refuse } from './command-line.mjs';
 
 const COMMAND_SECONDS = 3600;
 const STANDARD_INPUT = 0;
+const USAGE = `usage: node scripts/token.mjs CLAIMS <SECRET
+CLAIMS is a JSON object, as '{"user_id":"somebody","role":"HR"}'`;
 
 /** @param {unknown} value */
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -24,13 +27,24 @@ export function signToken(claims, { secret, expiresInSeconds, now = Math.floor(D
   return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const secret = readFileSync(STANDARD_INPUT, 'utf8').trim();
-  if (secret === '' || process.argv.length !== 3) {
-    process.stderr.write('usage: node scripts/token.mjs CLAIMS <SECRET\n');
-    process.exit(2);
+/**
+ * @param {string} text
+ * @returns {Readonly<Record<string, unknown>> | undefined} undefined where it is no JSON object
+ */
+function readClaims(text) {
+  try {
+    const claims = JSON.parse(text);
+    return typeof claims === 'object' && claims !== null && !Array.isArray(claims) ? claims : undefined;
+  } catch {
+    return undefined;
   }
-  process.stdout.write(
-    `${signToken(JSON.parse(process.argv[2] ?? ''), { secret, expiresInSeconds: COMMAND_SECONDS })}\n`,
-  );
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const [, , given = '', ...more] = process.argv;
+  const claims = readClaims(given);
+  if (claims === undefined || more.length > 0) refuse(USAGE);
+  const secret = readFileSync(STANDARD_INPUT, 'utf8').trim();
+  if (secret === '') refuse(`There is no secret on standard input.\n${USAGE}`);
+  process.stdout.write(`${signToken(claims, { secret, expiresInSeconds: COMMAND_SECONDS })}\n`);
 }

@@ -114,6 +114,7 @@ async function goTool(name) {
   const found = findTool(name);
   if (found) return found;
   return await fetched(async () => {
+    if (!findTool('go')) throw new Error(`Go is missing, which builds ${name}`);
     await run('go', ['install', '-trimpath', '-ldflags=-s -w', GO_TOOLS[name]], {
       timeout: BUILD_TIMEOUT_MS,
       env: { ...process.env, GOBIN: BIN },

@@ -27,6 +27,7 @@ const STOP_MS = 10_000;
  */
 export async function buildControlPlane() {
   if (existsSync(CONTROL_PLANE)) return CONTROL_PLANE;
+  if (!findTool('go')) throw new Error('Go is missing, which builds the control plane');
   process.stdout.write('building the control plane; this takes a quarter of an hour …\n');
   const version = '-X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1';
   const flags = `-s -w ${version} -X k8s.io/component-base/version.gitMinor=36`;

@@ -1,5 +1,5 @@
 /** A load test from its command line to its exit code: finds k6, starts a cluster where no address is given, runs it. */
-import { buildK6, findK6, K6, STAND_IN, withoutK6 } from '../../../scripts/k6.mjs';
+import { buildK6, findK6, isGoThere, K6, STAND_IN, withoutK6 } from '../../../scripts/k6.mjs';
 import { Interrupted, SetupError, say, step } from '../../../scripts/steps.mjs';
 import { WrongSettings } from '../k6/settings.ts';
 import { readArguments } from './arguments.ts';
@@ -55,7 +55,9 @@ function told(code: number): number {
 async function provideK6(signal: AbortSignal): Promise<string> {
   const found = await findK6();
   if (found) return found;
-  const built = await step(`Building k6 ${K6.version} with Go`, () => buildK6({ signal }));
+  // Without Go there may still be the stand-in that was built before; nothing is built then, and nothing said of it.
+  const build = () => buildK6({ signal });
+  const built = (await isGoThere()) ? await step(`Building k6 ${K6.version} with Go`, build) : await build();
   if (signal.aborted) throw new Interrupted();
   if ('failure' in built) throw new SetupError(withoutK6(built.failure));
   if (built.instead) say(`  It is k6 ${STAND_IN.version}, as the newer one cannot be built (${built.instead}).`);
