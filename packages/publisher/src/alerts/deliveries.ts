@@ -2,7 +2,7 @@
  * The queue of deliveries: each is tried with growing pauses until its receiver has taken it, or for some ten hours. A
  * receiver that fails or hangs is left alone for a while, and never keeps the others waiting.
  */
-import { mayRead, type PreferenceStore, type Preferences } from '@belfry/shared/preferences';
+import { mayRead, type PreferenceStore, type Preferences, type Way } from '@belfry/shared/preferences';
 import type { Clock, Logger } from '@belfry/shared/service';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import type { JobConnection } from '../jobs/connection.js';
@@ -10,6 +10,7 @@ import type { JobMetrics } from '../jobs/metrics.js';
 import { createJobQueue, type JobQueue } from '../jobs/queue.js';
 import { type Delivery, Undeliverable } from './delivery.js';
 import type { SendMessage } from './messages.js';
+import { createReceivers } from './receivers.js';
 import type { SendWebhook } from './webhook.js';
 
 /** How deliveries leave; a way that is not configured has none. */
@@ -43,19 +44,11 @@ export interface Deliveries {
 const ATTEMPTS = 12;
 const CONCURRENCY = 50;
 /** Of the jobs in hand, those of one receiver. */
-const PER_RECEIVER = 2;
-const CROWDED_MS = 1_000;
-const MAX_PAUSE_MS = 60_000;
-
-interface Receiver {
-  inHand: number;
-  failures: number;
-  pausedUntil: number;
-}
+const PER_RECEIVER: Record<Way, number> = { webhook: 2, email: CONCURRENCY, sms: CONCURRENCY };
 
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { carriers, clock, logger } = options;
-  const receivers = new Map<string, Receiver>();
+  const receivers = createReceivers({ clock, firstPauseMs: options.firstRetryMs });
 
   /** Where a delivery goes now: preferences may have changed since it was queued. */
   function aimOf(
@@ -65,7 +58,13 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     const { email, sms, webhook } = preferences;
     switch (delivery.way) {
       case 'webhook':
-        return webhook && { receiver: new URL(webhook.url).host, send: () => carriers.webhook(webhook, delivery) };
+        return (
+          webhook && {
+            // Users choose the host: it may be called `email`.
+            receiver: `webhook ${new URL(webhook.url).host}`,
+            send: () => carriers.webhook(webhook, delivery),
+          }
+        );
       case 'email':
         return email === undefined
           ? undefined
@@ -90,33 +89,24 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     const aim = delivery && aimOf(delivery, await options.store.read(delivery.user));
     // The user does not want it any more, or may not see it any more.
     if (!aim) return;
-    const receiver = receivers.get(aim.receiver) ?? { inHand: 0, failures: 0, pausedUntil: 0 };
-    receivers.set(aim.receiver, receiver);
-    const now = clock.now();
-    const crowded = receiver.inHand >= PER_RECEIVER && delivery.way === 'webhook';
-    if (receiver.pausedUntil > now || crowded) {
-      await job.moveToDelayed(Math.max(receiver.pausedUntil, now + CROWDED_MS), job.token);
+    const visit = receivers.enter(aim.receiver, PER_RECEIVER[delivery.way]);
+    if (typeof visit === 'number') {
+      await job.moveToDelayed(visit, job.token);
       throw new DelayedError();
     }
-    receiver.inHand += 1;
     try {
       await aim.send();
-      receivers.delete(aim.receiver);
-      options.onDelivered(delivery);
     } catch (error) {
-      fail(job, receiver, error);
-    } finally {
-      receiver.inHand -= 1;
+      visit.end(error instanceof Undeliverable ? 'refused' : 'failed');
+      fail(job, error);
     }
+    visit.end('succeeded');
+    options.onDelivered(delivery);
   }
 
-  function fail(job: Job<Delivery>, receiver: Receiver, error: unknown): never {
+  function fail(job: Job<Delivery>, error: unknown): never {
     const reason = (error as Error).message;
     const final = error instanceof Undeliverable;
-    if (!final) {
-      receiver.failures += 1;
-      receiver.pausedUntil = clock.now() + Math.min(MAX_PAUSE_MS, options.firstRetryMs * 2 ** (receiver.failures - 1));
-    }
     logger.warn({ delivery: job.data.id, way: job.data.way, attempt: job.attemptsMade + 1, reason }, 'not delivered');
     if (final || job.attemptsMade + 1 >= ATTEMPTS) options.onDead(job.data, reason);
     throw final ? new UnrecoverableError(reason) : error;

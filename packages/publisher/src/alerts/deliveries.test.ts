@@ -1,0 +1,126 @@
+/** Deliveries on a real Redis: a receiver that fails or hangs is left alone, whatever else it answers meanwhile. */
+import { createLogger, Registry, systemClock } from '@belfry/shared/service';
+import { type Deferred, deferred, eventually, startRedis, type TestRedis } from '@belfry/testkit';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { connectForJobs } from '../jobs/connection.js';
+import { createJobMetrics } from '../jobs/metrics.js';
+import { createDeliveries, type Deliveries, type DeliveriesOptions } from './deliveries.js';
+import type { Delivery } from './delivery.js';
+
+const logger = createLogger('test', 'silent');
+let redis: TestRedis;
+let deliveries: Deliveries;
+let prefixes = 0;
+/** Calls that have no answer yet, and whose receivers they are at. */
+let hanging: Deferred<void>[];
+let inHand: Map<string, number>;
+let most: Map<string, number>;
+/** Ids, each as often as it was sent. */
+let sent: string[];
+
+beforeAll(async () => {
+  redis = await startRedis({ args: ['--maxmemory-policy', 'noeviction'] });
+});
+beforeEach(() => {
+  prefixes += 1;
+  hanging = [];
+  inHand = new Map();
+  most = new Map();
+  sent = [];
+});
+afterEach(async () => {
+  const closing = deliveries.close();
+  for (const call of hanging) call.reject(new Error('no answer'));
+  await closing;
+});
+afterAll(() => redis.stop());
+
+const delivery = (user: string, n: number, way: Delivery['way'] = 'webhook', hangs = false): Delivery => ({
+  id: `1-${n}_${user}_${way}${hangs ? '_hangs' : ''}`,
+  user,
+  rule: 'all',
+  way,
+  events: [],
+});
+
+/** Counts what its receiver has in hand. One whose id says so hangs. */
+async function call(receiver: string, { id }: Delivery): Promise<void> {
+  const now = (inHand.get(receiver) ?? 0) + 1;
+  inHand.set(receiver, now);
+  most.set(receiver, Math.max(most.get(receiver) ?? 0, now));
+  try {
+    if (!id.endsWith('_hangs')) return void sent.push(id);
+    const answer = deferred<void>();
+    hanging.push(answer);
+    await answer.promise;
+  } finally {
+    inHand.set(receiver, (inHand.get(receiver) ?? 0) - 1);
+  }
+}
+
+function start(options: Partial<DeliveriesOptions> = {}): void {
+  deliveries = createDeliveries({
+    prefix: `test${prefixes}`,
+    connect: () => connectForJobs(redis.url, 'jobs', () => undefined),
+    metrics: createJobMetrics(new Registry(), logger, systemClock),
+    logger,
+    clock: systemClock,
+    store: {
+      read: async (user) => ({
+        webhook: { url: `http://${user}/hook`, secret: 'a-secret-for-webhooks' },
+        email: `${user}@example.org`,
+        sms: '+12125550100',
+        rules: [],
+      }),
+      access: { read: async () => undefined } as unknown as DeliveriesOptions['store']['access'],
+    },
+    carriers: {
+      webhook: ({ url }, what) => call(new URL(url).host, what),
+      email: (_, what) => call('email', what),
+      sms: (_, what) => call('sms', what),
+    },
+    firstRetryMs: 60_000,
+    onDelivered: () => undefined,
+    onDead: () => undefined,
+    ...options,
+  });
+}
+
+it('a receiver of which some calls hang and some succeed never has more than two in hand', async () => {
+  start();
+  for (let n = 0; n < 60; n += 1) await deliveries.queue(delivery('landlord-7', n, 'webhook', n % 5 === 0), 0);
+  await eventually('two that hang', () => hanging.length >= 2);
+  // Behind all of them: once it is through, each of them was looked at.
+  await deliveries.queue(delivery('witness', 0), 0);
+  await eventually('the delivery of somebody else', () => sent.includes('1-0_witness_webhook'));
+  expect(sent.length).toBeGreaterThan(1);
+  expect(most.get('landlord-7')).toBe(2);
+});
+
+it('a receiver that fails is left alone also where another call to it succeeded meanwhile', async () => {
+  start();
+  await deliveries.queue(delivery('landlord-7', 0, 'webhook', true), 0);
+  await eventually('the call that hangs', () => hanging.length === 1);
+  await deliveries.queue(delivery('landlord-7', 1), 0);
+  await eventually('the one that succeeds', () => sent.length === 1);
+  hanging[0]?.reject(new Error('no answer'));
+  // Both wait: the first one to be tried again, the other one because its receiver failed.
+  const counts = () => deliveries.jobs.queue.getJobCounts('delayed', 'completed');
+  await eventually('the failure', async () => (await counts()).delayed === 1);
+  await deliveries.queue(delivery('landlord-7', 2), 0);
+  await eventually('the end of both', async () => {
+    const { completed = 0, delayed = 0 } = await counts();
+    return completed + delayed === 3;
+  });
+  expect(sent).toEqual(['1-1_landlord-7_webhook']);
+});
+
+it('a webhook whose host is called email does not keep e-mail waiting', async () => {
+  start();
+  await deliveries.queue(delivery('email', 0, 'webhook', true), 0);
+  await eventually('the call that hangs', () => hanging.length === 1);
+  hanging[0]?.reject(new Error('no answer'));
+  await eventually('the failure', async () => (await deliveries.jobs.queue.getDelayedCount()) === 1);
+  await deliveries.queue(delivery('landlord-7', 1, 'email'), 0);
+  await eventually('the e-mail', () => sent.includes('1-1_landlord-7_email'));
+});
