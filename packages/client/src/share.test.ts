@@ -100,6 +100,46 @@ describe('tabs of one origin', () => {
     expect(one.asked()).toMatchObject([{ type: 'UNSUBSCRIBE', channels: [CHANNEL] }]);
   });
 
+  it('that are closed before they had what they asked for leave nobody deaf', async () => {
+    const { tab } = createOrigin();
+    const [one, two, three] = [tab(), tab(), tab()];
+    await lead(one);
+    await follow(two);
+    await follow(three);
+    const recordings = [one, two].map((rig) => {
+      const recording = createRecording();
+      rig.client.subscribe(CHANNEL, recording.handlers);
+      return recording;
+    });
+    await quiet();
+    for (const asked of one.asked()) {
+      one.network.socket.frame({ type: 'SUBSCRIBED', channel: CHANNEL, id: '7-0', replay: 0, ref: refOf(asked) });
+    }
+    one.network.socket.frame(event('7-1'));
+    three.client.subscribe(CHANNEL, { rewind: 100 });
+    await quiet();
+    const [rewinding] = one.asked();
+    three.client.dispose();
+    await quiet();
+    // The gateway let go of the channel when it was asked for anew, and cannot join it now.
+    const vain = { code: 'unavailable', channel: CHANNEL, retry_after_ms: 3_000, ref: refOf(rewinding) };
+    one.network.socket.frame({ type: 'ERROR', message: 'the log cannot be read at the moment', ...vain });
+    await quiet();
+    await one.clock.advance(4_500);
+    await two.clock.advance(4_500);
+    await quiet();
+    const again = one.asked();
+    expect(again).toMatchObject([{ after: { [CHANNEL]: '7-1' } }, { after: { [CHANNEL]: '7-1' } }]);
+    for (const { ref } of again as { ref: string }[]) {
+      one.network.socket.frame({ type: 'SUBSCRIBED', channel: CHANNEL, id: '7-2', recovered: true, replay: 1, ref });
+      one.network.socket.frame(event('7-2'));
+    }
+    await quiet();
+    for (const { log } of recordings) {
+      expect(log.filter((line) => line.startsWith('event'))).toEqual(['event 7-1', 'event 7-2 replayed']);
+    }
+  });
+
   it('ask and are answered through the one that is connected', async () => {
     const { tab } = createOrigin();
     const [one, two] = [tab(), tab()];

@@ -301,6 +301,11 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
           break;
         case 'ERROR':
           if (message.ref === (phase === 'asked' ? joinRef : stateRef)) refused(message);
+          // Another one, perhaps in another tab, asked in vain: older gateways let go of the channel for that.
+          else if (phase === 'live' && message.channel === channel && message.code === 'unavailable') {
+            phase = 'pausing';
+            refused(message);
+          }
           break;
         default:
           if (id && phase === 'live') happened(frame as EventMessage, id);

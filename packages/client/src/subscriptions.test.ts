@@ -433,6 +433,63 @@ describe('continuity', () => {
     expect(log.filter((line) => /event|gap/.test(line))).toEqual(['event 7-1', 'event 7-2 replayed', 'event 7-3']);
   });
 
+  it('is asked for where another one asked for the channel in vain, and has gone: the gateway may have let go of it', async () => {
+    const { rig, log } = await live();
+    rig.network.socket.frame(event('7-1'));
+    const leave = rig.client.subscribe(CHANNEL, { rewind: 100 });
+    await settled();
+    const [rewinding] = rig.asked();
+    rig.network.socket.frame({
+      type: 'ERROR',
+      code: 'unavailable',
+      message: 'the log cannot be read at the moment',
+      channel: CHANNEL,
+      retry_after_ms: 3_000,
+      ref: refOf(rewinding),
+    });
+    leave();
+    const beside = createRecording();
+    rig.client.subscribe(CHANNEL, beside.handlers);
+    await settled();
+    // Who comes meanwhile asks, instead of trusting to where the first one stands.
+    const [own, ...rest] = rig.asked();
+    expect(own).toMatchObject({ type: 'SUBSCRIBE', channels: [CHANNEL], after: {} });
+    expect(rest).toEqual([]);
+    subscribed(rig, own, { id: '7-2' });
+    await rig.clock.advance(2_999);
+    expect(rig.asked()).toEqual([]);
+    const again = await nextAsked(rig);
+    expect(again).toMatchObject({ type: 'SUBSCRIBE', after: { [CHANNEL]: '7-1' } });
+    subscribed(rig, again, { id: '7-2', recovered: true, replay: 1 });
+    rig.network.socket.frame(event('7-2'));
+    rig.network.socket.frame(event('7-3'));
+    expect(log.filter((line) => /event|gap|error/.test(line))).toEqual([
+      'event 7-1',
+      'event 7-2 replayed',
+      'event 7-3',
+    ]);
+    expect(beside.log).toEqual(['live 7-2', 'event 7-3']);
+    await rig.clock.advance(20_000);
+    expect(rig.asked()).toEqual([]);
+    expect(rig.errors).toEqual([]);
+  });
+
+  it('is not doubted where another channel is not to be had, nor where another one was refused for good or for now', async () => {
+    const { rig, take } = await live();
+    for (const fields of [
+      { code: 'unavailable', channel: 'global' },
+      { code: 'unavailable' },
+      { code: 'rate_limited', channel: CHANNEL },
+      { code: 'forbidden', channel: CHANNEL },
+    ]) {
+      rig.network.socket.frame({ type: 'ERROR', message: 'no', ref: 'another’s', ...fields });
+    }
+    await rig.clock.advance(20_000);
+    expect(rig.asked()).toEqual([]);
+    rig.network.socket.frame(event('7-1'));
+    expect(take()).toEqual(['event 7-1']);
+  });
+
   it('lost on the server’s side is a gap, and the snapshot goes on from there', async () => {
     const { rig, take } = await live(CHANNEL, createStateRecording());
     rig.network.socket.frame(event('7-1'));
