@@ -70,6 +70,8 @@ export interface Share {
 
 type Role =
   | 'none'
+  /** Waits for the token, by which it is known whom to share with: who was followed before may be somebody else. */
+  | 'naming'
   | 'electing'
   /** Holds the lock, and connects for all. */
   | 'lead'
@@ -206,6 +208,7 @@ export function createShare(parts: {
   }
 
   function enter(name: string): void {
+    role = 'electing';
     if (bus?.name !== name) {
       bus?.close();
       bus = new parts.Channel(name);
@@ -231,22 +234,24 @@ export function createShare(parts: {
     elect: () => {
       term = new AbortController();
       const { signal } = term;
-      role = 'electing';
-      const once = (run: () => void): void => {
-        impatience?.();
-        if (!signal.aborted) run();
+      role = 'naming';
+      const failed = (cause: unknown): void => {
+        leave();
+        events.failed(cause);
       };
-      impatience = clock.after(TOKEN_MS, () => {
-        term.abort();
-        events.failed(new Error('no token'));
-      });
+      const once = (run: () => void): void => {
+        if (signal.aborted) return;
+        impatience?.();
+        run();
+      };
+      impatience = clock.after(TOKEN_MS, () => failed(new Error('no token')));
       parts.tokens
         .get('connect')
         // Without a user there is nobody to share with.
         .then((token) => (token === null ? undefined : sharedName(parts.name, parts.urls, token)))
         .then(
           (name) => once(() => (name === undefined ? alone() : enter(name))),
-          (cause: unknown) => once(() => events.failed(cause)),
+          (cause: unknown) => once(() => failed(cause)),
         );
     },
     up: (frames) => {
