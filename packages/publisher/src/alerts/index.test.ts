@@ -84,6 +84,28 @@ it('try the flush of digests again, that failed, long before the next one is due
   await eventually('the digest', async () => (await connection.keys('{belfry:jobs}:deliveries:hourly_*')).length === 1);
 });
 
+it('flush digests when their hour ends also where Redis has forgotten everything since', async () => {
+  const own = await startRedis({ args: ['--maxmemory-policy', 'noeviction'] });
+  onTestFinished(own.stop);
+  const ownConnection = connect({ url: own.url, name: 'test', onError: () => undefined });
+  onTestFinished(() => ownConnection.disconnect());
+  // The first hour is a long one, the one behind the loss ends in a moment.
+  let now = Math.ceil(Date.now() / HOUR_MS) * HOUR_MS;
+  const alerts = await start({
+    connection: ownConnection,
+    connectForJobs: () => connectForJobs(own.url, 'jobs', () => undefined),
+    clock: { ...systemClock, now: () => now },
+  });
+  onTestFinished(() => alerts.close());
+  now += HOUR_MS - 1_500;
+  await own.restart({ keepData: false });
+  await ownConnection.sadd('belfry:{alerts}:digests:hourly', 'landlord-7_email');
+  const event = { id: '7-1', property_id: '1', message: 'one', severity: 'high', timestamp: 1 };
+  const delivery = { id: '7-1_landlord-7_email', user: 'landlord-7', rule: 'all', way: 'email', events: [event] };
+  await ownConnection.hset('belfry:{alerts}:digest:hourly:landlord-7_email', delivery.id, JSON.stringify(delivery));
+  await eventually('the flush', async () => (await ownConnection.scard('belfry:{alerts}:digests:hourly')) === 0);
+});
+
 /** Of the jobs that are put off. */
 async function attemptsOf(queue: string): Promise<unknown[]> {
   const ids = await connection.zrange(`{belfry:jobs}:${queue}:delayed`, '0', '-1');

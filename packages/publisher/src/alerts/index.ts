@@ -91,7 +91,8 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
     for (const digest of Object.keys(DIGESTS) as Digest[]) {
       const everyMs = DIGESTS[digest];
       const retries = { attempts: FLUSH_ATTEMPTS, firstRetryMs: settings.DELIVERY_RETRY_MS };
-      await flushing.schedule(digest, everyMs, everyMs - (clock.now() % everyMs), 'flush', { digest }, retries);
+      const untilFull = (): number => everyMs - (clock.now() % everyMs);
+      await flushing.schedule(digest, everyMs, untilFull, 'flush', { digest }, retries);
     }
   } catch (error) {
     await closeQueues();

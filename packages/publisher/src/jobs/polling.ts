@@ -78,7 +78,7 @@ async function schedule(jobs: JobQueue<PollJob>, types: readonly string[], every
   await jobs.unschedule((id) => types.some((type) => id === scheduleId(type)));
   for (const [index, violationType] of types.entries()) {
     const offset = Math.floor((index * everyMs) / types.length);
-    await jobs.schedule(scheduleId(violationType), everyMs, Math.max(SECOND, offset), 'poll', { violationType });
+    await jobs.schedule(scheduleId(violationType), everyMs, () => Math.max(SECOND, offset), 'poll', { violationType });
   }
 }
 

@@ -1,7 +1,7 @@
 /** Jobs run once each by whichever process is free, failures and waiting are seen in metrics, and closing waits. */
 import { createLogger, Registry, systemClock } from '@belfry/shared/service';
 import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { connectForJobs } from './connection.js';
 import { createJobMetrics } from './metrics.js';
 import { type PollWork, startPolling } from './polling.js';
@@ -175,6 +175,83 @@ it('a queue that lost only the connection by which it waits for jobs says so, an
   await eventually('its return', () => said.length === 2);
   expect(said).toEqual(['queue lost Redis', 'queue has Redis again']);
   await queue.close();
+});
+
+describe('a schedule', () => {
+  const EVERY_MS = 60_000;
+  const ask = (queue: JobQueue<{ n: number }>, firstAfterMs = () => EVERY_MS) =>
+    queue.schedule('minutely', EVERY_MS, firstAfterMs, 'number', { n: 1 });
+  const forget = async () => {
+    const admin = redis.connect();
+    const keys = await admin.keys(`{${prefix}:jobs}:*`);
+    await admin.del(...keys);
+  };
+
+  it('that Redis has forgotten is written again, once for two processes, and begins as it would at their start', async () => {
+    const seen: number[] = [];
+    const run: JobQueueOptions<{ n: number }>['run'] = async (job) => void seen.push(job.data.n);
+    const queues = [queueOf({ run, lookMs: 50 }), queueOf({ run, lookMs: 50 }, new Registry())] as const;
+    onTestFinished(async () => void (await Promise.all(queues.map((queue) => queue.close()))));
+    let firstAfterMs = EVERY_MS;
+    for (const queue of queues) await ask(queue, () => firstAfterMs);
+    await forget();
+    firstAfterMs = 1_000;
+    await eventually('its first run', () => seen.length > 0);
+    expect(await queues[0].queue.getJobSchedulers()).toMatchObject([{ key: 'minutely', every: EVERY_MS }]);
+    expect(await queues[0].queue.getJobCounts('delayed', 'waiting', 'active')).toMatchObject({
+      delayed: 1,
+      waiting: 0,
+    });
+    expect(seen).toEqual([1]);
+  });
+
+  it('that is there is neither moved nor doubled by being looked after, nor is what another process made of it', async () => {
+    const queue = queueOf({ lookMs: 5 });
+    onTestFinished(() => queue.close());
+    await ask(queue);
+    const looks = vi.spyOn(queue.queue, 'getJobSchedulers');
+    const before = await queue.queue.getDelayed();
+    await eventually('many looks', () => looks.mock.calls.length > 20);
+    expect((await queue.queue.getDelayed()).map(({ id }) => id)).toEqual(before.map(({ id }) => id));
+    const other = queueOf({}, new Registry());
+    onTestFinished(() => other.close());
+    await other.schedule('minutely', 2 * EVERY_MS, () => EVERY_MS, 'number', { n: 2 });
+    looks.mockClear();
+    await eventually('many more looks', () => looks.mock.calls.length > 20);
+    expect(await queue.queue.getJobSchedulers()).toMatchObject([{ key: 'minutely', every: 2 * EVERY_MS }]);
+  });
+
+  it('that was ended is not written again, and none is behind the end of its queue', async () => {
+    const queue = queueOf({ lookMs: 5 });
+    await ask(queue);
+    await queue.schedule('kept', EVERY_MS, () => EVERY_MS, 'number', { n: 2 });
+    await queue.unschedule((id) => id === 'kept');
+    const looks = vi.spyOn(queue.queue, 'getJobSchedulers');
+    await eventually('many looks', () => looks.mock.calls.length > 20);
+    expect((await queue.queue.getJobSchedulers()).map(({ key }) => key)).toEqual(['kept']);
+    await queue.close();
+    await forget();
+    const other = queueOf({}, new Registry());
+    onTestFinished(() => other.close());
+    expect(await other.queue.getJobSchedulers()).toEqual([]);
+  });
+
+  it('is written again as soon as a Redis is back that has forgotten everything', async () => {
+    const own = await startRedis();
+    onTestFinished(own.stop);
+    const seen: number[] = [];
+    const queue = queueOf({
+      connect: () => connectForJobs(own.url, 'jobs', () => undefined),
+      run: async (job) => void seen.push(job.data.n),
+      lookMs: 600_000,
+    });
+    onTestFinished(() => queue.close());
+    await queue.schedule('often', 200, () => 100, 'number', { n: 1 });
+    await eventually('a run', () => seen.length > 0);
+    await own.restart({ keepData: false });
+    const before = seen.length;
+    await eventually('more runs', () => seen.length > before + 2);
+  });
 });
 
 describe('polling', () => {

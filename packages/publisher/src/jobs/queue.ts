@@ -6,6 +6,7 @@ import { type Logger, systemClock } from '@belfry/shared/service';
 import { DelayedError, type Job, type JobsOptions, Queue, Worker } from 'bullmq';
 import type { JobConnection } from './connection.js';
 import type { JobMetrics } from './metrics.js';
+import { createSchedules } from './schedules.js';
 import { createQueueTroubles } from './troubles.js';
 
 export interface JobQueue<Data> {
@@ -17,13 +18,14 @@ export interface JobQueue<Data> {
     options?: Pick<JobsOptions, 'attempts' | 'backoff' | 'delay' | 'priority' | 'jobId'>,
   ): Promise<void>;
   /**
-   * Runs a job every `everyMs`, for the first time `firstAfterMs` from now. Any process may say so again: one schedule
-   * exists per `id`. A job that fails waits for its next turn, unless `retries` say otherwise.
+   * Runs a job every `everyMs`, for the first time `firstAfterMs` from now, which is asked again where Redis has forgotten
+   * the schedule. Any process may say so again: one schedule exists per `id`. A job that fails waits for its next turn,
+   * unless `retries` say otherwise.
    */
   schedule(
     id: string,
     everyMs: number,
-    firstAfterMs: number,
+    firstAfterMs: () => number,
     name: string,
     data: Data,
     retries?: Retries,
@@ -54,6 +56,8 @@ export interface JobQueueOptions<Data> {
   readonly logger: Logger;
   /** Milliseconds that only grow. Default performance.now. */
   readonly steadyMs?: () => number;
+  /** Milliseconds between two looks whether Redis still has the schedules. Default 30,000. */
+  readonly lookMs?: number;
 }
 
 /** One hash tag for every queue: BullMQ's keys have to share a slot on a Cluster. */
@@ -113,6 +117,8 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
     metrics.stalled(name);
     logger.warn({ queue: name, job: id }, 'job stalled');
   });
+  const schedules = createSchedules({ queue, lookMs: options.lookMs, logger, onFailed: troubles.failed });
+  connections[0].on('ready', schedules.look);
   const unwatch = metrics.watch(name, {
     getJobCounts: (...states) => queue.getJobCounts(...states),
     oldestWaiting: async () => (await queue.getJobs(['waiting'], 0, 0, true))[0]?.timestamp,
@@ -124,17 +130,15 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
       await queue.add(jobName, data, jobOptions);
     },
     async schedule(id, everyMs, firstAfterMs, jobName, data, retries) {
-      const repeat = { every: everyMs, startDate: Date.now() + firstAfterMs };
-      await queue.upsertJobScheduler(id, repeat, {
-        name: jobName as never,
-        data: data as never,
-        opts: { ...defaultJobOptions, ...(retries && retrying(retries)) },
+      const opts = { ...defaultJobOptions, ...(retries && retrying(retries)) };
+      await schedules.add(id, async () => {
+        const repeat = { every: everyMs, startDate: Date.now() + firstAfterMs() };
+        await queue.upsertJobScheduler(id, repeat, { name: jobName as never, data: data as never, opts });
       });
     },
-    async unschedule(keep) {
-      for (const { key } of await queue.getJobSchedulers()) if (key && !keep(key)) await queue.removeJobScheduler(key);
-    },
+    unschedule: schedules.end,
     async close() {
+      schedules.close();
       unwatch();
       const orderly = worker.close().then(() => queue.close());
       // Without Redis there is nothing to wait for: running jobs are given to another process as stalled.

@@ -10,12 +10,13 @@ import {
   startRedis,
   type TestRedis,
 } from '@belfry/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Change } from '../changes/change.js';
 import { connectForJobs } from '../jobs/connection.js';
 import { createJobMetrics, type JobMetrics } from '../jobs/metrics.js';
 import { DEMO_PROPERTIES } from './demo.js';
 import { type NycSources, type SourceState, sourceSettings, startNycSources } from './index.js';
+import { hpdRow } from './nyc/city-rows.test-support.js';
 
 const HPD = 'wvxf-dwi5';
 const logger = createLogger('test', 'silent');
@@ -189,3 +190,29 @@ describe.skipIf(folder === undefined)(
     });
   },
 );
+
+it('sources are read and polled on where Redis is back and has forgotten everything', { timeout: 60_000 }, async () => {
+  const own = await startRedis({ args: ['--maxmemory-policy', 'noeviction'] });
+  onTestFinished(own.stop);
+  city = await startCity({});
+  onTestFinished(city.close);
+  const [configured, subscribed] = ['5054200062', '1019320004'] as const;
+  for (const [n, bbl] of [configured, subscribed].entries()) city.insert(HPD, hpdRow(n, bbl));
+  const environment = { WATCH_PROPERTIES: configured, NYC_POLL_SECONDS: '5', NYC_DATASETS: 'hpd' };
+  ({ sources } = await start(environment, { commands: own.connect({ retryStrategy: () => 100 }), url: own.url }));
+  onTestFinished(sources.close);
+  const subscribe = () => own.connect().ssubscribe(`test:{property:${subscribed}}`);
+  const bothRead = () =>
+    [configured, subscribed].every((bbl) => changes.some(({ property_id }) => property_id === bbl));
+  const polled = async () => (await sources.status()).every(({ state }) => state === 'ok');
+  await subscribe();
+  await eventually('both properties', bothRead);
+  await eventually('the first poll', polled);
+  await own.restart({ keepData: false });
+  changes.length = 0;
+  await subscribe();
+  await eventually('both properties again', bothRead);
+  await eventually('a poll', polled);
+  const before = city.requests.length;
+  await eventually('another poll', () => city.requests.length > before);
+});

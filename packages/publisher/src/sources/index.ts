@@ -134,6 +134,7 @@ export async function startNycSources(options: NycSourcesOptions): Promise<NycSo
     redis,
     prefix,
     watchList,
+    configured: settings.WATCH_PROPERTIES,
     maxProperties: settings.WATCH_MAX_PROPERTIES,
     clock,
     logger,

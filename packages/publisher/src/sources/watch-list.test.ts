@@ -56,7 +56,7 @@ it('each new property is announced to one publisher, and again only after it was
   time += 2_000;
   expect((await other.sweep()).removed.toSorted()).toEqual([A, B]);
   await list.add([A], 'portfolio');
-  expect(await other.sweep()).toEqual({ added: [A], removed: [], size: 1 });
+  expect(await other.sweep()).toEqual({ added: [A], removed: [], watched: new Set([A]) });
 });
 
 it('a service in another language adds to it with one ZADD', async () => {

@@ -19,11 +19,17 @@ export interface WatchList {
   remove(properties: readonly string[], reason: WatchReason): Promise<void>;
   /** Makes `properties` the only ones of a reason, which hold for ever. */
   replace(properties: readonly string[], reason: WatchReason): Promise<void>;
+  /** Adds them where the reason has none, as when Redis has forgotten everything; else it may be another's newer ones. */
+  restore(properties: readonly string[], reason: WatchReason): Promise<void>;
   properties(): Promise<Set<string>>;
   /** Why a property is watched; empty when it is not. */
   reasons(property: string): Promise<WatchReason[]>;
   /** Drops what ran out and returns what was added since anybody's last sweep, each property to one caller only. */
-  sweep(): Promise<{ readonly added: readonly string[]; readonly removed: readonly string[]; readonly size: number }>;
+  sweep(): Promise<{
+    readonly added: readonly string[];
+    readonly removed: readonly string[];
+    readonly watched: ReadonlySet<string>;
+  }>;
 }
 
 /** The last day that a date can hold: a score that reads back as a number, as +inf does not. */
@@ -62,8 +68,12 @@ export function createWatchList(redis: Connection, prefix: string, now: () => nu
     async replace(properties, reason) {
       const present = await redis.zrange(keyOf(reason), '0', '-1');
       const gone = present.filter((bbl) => !properties.includes(bbl));
-      if (gone.length > 0) await redis.zrem(keyOf(reason), ...gone);
+      // First what is new: never none, which `restore` takes for a loss.
       await add(properties, reason);
+      if (gone.length > 0) await redis.zrem(keyOf(reason), ...gone);
+    },
+    async restore(properties, reason) {
+      if (properties.length > 0 && (await redis.zcard(keyOf(reason))) === 0) await add(properties, reason);
     },
     properties: members,
     async reasons(property) {
@@ -83,7 +93,7 @@ export function createWatchList(redis: Connection, prefix: string, now: () => nu
           'srem',
           announced.filter((bbl) => !watched.has(bbl)),
         ),
-        size: watched.size,
+        watched,
       };
     },
   };

@@ -22,6 +22,8 @@ export interface WatchingOptions {
   readonly redis: Connection;
   readonly prefix: string;
   readonly watchList: WatchList;
+  /** Watched whoever subscribes, also where Redis has forgotten them. */
+  readonly configured: readonly string[];
   /** Above this, subscriptions add nothing: clients name properties, and each costs questions to the city. */
   readonly maxProperties: number;
   readonly clock: Clock;
@@ -54,10 +56,13 @@ export function startWatching(options: WatchingOptions): Watching {
 
   async function sweep(): Promise<void> {
     try {
+      await watchList.restore(options.configured, 'configured');
       await addSubscribed();
-      const { added, size: watched } = await watchList.sweep();
-      size = watched;
-      options.onSize(watched);
+      const { added, watched } = await watchList.sweep();
+      size = watched.size;
+      options.onSize(size);
+      // Redis has forgotten them: they are added again by the next sweep, not in an hour.
+      for (const bbl of prolongedAt.keys()) if (!watched.has(bbl)) prolongedAt.delete(bbl);
       if (added.length > 0) await options.onAdded();
     } catch (error) {
       // Redis is away. What was announced and could not be told of is found by the next poll.
