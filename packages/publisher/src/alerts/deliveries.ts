@@ -112,7 +112,18 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     throw final ? new UnrecoverableError(reason) : error;
   }
 
-  const jobs = createJobQueue<Delivery>({ ...options, name: 'deliveries', concurrency: CONCURRENCY, run });
+  const jobs = createJobQueue<Delivery>({
+    ...options,
+    name: 'deliveries',
+    concurrency: CONCURRENCY,
+    run,
+    // Publishers are killed and frozen for other reasons than the delivery that they have in hand.
+    maxStalled: ATTEMPTS,
+    onStalledOut({ data }, reason) {
+      logger.warn({ delivery: data.id, way: data.way, reason }, 'not delivered');
+      options.onDead(data, reason);
+    },
+  });
   return {
     jobs,
     queue: (delivery, delay) =>

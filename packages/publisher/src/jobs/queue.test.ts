@@ -177,6 +177,65 @@ it('a queue that lost only the connection by which it waits for jobs says so, an
   await queue.close();
 });
 
+describe('a job whose process died', () => {
+  /** A job in the hands of a process that is gone, which that had befallen `before` times already. */
+  async function orphan(before: number): Promise<void> {
+    const queue = queueOf({}, new Registry());
+    await queue.add('number', { n: 7 }, { jobId: 'orphan', delay: 600_000 });
+    await queue.close();
+    const admin = redis.connect();
+    const base = `{${prefix}:jobs}:numbers`;
+    await admin.zrem(`${base}:delayed`, 'orphan');
+    await admin.lpush(`${base}:active`, 'orphan');
+    await admin.sadd(`${base}:stalled`, 'orphan');
+    await admin.hset(`${base}:orphan`, 'stc', before);
+    await admin.del(`${base}:stalled-check`);
+  }
+
+  it.each([
+    [2, undefined],
+    [11, 12],
+  ])('is given to another one, also where that was so %i times before', async (before, maxStalled) => {
+    await orphan(before);
+    const seen: number[] = [];
+    const queue = queueOf({ run: async (job) => void seen.push(job.data.n), ...(maxStalled && { maxStalled }) });
+    onTestFinished(() => queue.close());
+    await eventually('the job', () => seen.length === 1);
+  });
+
+  it.each([
+    [3, undefined],
+    [12, 12],
+  ])('fails where that was so %i times before, and its owner is told', async (before, maxStalled) => {
+    await orphan(before);
+    const seen: number[] = [];
+    const told: unknown[] = [];
+    const said: string[] = [];
+    const queue = queueOf({
+      run: async (job) => void seen.push(job.data.n),
+      onStalledOut: (job, reason) => void told.push([job.id, job.data, reason]),
+      logger: createLogger('test', 'info', { write: (line: string) => void said.push(JSON.parse(line).msg) }),
+      ...(maxStalled && { maxStalled }),
+    });
+    onTestFinished(() => queue.close());
+    await eventually('word of it', () => told.length > 0);
+    expect(told).toEqual([['orphan', { n: 7 }, 'job stalled more than allowable limit']]);
+    expect(said.toSorted()).toEqual(['job stalled', 'job stalled too often and is given up']);
+    expect(seen).toEqual([]);
+    expect(await queue.queue.getFailedCount()).toBe(1);
+  });
+
+  it('and that fails by itself afterwards is no job that stalled too often', async () => {
+    await orphan(0);
+    const told: unknown[] = [];
+    const run = () => Promise.reject(new Error('no'));
+    const queue = queueOf({ run, onStalledOut: (job) => void told.push(job.id) });
+    onTestFinished(() => queue.close());
+    await eventually('its failure', async () => (await queue.queue.getFailedCount()) === 1);
+    expect(told).toEqual([]);
+  });
+});
+
 describe('a schedule', () => {
   const EVERY_MS = 60_000;
   const ask = (queue: JobQueue<{ n: number }>, firstAfterMs = () => EVERY_MS) =>

@@ -58,6 +58,10 @@ export interface JobQueueOptions<Data> {
   readonly steadyMs?: () => number;
   /** Milliseconds between two looks whether Redis still has the schedules. Default 30,000. */
   readonly lookMs?: number;
+  /** How often a job may lose its process before it fails. Default 3. */
+  readonly maxStalled?: number;
+  /** A job has lost its process too often. It is among the failed ones now, without `run` having been asked again. */
+  readonly onStalledOut?: (job: Job<Data>, reason: string) => void;
 }
 
 /** One hash tag for every queue: BullMQ's keys have to share a slot on a Cluster. */
@@ -69,7 +73,7 @@ const KEEP_FAILED = { age: 7 * 86_400, count: 1_000 };
 const CLOSE_MS = 8_000;
 /** A job is stalled when its lock was not renewed for that long; BullMQ renews at half of it. */
 const LOCK_MS = 30_000;
-/** A job that stalls more often ends its process, probably: it fails. */
+/** Over the life of a job: one that stalls more often ends its process, probably. */
 const MAX_STALLED = 3;
 
 export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<Data> {
@@ -90,7 +94,7 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
     prefix,
     concurrency: options.concurrency,
     lockDuration: LOCK_MS,
-    maxStalledCount: MAX_STALLED,
+    maxStalledCount: options.maxStalled ?? MAX_STALLED,
     removeOnComplete: KEEP_COMPLETED,
     removeOnFail: KEEP_FAILED,
   });
@@ -116,6 +120,12 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
   worker.on('stalled', (id) => {
     metrics.stalled(name);
     logger.warn({ queue: name, job: id }, 'job stalled');
+  });
+  worker.on('failed', (job, { message: reason }) => {
+    // BullMQ fails such a job when a worker takes it, and asks nobody.
+    if (!job?.deferredFailure) return;
+    logger.warn({ queue: name, job: job.id, reason }, 'job stalled too often and is given up');
+    options.onStalledOut?.(job, reason);
   });
   const schedules = createSchedules({ queue, lookMs: options.lookMs, logger, onFailed: troubles.failed });
   connections[0].on('ready', schedules.look);
