@@ -26,6 +26,7 @@ const PAGES: readonly (readonly [path: string, name: string, whole: string])[] =
   ['operations/send', 'operations-send', '#message'],
   ['operations/events', 'operations-events', '[data-event]'],
   ['operations/board', 'operations-board', '[data-key="hpd"]'],
+  ['nonsense', 'missing', 'a[href="#/"]'],
 ];
 
 const violation = (number: string, severity: string, date: string, description: string) => ({
@@ -144,6 +145,21 @@ onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
       expect(found).toEqual([]);
     },
   );
+
+  it.each([
+    ['a landlord', {}, 'nonsense'],
+    ['a landlord', {}, 'operations'],
+    ['a landlord', {}, 'property'],
+    ['a landlord', {}, 'property/no%20property'],
+    ['a landlord', {}, '%E0%A4%A'],
+    ['an administrator', ADMIN, 'operations/nonsense'],
+  ])('says to %s %o that there is none at #/%s, and leads to the first', async (_, claims, path) => {
+    const page = await stage.open({ claims });
+    await page.evaluate((path) => location.assign(`#/${path}`), path);
+    await page.getByRole('heading', { name: 'There is no such page' }).waitFor({ timeout: 5_000 });
+    await page.getByRole('main').getByRole('link', { name: 'portfolio' }).click();
+    await page.getByRole('heading', { name: 'Portfolio', exact: true }).first().waitFor({ timeout: 5_000 });
+  });
 
   it.each([
     [1280, 800],

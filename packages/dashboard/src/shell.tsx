@@ -7,6 +7,7 @@ import { OperationsPage } from './operations/operations.js';
 import { ActivityPage } from './pages/activity.js';
 import { AlertsPage } from './pages/alerts.js';
 import { DebugPanel } from './pages/debug-panel.js';
+import { MissingPage } from './pages/missing.js';
 import { PortfolioPage } from './pages/portfolio.js';
 import { PropertyPage } from './pages/property.js';
 import { SettingsPage } from './pages/settings.js';
@@ -26,6 +27,9 @@ const PAGES = [
   ['alerts', 'Alerts'],
   ['settings', 'Settings'],
 ] as const;
+
+/** Of another the client has no channel, and throws. */
+const PROPERTY_ID = /^[\w-]{1,64}$/;
 
 /** What the header offers must not be under a message, and no critical one under another. */
 const BELOW = 'calc(var(--top-height, 64px) + 10px + var(--critical-height, 0px))';
@@ -77,12 +81,7 @@ export function Shell() {
       </header>
       <OutageBanner />
       <main id="main" tabIndex={-1} data-page={route.join('/')}>
-        {page === '' && <PortfolioPage />}
-        {page === 'property' && <PropertyPage key={id} id={id} />}
-        {page === 'activity' && <ActivityPage />}
-        {page === 'alerts' && <AlertsPage />}
-        {page === 'settings' && <SettingsPage />}
-        {page === 'operations' && operator && <OperationsPage tab={id || 'cluster'} />}
+        <PageAt page={page} id={id} operator={operator} />
       </main>
       {debug && <DebugPanel />}
       <RenewalDialog />
@@ -99,6 +98,22 @@ export function Shell() {
       />
     </>
   );
+}
+
+interface Place {
+  readonly page: string;
+  readonly id: string;
+  readonly operator: boolean;
+}
+
+function PageAt({ id, operator, page }: Place) {
+  if (page === '') return <PortfolioPage />;
+  if (page === 'property' && PROPERTY_ID.test(id)) return <PropertyPage key={id} id={id} />;
+  if (page === 'activity') return <ActivityPage />;
+  if (page === 'alerts') return <AlertsPage />;
+  if (page === 'settings') return <SettingsPage />;
+  if (page === 'operations' && operator) return <OperationsPage tab={id || 'cluster'} />;
+  return <MissingPage />;
 }
 
 /** A link would change the fragment, which is the page's address. */

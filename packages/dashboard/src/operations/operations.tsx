@@ -1,4 +1,6 @@
 /** For HR and ADMIN: the cluster and everybody on it. What acts on the cluster needs an operator's token besides. */
+
+import { MissingPage } from '../pages/missing.js';
 import { useSigned } from '../parts/context.js';
 import { linkTo } from '../parts/route.js';
 import { useStore } from '../state/store.js';
@@ -25,6 +27,7 @@ const BY_ROLE = new Set(['events', 'board']);
 export function OperationsPage({ tab }: { readonly tab: string }) {
   const { operatorToken, operators } = useSigned();
   const token = useStore(operatorToken);
+  if (!TABS.some(([path]) => path === tab)) return <MissingPage />;
   return (
     <>
       <h1>Operations</h1>
