@@ -1,4 +1,5 @@
 /** Operators look into and act on the whole cluster, whichever gateway they ask. */
+import { CLOCK_TOLERANCE_SECONDS } from '@belfry/shared/auth';
 import {
   connect,
   type LogLine,
@@ -268,7 +269,21 @@ describe('acting on the cluster', () => {
       });
       await again.closed;
     }
-    await signedIn(b, 'landlord-8', { iat: Math.floor(Date.now() / 1000) + 2 });
+    await signedIn(b, 'landlord-8', { iat: Math.floor(Date.now() / 1000) + CLOCK_TOLERANCE_SECONDS + 2 });
+  });
+
+  it('says of a revoked user how many connections stay because their tokens are newer, and what is newer', async () => {
+    const now = Math.floor(Date.now() / 1_000);
+    const old = await signedIn(a, 'landlord-11', { iat: now });
+    const newer = await signedIn(b, 'landlord-11', { iat: now + 3_600 });
+    const outcome = await json(a, '/ws/revoke', { body: { user_id: 'landlord-11' } });
+    expect(outcome).toMatchObject({ kept: 1, missing: [] });
+    expect(outcome.issued_until).toBeGreaterThan(now + CLOCK_TOLERANCE_SECONDS - 1);
+    expect(outcome.issued_until).toBeLessThan(now + CLOCK_TOLERANCE_SECONDS + 60);
+    expect((await old.closed).code).toBe(4102);
+    await newer.settled();
+    const ofToken = await json(a, '/ws/revoke', { body: { jti: 'nobody-s' } });
+    expect(ofToken).toEqual({ disconnected: 0, missing: [] });
   });
 
   it('revokes one token by its id and leaves the user’s others', async () => {

@@ -78,7 +78,7 @@ const replies: Target = {
       });
     }
     const silent = { after: () => () => undefined, every: () => () => undefined, now: () => 0 };
-    const revocations = createRevocations({ connection: answering(reply), keys, logger });
+    const revocations = createRevocations({ connection: answering(reply), keys, clock: silent, logger });
     await revocations.reload();
     await revocations.refresh();
     const nodes = createNodes({

@@ -116,7 +116,7 @@ runProcess(async () => {
     clock,
     logger,
   };
-  const revocations = createRevocations({ connection: redis, keys: clusterNames, logger });
+  const revocations = createRevocations({ connection: redis, keys: clusterNames, clock, logger });
   const tickets = createTickets({ connection: redis, keys: clusterNames });
   const accessPolicy = accessPolicyFrom(settings);
   const preferences = createPreferenceStore({ connection: redis, prefix: settings.KEY_PREFIX });

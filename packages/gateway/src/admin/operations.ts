@@ -177,9 +177,12 @@ export function createOperatorRoutes(parts: OperatorRoutesParts): OperatorRoute[
           max: 400 * ONE_DAY_SECONDS,
           default: ONE_DAY_SECONDS,
         });
-        const word = await revocations.revoke(revocation, forSeconds);
+        const { issuedUntil, word } = await revocations.revoke(revocation, forSeconds);
         const outcome = await commands.run('revoked', { word });
-        return { disconnected: sumOf(outcome), missing: outcome.missing };
+        const ended = { disconnected: sumOf(outcome), missing: outcome.missing };
+        if (!('userId' in revocation)) return ended;
+        const left = await commands.run('count-user', { user: revocation.userId });
+        return { ...ended, kept: sumOf(left), issued_until: issuedUntil };
       },
     },
     {

@@ -1,10 +1,12 @@
 /** What is revoked stays revoked: also what is written while it is read, and on a gateway whose clock is wrong. */
+import { CLOCK_TOLERANCE_SECONDS } from '@belfry/shared/auth';
 import { type Connection, clusterKeys } from '@belfry/shared/log';
-import { createLogger } from '@belfry/shared/service';
+import { createLogger, systemClock } from '@belfry/shared/service';
 import { startRedis } from '@belfry/testkit';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createRevocations } from './revocations.js';
 
+const logger = createLogger('gateway', 'silent');
 const BEARER = {
   userId: 'revoked',
   role: undefined,
@@ -19,7 +21,7 @@ it('finds a revocation that came between the two questions of a reading', async 
   try {
     const real = redis.connect();
     const keys = clusterKeys('belfry');
-    const options = { keys, logger: createLogger('gateway', 'silent') };
+    const options = { keys, clock: systemClock, logger };
     const other = createRevocations({ ...options, connection: real });
     let between: (() => Promise<unknown>) | undefined = () => other.revoke({ userId: 'revoked' }, 60);
     /** Lets the other gateway write behind the first of the two questions. */
@@ -49,7 +51,7 @@ it('forgets nothing on a gateway whose clock is days ahead', async () => {
   const realNow = Date.now;
   try {
     const connection = redis.connect();
-    const parts = { keys: clusterKeys('belfry'), logger: createLogger('gateway', 'silent'), connection };
+    const parts = { keys: clusterKeys('belfry'), clock: systemClock, logger, connection };
     await createRevocations(parts).revoke({ tokenId: 'lost-laptop' }, 60);
     Date.now = () => realNow() + 30 * 86_400_000;
     const ahead = createRevocations(parts);
@@ -66,9 +68,9 @@ it('lets nobody back in because Redis has lost what was revoked, and tells gatew
   const redis = await startRedis();
   try {
     const connection = redis.connect();
-    const parts = { keys: clusterKeys('belfry'), logger: createLogger('gateway', 'silent'), connection };
+    const parts = { keys: clusterKeys('belfry'), clock: systemClock, logger, connection };
     const revocations = createRevocations(parts);
-    revocations.note(await revocations.revoke({ userId: 'revoked' }, 60));
+    revocations.note((await revocations.revoke({ userId: 'revoked' }, 60)).word);
     await revocations.reload();
     await connection.flushall();
     await revocations.refresh();
@@ -90,7 +92,7 @@ it('does not say that somebody is revoked when Redis did not take it', async () 
   const redis = await startRedis();
   try {
     const connection = redis.connect();
-    const parts = { keys: clusterKeys('belfry'), logger: createLogger('gateway', 'silent'), connection };
+    const parts = { keys: clusterKeys('belfry'), clock: systemClock, logger, connection };
     // Full, as a Redis without eviction is.
     await connection.config('SET', 'maxmemory', 1);
     await expect(createRevocations(parts).revoke({ userId: 'revoked' }, 60)).rejects.toThrow(/OOM|EXECABORT/);
@@ -103,9 +105,9 @@ it('forgets what is over, and does not write it again', async () => {
   const redis = await startRedis();
   try {
     const connection = redis.connect();
-    const parts = { keys: clusterKeys('belfry'), logger: createLogger('gateway', 'silent'), connection };
+    const parts = { keys: clusterKeys('belfry'), clock: systemClock, logger, connection };
     const revocations = createRevocations(parts);
-    revocations.note(await revocations.revoke({ userId: 'revoked' }, 0));
+    revocations.note((await revocations.revoke({ userId: 'revoked' }, 0)).word);
     await revocations.reload();
     await revocations.reload();
     expect(revocations.isRevoked(BEARER)).toBe(false);
@@ -113,4 +115,42 @@ it('forgets what is over, and does not write it again', async () => {
   } finally {
     await redis.stop();
   }
+});
+
+describe('a token that was issued before its user was revoked', () => {
+  /** Revokes with clocks that are so many seconds behind the issuer's, and says whether a token of `ageSeconds` is refused. */
+  async function revokes(behind: { readonly redis: number; readonly gateway: number }, ageSeconds: number) {
+    const redis = await startRedis();
+    try {
+      const connection = redis.connect();
+      const now = Date.now() / 1_000;
+      connection.time = async () => [now - behind.redis, 0];
+      const clock = { now: () => (now - behind.gateway) * 1_000 };
+      const revocations = createRevocations({ connection, keys: clusterKeys('belfry'), clock, logger });
+      const { issuedUntil, word } = await revocations.revoke({ userId: 'revoked' }, 60);
+      revocations.note(word);
+      const refused = revocations.isRevoked({ ...BEARER, issuedAt: Math.floor(now - ageSeconds) });
+      await revocations.reload();
+      expect(revocations.isRevoked({ ...BEARER, issuedAt: Math.floor(now - ageSeconds) })).toBe(refused);
+      return { refused, issuedUntil: issuedUntil - now };
+    } finally {
+      await redis.stop();
+    }
+  }
+
+  it.each([
+    ['Redis', { redis: 30, gateway: 0 }],
+    ['the gateway', { redis: 0, gateway: 30 }],
+    ['both, within the tolerance,', { redis: CLOCK_TOLERANCE_SECONDS, gateway: CLOCK_TOLERANCE_SECONDS }],
+  ])('is refused where the clock of %s is behind', async (_, behind) => {
+    expect(await revokes(behind, 0)).toMatchObject({ refused: true });
+  });
+
+  it('is the last one that is refused: one that is fetched seconds later is good', async () => {
+    const together = { redis: 0, gateway: 0 };
+    expect(await revokes(together, -CLOCK_TOLERANCE_SECONDS - 1)).toMatchObject({ refused: false });
+    expect((await revokes(together, 0)).issuedUntil).toBeCloseTo(CLOCK_TOLERANCE_SECONDS, 3);
+    const longest = { redis: -CLOCK_TOLERANCE_SECONDS, gateway: -CLOCK_TOLERANCE_SECONDS };
+    expect(await revokes(longest, -2 * CLOCK_TOLERANCE_SECONDS - 1)).toMatchObject({ refused: false });
+  });
 });

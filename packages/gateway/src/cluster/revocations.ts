@@ -4,21 +4,28 @@
  * where the link is down. What Redis loses, by a failover or a restart without its data, gateways write down again: nobody
  * comes back in because of that.
  */
-import type { Identity } from '@belfry/shared/auth';
+import { CLOCK_TOLERANCE_SECONDS, type Identity } from '@belfry/shared/auth';
 import type { ClusterKeys, Connection } from '@belfry/shared/log';
 import { execAll } from '@belfry/shared/preferences';
-import { type Logger, readStored } from '@belfry/shared/service';
+import { type Clock, type Logger, readStored } from '@belfry/shared/service';
 
 /** Either one token, by its `jti`, or every token that a user had been given by then. */
 export type Revocation = { readonly tokenId: string } | { readonly userId: string };
 
+export interface Revoked {
+  /** What gateways have to be told, for `note`. */
+  readonly word: string;
+  /** Seconds since 1970: of a user, tokens that were issued up to then are refused. */
+  readonly issuedUntil: number;
+}
+
 export interface Revocations {
   isRevoked(identity: Identity): boolean;
   /**
-   * Writes it down for all gateways. Resolves to what they have to be told, for `note`. Rejects where Redis did not take it.
+   * Writes it down for all gateways. Rejects where Redis did not take it.
    * @param forSeconds at least as long as tokens live
    */
-  revoke(revocation: Revocation, forSeconds: number): Promise<string>;
+  revoke(revocation: Revocation, forSeconds: number): Promise<Revoked>;
   /** Takes over at once what another gateway wrote: whatever comes behind that word goes to nobody revoked. */
   note(word: unknown): void;
   /** Reads them all. Resolves to whether there was anything new. */
@@ -30,29 +37,46 @@ export interface Revocations {
 export interface RevocationsOptions {
   readonly connection: Connection;
   readonly keys: ClusterKeys;
+  readonly clock: Pick<Clock, 'now'>;
   readonly logger: Logger;
 }
 
-/** Both in seconds since 1970: tokens issued up to `at` are revoked; `until` it has to be remembered. */
+/** Both in seconds since 1970: tokens issued up to `at` are revoked; `until`, by Redis' clock, it has to be remembered. */
 interface Entry {
   readonly at: number;
   readonly until: number;
 }
 
 export function createRevocations(options: RevocationsOptions): Revocations {
-  const { connection, keys, logger } = options;
+  const { clock, connection, keys, logger } = options;
   let entries = new Map<string, Entry>();
   let version = '';
   /** Told of while they are being read: the reading may not have them. */
   let noted = new Map<string, Entry>();
 
-  /** Redis' clock, which all gateways share: one whose own is wrong forgets nothing and revokes nothing too late. */
+  /** Redis' clock, which all gateways share: one whose own is wrong forgets nothing. */
   const redisSeconds = async (): Promise<number | undefined> => {
     const reply: unknown = await connection.time();
     const [seconds, microseconds] = Array.isArray(reply) ? reply.map(Number) : [];
     const time = (seconds ?? Number.NaN) + (microseconds ?? Number.NaN) / 1e6;
     return Number.isFinite(time) ? time : undefined;
   };
+  /**
+   * Up to when a token may say that it was issued, and have been there before this moment. What says so is a third clock, the
+   * issuer's. One of Redis that is behind would spare tokens without a word, and so would ours: the later one counts, and
+   * the difference to the issuer's that is granted wherever tokens are checked. Newer tokens are refused that long.
+   */
+  function issuedUntil(redisNow: number): number {
+    const now = clock.now() / 1_000;
+    const apart = redisNow - now;
+    if (Math.abs(apart) > CLOCK_TOLERANCE_SECONDS) {
+      logger.warn(
+        { redisAheadSeconds: apart },
+        'the clocks of Redis and of this gateway differ; revoked by the later one',
+      );
+    }
+    return Math.max(redisNow, now) + CLOCK_TOLERANCE_SECONDS;
+  }
   const fieldOf = (revocation: Revocation): string =>
     'tokenId' in revocation ? `jti:${revocation.tokenId}` : `user:${revocation.userId}`;
 
@@ -113,14 +137,15 @@ export function createRevocations(options: RevocationsOptions): Revocations {
       noted.set(field, entry);
     },
     async revoke(revocation, forSeconds) {
-      const at = await redisSeconds();
-      if (at === undefined) throw new Error('Redis does not tell the time');
-      const entry: Entry = { at, until: at + forSeconds };
+      const now = await redisSeconds();
+      if (now === undefined) throw new Error('Redis does not tell the time');
+      const at = issuedUntil(now);
+      const entry: Entry = { at, until: now + forSeconds };
       const text = JSON.stringify(entry);
       // Not a count: one that begins anew after a loss could come to a version that gateways know.
       const transaction = connection.multi().hset(keys.revoked, fieldOf(revocation), text);
-      await execAll(transaction.set(keys.revokedVersion, `${at} ${fieldOf(revocation)}`));
-      return `${fieldOf(revocation)}\n${text}`;
+      await execAll(transaction.set(keys.revokedVersion, `${now} ${fieldOf(revocation)}`));
+      return { word: `${fieldOf(revocation)}\n${text}`, issuedUntil: at };
     },
     reload,
     async refresh() {
