@@ -124,3 +124,12 @@ it('a webhook whose host is called email does not keep e-mail waiting', async ()
   await deliveries.queue(delivery('landlord-7', 1, 'email'), 0);
   await eventually('the e-mail', () => sent.includes('1-1_landlord-7_email'));
 });
+
+it.each(['email', 'sms'] as const)('%s that hangs takes a share of the places, and webhooks find one', async (way) => {
+  start();
+  for (let n = 0; n < 60; n += 1) await deliveries.queue(delivery('landlord-7', n, way, true), 0);
+  await eventually('many that hang', () => hanging.length >= 20);
+  await deliveries.queue(delivery('witness', 0), 0);
+  await eventually('the webhook', () => sent.includes('1-0_witness_webhook'));
+  expect(most.get(way)).toBe(20);
+});

@@ -43,8 +43,11 @@ export interface Deliveries {
 /** With a first pause of 10 s the twelfth attempt comes after some eleven hours. */
 const ATTEMPTS = 12;
 const CONCURRENCY = 50;
-/** Of the jobs in hand, those of one receiver. */
-const PER_RECEIVER: Record<Way, number> = { webhook: 2, email: CONCURRENCY, sms: CONCURRENCY };
+/**
+ * Of the jobs in hand, those of one receiver. All e-mail goes to one mail server, all SMS to one provider: if both hang,
+ * a fifth of the places is left for webhooks.
+ */
+const PER_RECEIVER: Record<Way, number> = { webhook: 2, email: 20, sms: 20 };
 
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { carriers, clock, logger } = options;

@@ -31,6 +31,18 @@ it('a receiver has no more in hand than its places, also after one of them succe
   expect(pause()).toBeGreaterThan(0);
 });
 
+it('a receiver that hangs is asked for again the later the longer it hangs, up to a minute', () => {
+  const [first] = [enter(), enter()];
+  expect(pause()).toBe(1_000);
+  now += 30_000;
+  expect(pause()).toBe(30_000);
+  now += 300_000;
+  expect(pause()).toBe(60_000);
+  first.end('succeeded');
+  enter();
+  expect(pause()).toBe(1_000);
+});
+
 it('a receiver that fails is left alone for longer each time, up to a minute, and no more once it succeeds', () => {
   for (const expected of [10_000, 20_000, 40_000, 60_000, 60_000]) {
     enter().end('failed');

@@ -30,6 +30,8 @@ interface Receiver {
   inHand: number;
   failures: number;
   pausedUntil: number;
+  /** When it last answered, or was first asked. */
+  heardAt: number;
 }
 
 export function createReceivers({ clock, firstPauseMs }: ReceiversOptions): Receivers {
@@ -49,15 +51,19 @@ export function createReceivers({ clock, firstPauseMs }: ReceiversOptions): Rece
     enter(name, places) {
       const now = clock.now();
       sweep(now);
-      const receiver = receivers.get(name) ?? { inHand: 0, failures: 0, pausedUntil: 0 };
+      const receiver = receivers.get(name) ?? { inHand: 0, failures: 0, pausedUntil: 0, heardAt: now };
       if (receiver.pausedUntil > now || receiver.inHand >= places) {
-        return Math.max(receiver.pausedUntil, now + CROWDED_MS);
+        // The longer it hangs, the longer the others wait: thousands that ask every second cost a core.
+        const crowded = Math.min(MAX_PAUSE_MS, Math.max(CROWDED_MS, now - receiver.heardAt));
+        return Math.max(receiver.pausedUntil, now + crowded);
       }
       receivers.set(name, receiver);
+      if (receiver.inHand === 0) receiver.heardAt = now;
       receiver.inHand += 1;
       return {
         end(result) {
           receiver.inHand -= 1;
+          receiver.heardAt = clock.now();
           if (result === 'failed') {
             receiver.failures += 1;
             const pause = Math.min(MAX_PAUSE_MS, firstPauseMs * 2 ** (receiver.failures - 1));

@@ -21,7 +21,7 @@ export const alertSettings = {
     default: 'false',
   }),
   DELIVERY_TIMEOUT_MS: integer({
-    text: 'How long a receiver may take to answer',
+    text: 'How long a receiver may take to answer; a mail server that has the whole message has ten minutes',
     default: '10000',
     min: 100,
     max: 120_000,
