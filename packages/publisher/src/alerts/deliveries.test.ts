@@ -40,7 +40,7 @@ const delivery = (user: string, n: number, way: Delivery['way'] = 'webhook', han
   user,
   rule: 'all',
   way,
-  events: [],
+  events: [{ property_id: '1' } as Delivery['events'][number]],
 });
 
 /** Counts what its receiver has in hand. One whose id says so hangs. */
@@ -132,4 +132,32 @@ it.each(['email', 'sms'] as const)('%s that hangs takes a share of the places, a
   await deliveries.queue(delivery('witness', 0), 0);
   await eventually('the webhook', () => sent.includes('1-0_witness_webhook'));
   expect(most.get(way)).toBe(20);
+});
+
+it('what was delivered is not sent again where it is queued once more, however much was delivered since', async () => {
+  start();
+  const all = Array.from({ length: 1_200 }, (_, n) => delivery('landlord-7', n, 'sms'));
+  const queueAll = () => Promise.all(all.map((one) => deliveries.queue(one, 0)));
+  const { queue } = deliveries.jobs;
+  await queueAll();
+  await eventually('the end of all', async () => {
+    const { active, delayed, waiting } = await queue.getJobCounts('active', 'delayed', 'waiting');
+    return sent.length >= all.length && active === 0 && delayed === 0 && waiting === 0;
+  });
+  await queueAll();
+  const { completed, waiting } = await queue.getJobCounts('completed', 'waiting');
+  expect({ completed, waiting, sent: sent.length }).toEqual({ completed: all.length, waiting: 0, sent: all.length });
+});
+
+it('a digest that was delivered is kept without its events', async () => {
+  start();
+  const one = delivery('landlord-7', 0, 'email');
+  await deliveries.queue({ ...one, events: [...one.events, ...one.events] }, 0);
+  const { queue } = deliveries.jobs;
+  const [job] = await eventually('the end of it', async () => {
+    const completed = await queue.getCompleted();
+    return completed.length === 1 && completed;
+  });
+  expect(job?.data).toEqual({ ...one, events: [] });
+  expect(sent).toEqual([one.id]);
 });

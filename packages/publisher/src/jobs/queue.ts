@@ -52,6 +52,11 @@ export interface JobQueueOptions<Data> {
   readonly run: (job: Job<Data>) => Promise<void>;
   /** Jobs at a time in this process. */
   readonly concurrency: number;
+  /**
+   * How long completed jobs are kept (seconds) and how many at most: one that is kept makes another one of its id change
+   * nothing. Default: an hour, 1,000.
+   */
+  readonly keepCompleted?: { readonly age: number; readonly count: number };
   readonly metrics: JobMetrics;
   readonly logger: Logger;
   /** Milliseconds that only grow. Default performance.now. */
@@ -77,13 +82,13 @@ const LOCK_MS = 30_000;
 const MAX_STALLED = 3;
 
 export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<Data> {
-  const { name, metrics, logger } = options;
+  const { keepCompleted = KEEP_COMPLETED, name, metrics, logger } = options;
   const prefix = jobsPrefix(options.prefix);
   const connections = [options.connect(), options.connect()] as const;
   const isConnected = (): boolean => connections.every(({ status }) => status === 'ready');
   const troubles = createQueueTroubles({ queue: name, isConnected, logger, steadyMs: options.steadyMs });
   for (const connection of connections) connection.on('ready', () => troubles.ready('ours'));
-  const defaultJobOptions = { removeOnComplete: KEEP_COMPLETED, removeOnFail: KEEP_FAILED };
+  const defaultJobOptions = { removeOnComplete: keepCompleted, removeOnFail: KEEP_FAILED };
   const queue = new Queue<Data, void, string, Data, void, string>(name, {
     connection: connections[0],
     prefix,
@@ -95,7 +100,7 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
     concurrency: options.concurrency,
     lockDuration: LOCK_MS,
     maxStalledCount: options.maxStalled ?? MAX_STALLED,
-    removeOnComplete: KEEP_COMPLETED,
+    removeOnComplete: keepCompleted,
     removeOnFail: KEEP_FAILED,
   });
 
