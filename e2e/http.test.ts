@@ -146,8 +146,8 @@ describe('GET /v1/stream', () => {
     const path = '/v1/stream?channel=property:1&channel=property:2';
     const first = await openStream(path);
     await first.subscribed('property:1', 'property:2');
-    await log.append('property:1', [{ n: 1 }]);
-    await log.append('property:2', [{ n: 2 }]);
+    await log.append('property:1', [{ n: 1 }], 'HPD');
+    await log.append('property:2', [{ n: 2 }], 'HPD');
     await first.until(2);
     const lastEventId = first.frames.at(-1)?.id;
     await first.close();
@@ -182,6 +182,24 @@ describe('GET /v1/stream', () => {
     await second.until(2);
     await second.close();
     expect(new Set(second.events().map(({ data }) => data.n))).toEqual(new Set([7, 8]));
+  });
+
+  it.each([
+    ['a position that is none', 'property:3@NaN'],
+    ['a comma-joined list', 'property:3@7-2,property:2@7-3'],
+  ])('tells a client whose Last-Event-ID is %s that its history is lost, and the state', async (_, lastEventId) => {
+    await log.append('property:3', [{ n: 1 }], 'HPD');
+    await log.append('property:3', [{ n: 2 }], 'HPD');
+    const stream = await openStream('/v1/stream?channel=property:3', lastEventId);
+    const about = () => stream.frames.map(({ data }) => data).filter(({ channel }) => channel === 'property:3');
+    await vi.waitFor(() => expect(about().map(({ type }) => type)).toEqual(['SUBSCRIBED', 'STATE']), SOON);
+    expect(about()[0]).toMatchObject({ recovered: false });
+    expect(about()[1]).toMatchObject({ events: [{ n: 2 }] });
+    await stream.close();
+    const newcomer = await openStream('/v1/stream?channel=property:3');
+    await newcomer.subscribed('property:3');
+    await newcomer.close();
+    expect(newcomer.frames.find(({ data }) => data.channel === 'property:3')?.data).not.toHaveProperty('recovered');
   });
 
   it('counts as a connection, and is gone when the client is', async () => {

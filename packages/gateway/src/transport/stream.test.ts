@@ -1,8 +1,8 @@
 /** `Last-Event-ID` never names a position whose events or snapshot the client may not have yet. */
 import type { HttpResponse } from 'uWebSockets.js';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { resyncFrame, stateFrame, subscribedFrame } from '../channels/frames.js';
-import { openEventStream } from './stream.js';
+import { openEventStream, readLastEventId } from './stream.js';
 
 const CHANNEL = 'property:1012650001';
 const at = (offset: number) => ({ epoch: 7, offset });
@@ -85,4 +85,33 @@ it('shows nothing behind what it had no room for, also where the client reads ag
   client.readsAgain();
   stream.publish(CHANNEL, Buffer.from(`{"id":"7-6","channel":"${CHANNEL}"}`));
   expect(ids).toEqual([`${CHANNEL}@7-4`]);
+});
+
+describe('what `Last-Event-ID` says of the channels that are asked for', () => {
+  const of = (text: string) => Object.fromEntries(readLastEventId(text, ['property:1', 'property:2']));
+
+  it('are the positions that it names; a channel that is not named is a newcomer’s', () => {
+    expect(of('')).toEqual({});
+    expect(of('property:1@7-2')).toEqual({ 'property:1': '7-2' });
+    expect(of('property:1@7-2 property:2@7-3 user:tenant-1@7-4')).toEqual({
+      'property:1': '7-2',
+      'property:2': '7-3',
+      'user:tenant-1': '7-4',
+    });
+  });
+
+  it.each(['property:1@NaN', 'property:1@', 'property:1@-1--1', 'property:1@7-2é'])(
+    'is that the position of one is unknown, where it is %s',
+    (text) => expect(of(`${text} property:2@7-3`)).toEqual({ 'property:1': '0-0', 'property:2': '7-3' }),
+  );
+
+  it.each(['property:1@7-2,property:2@7-3', '42', '@', '@7-2', 'nobody', 'property.1@7-2'])(
+    'is nothing of any where it is %s: the position of each is unknown',
+    (text) => expect(of(text)).toEqual({ 'property:1': '0-0', 'property:2': '0-0' }),
+  );
+
+  it('is what can be read of it where another part cannot: only the other channel’s is unknown', () => {
+    expect(of('property:1@7-2 property.2@7-3')).toEqual({ 'property:1': '7-2', 'property:2': '0-0' });
+    expect(of('property:1@7-2, property:2@7-3')).toEqual({ 'property:1': '0-0', 'property:2': '7-3' });
+  });
 });

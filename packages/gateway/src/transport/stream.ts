@@ -35,15 +35,26 @@ export interface EventStreamOptions {
   readonly onClosed: () => void;
 }
 
-/** `channel@position`, separated by spaces: what `id:` holds. */
-export function readLastEventId(text: string): Map<string, string> {
+/** No log has it: whoever continues from there is told that it cannot be, and gets the state instead. */
+const UNKNOWN_POSITION = '0-0';
+
+/**
+ * `channel@position`, separated by spaces: what `id:` holds. Whoever shows one was here before. Where it cannot be read,
+ * taking its client for a newcomer would lose what was missed in silence.
+ * @param asked the channels of the request: an unreadable part may name any of them
+ */
+export function readLastEventId(text: string, asked: readonly string[]): Map<string, string> {
   const positions = new Map<string, string>();
+  let isReadable = true;
   for (const part of text.split(' ')) {
+    if (part === '') continue;
     const at = part.lastIndexOf('@');
-    const channel = parseChannel(part.slice(0, at));
+    const channel = at > 0 ? parseChannel(part.slice(0, at)) : undefined;
     const position = part.slice(at + 1);
-    if (at > 0 && channel && parsePosition(position)) positions.set(channel.channel, position);
+    if (channel) positions.set(channel.channel, parsePosition(position) ? position : UNKNOWN_POSITION);
+    else isReadable = false;
   }
+  if (!isReadable) for (const name of asked) if (!positions.has(name)) positions.set(name, UNKNOWN_POSITION);
   return positions;
 }
 

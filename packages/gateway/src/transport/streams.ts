@@ -50,7 +50,8 @@ export function createStreams(options: StreamsOptions): Streams {
       admission.entered(address);
       let session: Session | undefined;
       let gone = false;
-      const positions = readLastEventId(request.lastEventId);
+      const asked = request.channels.map(({ channel }) => channel);
+      const positions = readLastEventId(request.lastEventId, asked);
       const stream = openEventStream({
         response,
         headers: request.headers,
