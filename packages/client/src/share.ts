@@ -195,6 +195,8 @@ export function createShare(parts: {
     switch (role) {
       case 'electing':
         role = 'lead';
+        // Those that asked before there was anybody to answer.
+        post({ kind: 'soon' });
         return events.lead();
       case 'alone':
         role = 'lead';
