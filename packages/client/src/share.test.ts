@@ -258,6 +258,28 @@ describe('tabs of one origin', () => {
     expect(two.network.sockets).toHaveLength(1);
   });
 
+  it('that asked before there was anybody to answer wait for the one that connects', async () => {
+    const { tab } = createOrigin();
+    const [frozen, one, two] = [tab(), tab(), tab()];
+    await lead(frozen);
+    frozen.freeze();
+    one.client.connect();
+    await quiet();
+    two.client.connect();
+    await quiet();
+    // Frees what it held: only now can one of them connect for both.
+    frozen.crash();
+    await until(() => expect(one.network.sockets).toHaveLength(1));
+    await quiet();
+    await two.clock.advance(2_100);
+    await quiet();
+    expect(two.network.sockets).toHaveLength(0);
+    one.network.socket.welcome();
+    one.network.socket.authenticated();
+    await until(() => expect(two.client.state.status).toBe('connected'));
+    expect(two.network.sockets).toHaveLength(0);
+  });
+
   it('notice at once that the connected one crashed, and one of them takes over for all: nothing lost, nothing twice', async () => {
     const { tab } = createOrigin();
     const [one, two, three] = [tab(), tab(), tab()];
