@@ -32,6 +32,20 @@ async function follow(rig: Rig): Promise<void> {
 
 const refOf = (message: unknown) => (message as { ref: string }).ref;
 
+/** What each of them hears of the channel, from `7-0` on. */
+async function record(leader: Rig, tabs: readonly Rig[]) {
+  const recordings = tabs.map((rig) => {
+    const recording = createRecording();
+    rig.client.subscribe(CHANNEL, recording.handlers);
+    return recording;
+  });
+  await quiet();
+  for (const asked of leader.asked()) {
+    leader.network.socket.frame({ type: 'SUBSCRIBED', channel: CHANNEL, id: '7-0', replay: 0, ref: refOf(asked) });
+  }
+  return recordings;
+}
+
 afterEach(() => {
   vi.unstubAllGlobals();
 });
@@ -108,15 +122,7 @@ describe('tabs of one origin', () => {
     await lead(one);
     await follow(two);
     await follow(three);
-    const recordings = [one, two].map((rig) => {
-      const recording = createRecording();
-      rig.client.subscribe(CHANNEL, recording.handlers);
-      return recording;
-    });
-    await quiet();
-    for (const asked of one.asked()) {
-      one.network.socket.frame({ type: 'SUBSCRIBED', channel: CHANNEL, id: '7-0', replay: 0, ref: refOf(asked) });
-    }
+    const recordings = await record(one, [one, two]);
     one.network.socket.frame(event('7-1'));
     three.client.subscribe(CHANNEL, { rewind: 100 });
     await quiet();
@@ -286,15 +292,7 @@ describe('tabs of one origin', () => {
     await lead(one);
     await follow(two);
     await follow(three);
-    const recordings = [two, three].map((rig) => {
-      const recording = createRecording();
-      rig.client.subscribe(CHANNEL, recording.handlers);
-      return recording;
-    });
-    await quiet();
-    for (const asked of one.asked()) {
-      one.network.socket.frame({ type: 'SUBSCRIBED', channel: CHANNEL, id: '7-0', replay: 0, ref: refOf(asked) });
-    }
+    const recordings = await record(one, [two, three]);
     one.network.socket.frame(event('7-1'));
     await quiet();
     one.crash();

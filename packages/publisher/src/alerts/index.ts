@@ -32,7 +32,7 @@ export interface Alerts {
   close(): Promise<void>;
 }
 
-/** A flush that fails is tried again for some five minutes: the next one comes an hour or a day later. */
+/** By default a flush that fails is tried again for some five minutes: the next one comes an hour or a day later. */
 const FLUSH_ATTEMPTS = 6;
 
 /**

@@ -28,7 +28,7 @@ export const alertSettings = {
     unit: 'ms',
   }),
   DELIVERY_RETRY_MS: integer({
-    text: 'Pause before the second attempt of a delivery; it doubles with each, twelve in all',
+    text: 'Pause before the second attempt of a delivery, of twelve, and to put digests together, of six; it doubles with each',
     default: '10000',
     min: 10,
     max: 3_600_000,
