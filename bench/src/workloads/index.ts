@@ -1,7 +1,7 @@
 /** The workloads: what each does, how its results are read, and what is promised of them. */
 import type { BareWith, ContenderName } from '../contenders/names.js';
 import { type FanOutResult, HOT_CHANNEL, MANY_CHANNELS, measureFanOut } from './fan-out.js';
-import { type LatencyResult, measureLatency, STEADY, STEADY_HOT } from './latency.js';
+import { type LatencyResult, measureLatency, STEADY, STEADY_HALF, STEADY_HOT } from './latency.js';
 import { IDLE, type MemoryResult, measureMemory, TEN_CHANNELS } from './memory.js';
 import { measureResume, RESUME, type ResumeResult } from './resume.js';
 import type { Usage } from './stage.js';
@@ -132,6 +132,16 @@ export const WORKLOADS: readonly Workload[] = [
     title: 'Latency at 1,000 events a second, 50 subscribers each',
     about: '50,000 deliveries a second whatever the server does; from the publisher to the client.',
     run: (contender) => measureLatency(contender, STEADY),
+    severalRounds: true,
+    tellsApart: ['bare-log'],
+    columns: latencyColumns,
+    figure: latencyFigure,
+  }),
+  workload({
+    name: 'latency-half',
+    title: 'Latency at 500 events a second, 50 subscribers each',
+    about: '25,000 deliveries a second: the same with half the work for everybody.',
+    run: (contender) => measureLatency(contender, STEADY_HALF),
     severalRounds: true,
     tellsApart: ['bare-log'],
     columns: latencyColumns,

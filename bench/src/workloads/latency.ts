@@ -33,6 +33,8 @@ export const STEADY: LatencyShape = {
   eventsPerSecond: 1_000,
   seconds: 24,
 };
+/** The same at half the rate: what of the latency at the full one is that cores are nearly busy. */
+export const STEADY_HALF: LatencyShape = { ...STEADY, eventsPerSecond: 500 };
 export const STEADY_HOT: LatencyShape = {
   connections: 5_000,
   channels: 1,
