@@ -101,7 +101,7 @@ export async function loadParts() {
   const { createKpiMetrics } = await built('publisher/dist/portfolio/metrics.js');
   const { createJobRoutes } = await built('publisher/dist/operators/jobs.js');
   const { createDeadLetterRoutes } = await built('publisher/dist/operators/dead-letters.js');
-  const { HTTP_ERRORS } = await built('publisher/dist/intake/http.js');
+  const { HTTP_ERRORS } = await built('publisher/dist/http/server.js');
   const { accessTable } = await built('shared/dist/auth/index.js');
   const { createOperatorRoutes } = await built('gateway/dist/admin/operations.js');
   const verdicts = readVerdicts();

@@ -199,7 +199,7 @@ export const IDENTITY = [
     'The publisher’s door: nothing without the services’ token',
     'e2e/hostile/intake.test.ts',
     'a report with',
-    'packages/publisher/dist/intake/http.js',
+    'packages/publisher/dist/http/server.js',
     'tokens.length === 0 || known.length > 0',
     'true',
     `${ASVS} 13.2`,

@@ -139,7 +139,7 @@ export const LIMITS = [
     'The publisher’s door: bodies of at most 8 MB, never packed',
     'e2e/hostile/intake.test.ts',
     'eight megabytes',
-    'packages/publisher/dist/intake/http.js',
+    'packages/publisher/dist/http/server.js',
     'MAX_BODY_BYTES = 8 * 1024 * 1024',
     'MAX_BODY_BYTES = 80 * 1024 * 1024',
     `${ASVS} 4.3`,

@@ -19,7 +19,7 @@ export const WIRE = [
     'Half a request holds a connection for some ten seconds, at operators’ and the publisher’s ports as well',
     'e2e/hostile/operators-words.test.ts',
     'half a request',
-    'packages/publisher/dist/intake/http.js',
+    'packages/publisher/dist/http/server.js',
     'headersTimeout: HEADERS_TIMEOUT_MS',
     'headersTimeout: 31_000',
     'fault list: HTTP slowloris',

@@ -57,7 +57,7 @@ export const WORDS = [
   row(
     'broadcast-rate-services',
     'Events of services for many: so many a minute, a list whole or not at all, and what was accepted is never dropped for it',
-    'packages/publisher/src/intake/http.test.ts',
+    'packages/publisher/src/intake/routes.test.ts',
     'events for many',
     'packages/publisher/src/intake/broadcast-limit.ts',
     'const waitMs = budget.take(SERVICES, cost);',
@@ -99,7 +99,7 @@ export const WORDS = [
     'Secrets are in nothing that publishers write',
     'e2e/hostile/intake.test.ts',
     'secrets are in nothing',
-    'packages/publisher/dist/intake/http.js',
+    'packages/publisher/dist/http/server.js',
     'const there = routes.filter(',
     'logger.info(String(request.headers.authorization)); const there = routes.filter(',
     `${ASVS} 16.2.5`,

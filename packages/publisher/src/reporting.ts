@@ -2,8 +2,8 @@
 import { type Connection, partKey } from '@belfry/shared/log';
 import type { Clock, Logger, Registry, SettingValues } from '@belfry/shared/service';
 import type { ServiceEvent } from './changes/service-event.js';
+import { HttpError, type Route } from './http/server.js';
 import type { IntakeDoor } from './intake/door.js';
-import { HttpError, type Route } from './intake/http.js';
 import type { JobConnection } from './jobs/connection.js';
 import type { JobMetrics } from './jobs/metrics.js';
 import {

@@ -7,8 +7,8 @@
 
 import { parseChannel } from '@belfry/shared/protocol';
 import { createBudgets, type RateLimit } from '@belfry/shared/service';
+import { HttpError } from '../http/server.js';
 import type { Report } from './door.js';
-import { HttpError } from './http.js';
 
 export interface BroadcastLimit {
   /**

@@ -3,11 +3,11 @@ import { partKey } from '@belfry/shared/log';
 import { NO_TRACING } from '@belfry/shared/tracing';
 import { parseChange } from '../changes/change.js';
 import { parseEvent } from '../changes/event.js';
+import { HttpError, type HttpReply, type HttpRequest, type Route } from '../http/server.js';
 import { type ReportTraces, traceReports } from '../traced.js';
 import type { BroadcastLimit } from './broadcast-limit.js';
 import { type IntakeDoor, IntakeUnavailable, type Report } from './door.js';
 import { MAX_IDEMPOTENCY_KEY_LENGTH } from './entry.js';
-import { HttpError, type HttpReply, type HttpRequest, type Route } from './http.js';
 
 /** As many as fit in 8 MB at some 800 bytes each. */
 export const MAX_BATCH = 10_000;

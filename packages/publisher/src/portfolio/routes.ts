@@ -2,7 +2,7 @@
 import { type AccessPolicy, authorise, type Identity, readableProperties } from '@belfry/shared/auth';
 import type { AccessStore } from '@belfry/shared/preferences';
 import { isChannelId, propertyChannel } from '@belfry/shared/protocol';
-import { HttpError, type Route } from '../intake/http.js';
+import { HttpError, type Route } from '../http/server.js';
 import type { Identify } from '../users/identify.js';
 import type { Counter } from './counter.js';
 import { type Portfolio, PortfolioBusy, type PortfolioStore } from './store.js';

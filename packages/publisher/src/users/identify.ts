@@ -1,7 +1,7 @@
 /** Who a user is that asks the publisher: by their own token, as at a gateway. Revoked ones are refused here, too. */
 import { FOR_OPERATORS, type Identity, type Verify } from '@belfry/shared/auth';
 import type { Budgets } from '@belfry/shared/service';
-import { HttpError, type HttpRequest } from '../intake/http.js';
+import { HttpError, type HttpRequest } from '../http/server.js';
 import type { RevocationCheck } from './revocation-check.js';
 
 /** @param cost of what is asked for, of what a user may ask; default: 1 @throws HttpError */

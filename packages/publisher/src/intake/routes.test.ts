@@ -1,12 +1,12 @@
-import { Agent, get, type IncomingMessage } from 'node:http';
+import { get, type IncomingMessage } from 'node:http';
 import { type Connection, connect } from '@belfry/shared/log';
 import { createLogger, systemClock } from '@belfry/shared/service';
-import { deferred, eventually, startRedis, type TestRedis, within } from '@belfry/testkit';
+import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type HttpDoor, MAX_BODY_BYTES, startHttpDoor } from '../http/server.js';
 import { createBroadcastLimit } from './broadcast-limit.js';
 import { createIntakeDoor } from './door.js';
 import { createIntakeFloor } from './floor.js';
-import { type HttpDoor, type HttpReply, MAX_BODY_BYTES, startHttpDoor } from './http.js';
 import { intakeRoutes, MAX_BATCH } from './routes.js';
 
 const change = { property_id: '1012650001', violation_type: 'HPD', count: 3 };
@@ -294,42 +294,6 @@ describe('the token', () => {
   });
 });
 
-describe('the end', () => {
-  it('answers the request in hand and does not wait for its client to hang up', async () => {
-    const arrived = deferred<void>();
-    const answer = deferred<HttpReply>();
-    const handle = () => {
-      arrived.resolve();
-      return answer.promise;
-    };
-    const http = await startHttpDoor({
-      host: '127.0.0.1',
-      port: 0,
-      tokens: () => [],
-      routes: [{ method: 'GET', path: '/', handle }],
-      logger: createLogger('test', 'silent'),
-      onRefused: () => undefined,
-    });
-    const agent = new Agent({ keepAlive: true });
-    try {
-      const inHand = new Promise<IncomingMessage>((resolve, reject) => {
-        get(`http://127.0.0.1:${http.port}/`, { agent }, (response) => resolve(response.resume())).once(
-          'error',
-          reject,
-        );
-      });
-      await arrived.promise;
-      const closed = http.close();
-      answer.resolve({ status: 200, body: {} });
-      expect(await inHand).toMatchObject({ statusCode: 200, headers: { connection: 'close' } });
-      // Who was left to hang up is cut off after five seconds.
-      await within(closed, 'end of the door', { deadlineMs: 4_500 });
-    } finally {
-      agent.destroy();
-    }
-  });
-});
-
 describe('while Redis is away', () => {
   it('answers 503 with Retry-After, soon, and takes changes again once it is back', async () => {
     const mortal = await startRedis();
@@ -347,42 +311,6 @@ describe('while Redis is away', () => {
     await eventually('change accepted', async () => (await post(http, '/v1/changes', change)).status === 202);
     // What was refused is not written later, behind the back of who was told so.
     expect(await mortal.connect().xlen('belfry:intake')).toBe(1);
-  });
-
-  it('holds no more bodies than its memory allows, also those that were read and wait', async () => {
-    const redisIsBack = deferred<HttpReply>();
-    let waiting = 0;
-    const http = await startHttpDoor({
-      host: '127.0.0.1',
-      port: 0,
-      tokens: () => [],
-      maxPendingBytes: 3_000,
-      routes: [
-        {
-          method: 'POST',
-          path: '/v1/slow',
-          handle: async (request) => {
-            await request.json();
-            waiting += 1;
-            return redisIsBack.promise;
-          },
-        },
-      ],
-      logger: createLogger('test', 'silent'),
-      onRefused: () => undefined,
-    });
-    opened.push(http);
-    // Three of these are all that is allowed; each is in hand before the next comes.
-    const large = JSON.stringify('x'.repeat(998));
-    const inHand: Promise<{ status: number }>[] = [];
-    for (let n = 1; n <= 3; n += 1) {
-      inHand.push(post(http, '/v1/slow', large));
-      await eventually('body in hand', () => waiting === n);
-    }
-    expect(await post(http, '/v1/slow', large)).toMatchObject({ status: 429, body: { code: 'too_many_requests' } });
-    redisIsBack.resolve({ status: 200, body: {} });
-    for (const answer of await Promise.all(inHand)) expect(answer.status).toBe(200);
-    expect((await post(http, '/v1/slow', large)).status).toBe(200);
   });
 
   it('answers 503 where too few replicas hold the change', async () => {

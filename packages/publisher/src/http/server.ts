@@ -1,6 +1,6 @@
 /**
- * The HTTP door's server: who may come in, how much they may send, what they are told when something is wrong. What the
- * paths mean is said elsewhere: see `routes.ts`.
+ * The publisher's HTTP server: who may come in, how much they may send, what they are told when something is wrong. What
+ * the paths mean is said by whoever brings the routes.
  */
 import { isUtf8 } from 'node:buffer';
 import { createHash, timingSafeEqual } from 'node:crypto';
