@@ -5,8 +5,7 @@
  * comes back in because of that.
  */
 import { CLOCK_TOLERANCE_SECONDS, type Identity } from '@belfry/shared/auth';
-import type { ClusterKeys, Connection } from '@belfry/shared/log';
-import { execAll } from '@belfry/shared/preferences';
+import { type ClusterKeys, type Connection, execAll } from '@belfry/shared/log';
 import { type Clock, type Logger, readStored } from '@belfry/shared/service';
 
 /** Either one token, by its `jti`, or every token that a user had been given by then. */

@@ -1,7 +1,6 @@
 /** Digests: alerts that are collected per user and way, and sent as one every hour or day. */
 import { createHash } from 'node:crypto';
-import type { Connection } from '@belfry/shared/log';
-import { execAll } from '@belfry/shared/preferences';
+import { type Connection, execAll } from '@belfry/shared/log';
 import { comparePositions, type Position, parsePosition } from '@belfry/shared/protocol';
 import { readStored } from '@belfry/shared/service';
 import type { Delivery } from './delivery.js';

@@ -1,5 +1,6 @@
 /** The channel log, the link that follows it live, and the connections under both. */
 export * from './connection.js';
+export * from './exec.js';
 export { isWrongType } from './failure.js';
 export * from './generations.js';
 export * from './keys.js';

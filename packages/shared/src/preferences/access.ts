@@ -5,10 +5,9 @@
  * only a token that is not older takes its place, whatever it was shown for.
  */
 import { createHash } from 'node:crypto';
-import { type Connection, clusterKeys } from '../log/index.js';
+import { type Connection, clusterKeys, execAll } from '../log/index.js';
 import type { Clock, Logger } from '../service/index.js';
 import { concernKeys, concerns, type Readable } from './concern.js';
-import { execAll } from './exec.js';
 import type { Preferences } from './preferences.js';
 import { withAccessScripts } from './scripts.js';
 

@@ -1,6 +1,5 @@
 /** What users want to be told: written through the gateways, read by whoever delivers. */
 export * from './access.js';
 export type { Readable } from './concern.js';
-export * from './exec.js';
 export * from './preferences.js';
 export * from './store.js';

@@ -2,11 +2,10 @@
  * Preferences in Redis, and an index from properties to the users who have rules for them, so that an event asks for
  * nobody else. What a user may read is kept beside the rules, and renewed with every newer token: see `access.ts`.
  */
-import type { Connection } from '../log/index.js';
+import { type Connection, execAll } from '../log/index.js';
 import { type Clock, readStored, systemClock } from '../service/index.js';
 import { type AccessStore, createAccessStore, type Shown } from './access.js';
 import { concernKeys, concerns, type Readable } from './concern.js';
-import { execAll } from './exec.js';
 import { NO_PREFERENCES, type Preferences } from './preferences.js';
 
 export interface StoredPreferences {
