@@ -2,8 +2,8 @@
 import type { LogWriter } from '@belfry/shared/log';
 import { eventually, startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { shareOf } from '../leases/shares.js';
 import { SHARES, startTestIntake, type TestIntake, type TestIntakeOptions } from './intake.test-support.js';
-import { shareOf } from './shares.js';
 
 let redis: TestRedis;
 const running: TestIntake[] = [];

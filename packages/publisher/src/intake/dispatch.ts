@@ -1,4 +1,6 @@
 /** Takes entries apart by share. Every publisher reads the whole stream, and checks only what it holds. */
+
+import { shareOf } from '../leases/shares.js';
 import {
   channelMeant,
   checkEntry,
@@ -10,7 +12,6 @@ import {
   type ParsedEntry,
 } from './entry.js';
 import type { LaneWork } from './lane.js';
-import { shareOf } from './shares.js';
 
 export interface DispatchOptions {
   /** Into how many shares the intake is cut. */

@@ -1,13 +1,14 @@
 /** The intake of one publisher, put together: shares, checkpoints, worker, dead letters, trimming. */
 import { type Connection, type LogWriter, readGenerations } from '@belfry/shared/log';
 import type { Clock, Logger } from '@belfry/shared/service';
+import { withLeaseScripts } from '../leases/scripts.js';
+import { createShares } from '../leases/shares.js';
 import { createCheckpoints } from './checkpoints.js';
 import { createDeadLetters } from './dead-letters.js';
 import type { IntakeFloor } from './floor.js';
 import { intakeKeys } from './keys.js';
 import { createIntakeReader } from './reader.js';
 import { withIntakeScripts } from './scripts.js';
-import { createShares } from './shares.js';
 import { trimIntake } from './trim.js';
 import { type ShareLag, startWorker, type WorkerEvents } from './worker.js';
 
@@ -58,7 +59,7 @@ const TRIM_MS = 10_000;
 export function startIntake(options: IntakeOptions): Intake {
   const { clock, events, logger } = options;
   const keys = intakeKeys(options.prefix);
-  const commands = withIntakeScripts(options.connection);
+  const commands = withLeaseScripts(withIntakeScripts(options.connection));
   const checkpoints = createCheckpoints({ ...options, commands, keys });
   const shares = createShares({
     ...options,

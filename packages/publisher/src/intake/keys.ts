@@ -1,17 +1,12 @@
 /** The names of what the intake keeps in Redis beside its stream (`intakeKey` of shared/log). */
 import { intakeKey } from '@belfry/shared/log';
+import type { ShareKeys } from '../leases/shares.js';
 
-export interface IntakeKeys {
+export interface IntakeKeys extends ShareKeys {
   /** Stream: what services report. */
   readonly stream: string;
   /** Stream, bounded: entries that can never succeed. */
   readonly dead: string;
-  /** Sorted set: the publishers that are alive, by their last heartbeat. */
-  readonly publishers: string;
-  /** String: into how many shares the intake is cut. */
-  readonly shares: string;
-  /** String: which publisher works on a share. */
-  lease(share: number): string;
   /** Hash: how far a share is worked off (`p`), and under which generations of Redis that is true (`g`). */
   checkpoint(share: number): string;
 }

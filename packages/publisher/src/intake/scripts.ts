@@ -21,9 +21,6 @@ export interface IntakeCommands {
     rewindMs: number,
   ): Promise<[position: string, rewound: number]>;
   belfryCheckpointAdvance(key: string, generations: string, position: string): Promise<number>;
-  belfryHeartbeat(key: string, name: string, silentMs: number): Promise<number>;
-  belfryLeaseTake(key: string, name: string, ms: number): Promise<number>;
-  belfryLeaseRelease(key: string, name: string): Promise<number>;
   belfryIntakeRead(key: string, after: string, maxEntries: number, maxBytes: number): Promise<StreamRow[]>;
 }
 
@@ -38,9 +35,6 @@ export function withIntakeScripts<C extends CanDefine>(connection: C): C & Intak
   define('belfryIntakeAdd', 'add');
   define('belfryCheckpointOpen', 'checkpoint-open');
   define('belfryCheckpointAdvance', 'checkpoint-advance');
-  define('belfryHeartbeat', 'heartbeat');
-  define('belfryLeaseTake', 'lease-take');
-  define('belfryLeaseRelease', 'lease-release');
   define('belfryIntakeRead', 'read');
   return connection as C & IntakeCommands;
 }

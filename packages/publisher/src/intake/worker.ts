@@ -4,6 +4,7 @@
  */
 import type { LogWriter } from '@belfry/shared/log';
 import { type Clock, createBackoff, type Logger } from '@belfry/shared/service';
+import type { Shares } from '../leases/shares.js';
 import type { Checkpoints } from './checkpoints.js';
 import type { DeadLetters } from './dead-letters.js';
 import { createDispatch } from './dispatch.js';
@@ -12,7 +13,6 @@ import type { IntakeFloor } from './floor.js';
 import { compareIds, earlierId, FIRST_ID } from './id.js';
 import { createLane, type Lane } from './lane.js';
 import type { IntakeReader } from './reader.js';
-import type { Shares } from './shares.js';
 
 export interface WorkerEvents {
   readonly onAppended: (events: number, global: number) => void;

@@ -1,5 +1,5 @@
 /** The names of what portfolios and their figures keep in Redis. */
-import type { IntakeKeys } from '../intake/keys.js';
+import type { ShareKeys } from '../leases/shares.js';
 
 export interface PortfolioKeys {
   /** Stream, bounded: users who wrote a portfolio, for whoever counts theirs. */
@@ -20,7 +20,7 @@ export interface PortfolioKeys {
   /** String, for a second: the user's figures were counted within it. */
   counted(userId: string): string;
   /** Who counts for which share of the users. */
-  readonly leases: Pick<IntakeKeys, 'publishers' | 'shares' | 'lease'>;
+  readonly leases: ShareKeys;
 }
 
 export function portfolioKeys(prefix: string): PortfolioKeys {

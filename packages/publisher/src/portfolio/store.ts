@@ -5,7 +5,7 @@
  */
 import type { Connection } from '@belfry/shared/log';
 import { type Clock, readStored } from '@belfry/shared/service';
-import { takeLease } from '../sources/lease.js';
+import { takeLease } from '../leases/lease.js';
 import type { WatchList } from '../sources/watch-list.js';
 import type { PortfolioKeys } from './keys.js';
 import { piped } from './piped.js';

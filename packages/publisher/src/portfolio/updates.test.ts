@@ -6,7 +6,7 @@ import { type Clock, createLogger, Registry, systemClock } from '@belfry/shared/
 import { deferred, eventually, startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { encodeFacts } from '../changes/facts.js';
-import { shareOf } from '../intake/shares.js';
+import { shareOf } from '../leases/shares.js';
 import { createWatchList } from '../sources/watch-list.js';
 import { createCounter, PARTS_MS } from './counter.js';
 import { portfolioKeys } from './keys.js';

@@ -10,8 +10,8 @@ import { type PresenceReader, presenceKeys } from '@belfry/shared/presence';
 import { GLOBAL_CHANNEL, userChannel } from '@belfry/shared/protocol';
 import type { Clock, Logger } from '@belfry/shared/service';
 import type { IntakeDoor } from '../intake/door.js';
-import { withIntakeScripts } from '../intake/scripts.js';
-import { createShares, shareOf } from '../intake/shares.js';
+import { withLeaseScripts } from '../leases/scripts.js';
+import { createShares, shareOf } from '../leases/shares.js';
 import { type Counter, PARTS_MS } from './counter.js';
 import { createDue, type Turn } from './due.js';
 import type { Kpis } from './figures.js';
@@ -64,7 +64,7 @@ export function startUpdates(options: UpdatesOptions): Updates {
   const { clock, connection, counter, door, keys, logger, metrics, name, prefix, presence, store } = options;
   const due = createDue({ now: clock.now, intervalMs: INTERVAL_MS, renewMs: PARTS_MS });
   const shares = createShares({
-    commands: withIntakeScripts(connection),
+    commands: withLeaseScripts(connection),
     keys: keys.leases,
     shares: SHARES,
     name,

@@ -3,7 +3,7 @@
  * one report together. A dataset that fails does not keep the others from being polled.
  */
 import type { Connection } from '@belfry/shared/log';
-import { LeaseLost, takeLease } from '../lease.js';
+import { LeaseLost, takeLease } from '../../leases/lease.js';
 import type { Dataset } from './dataset.js';
 import { byViolationType } from './datasets.js';
 import { CityFailure, failureCode } from './failure.js';

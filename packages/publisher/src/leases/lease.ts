@@ -1,6 +1,6 @@
 /**
- * A lease in Redis: at most one publisher polls a violation type at a time, so that its reports reach intake in the order
- * in which they were read. Redis counts its time, so it runs on the real clock, also where a test's clock runs ahead.
+ * A lease in Redis: at most one publisher does something at a time, such as polling a violation type, whose reports have
+ * to reach the intake in the order in which they were read. Redis counts its time, so it runs on the real clock, also where a test's clock runs ahead.
  */
 import { randomUUID } from 'node:crypto';
 import type { Connection } from '@belfry/shared/log';

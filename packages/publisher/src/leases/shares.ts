@@ -1,12 +1,12 @@
 /**
- * Shares: which part of the work, of the intake above all, this publisher does. Leases divide the shares among the publishers that are
- * alive, about equally; they spread the work and no more: safety rests on the compare-and-set in append.
+ * Shares: which part of the intake, or of the users, this publisher works on. Leases divide the shares among the
+ * publishers that are alive, about equally; they spread the work and no more: safety rests on the compare-and-set in
+ * append.
  */
 import { crc32 } from 'node:zlib';
 import type { Connection } from '@belfry/shared/log';
 import type { Clock, Logger } from '@belfry/shared/service';
-import type { IntakeKeys } from './keys.js';
-import type { IntakeCommands } from './scripts.js';
+import type { LeaseCommands } from './scripts.js';
 
 /** Which share a channel belongs to. */
 export const shareOf = (channel: string, shares: number): number => crc32(channel) % shares;
@@ -21,9 +21,19 @@ export interface Shares {
   close(giveBack: boolean): Promise<void>;
 }
 
+/** The names of what is kept in Redis about one kind of work. */
+export interface ShareKeys {
+  /** Sorted set: the publishers that are alive, by their last heartbeat. */
+  readonly publishers: string;
+  /** String: into how many shares the work is cut. */
+  readonly shares: string;
+  /** String: which publisher works on a share. */
+  lease(share: number): string;
+}
+
 export interface SharesOptions {
-  readonly commands: IntakeCommands & Pick<Connection, 'set' | 'zrem'>;
-  readonly keys: Pick<IntakeKeys, 'publishers' | 'shares' | 'lease'>;
+  readonly commands: LeaseCommands & Pick<Connection, 'set' | 'zrem'>;
+  readonly keys: ShareKeys;
   readonly shares: number;
   /** Unique among all publishers. */
   readonly name: string;
@@ -34,7 +44,7 @@ export interface SharesOptions {
   readonly random: () => number;
   /** Called whenever `held` or `surplus` is another one. */
   readonly onChange: () => void;
-  /** Called when the intake in Redis is cut into another number of shares; none is taken. */
+  /** Called when the work in Redis is cut into another number of shares; none is taken. */
   readonly onMisfit: (actual: number) => void;
 }
 
