@@ -16,6 +16,7 @@ export interface Shares {
   held(): ReadonlySet<number>;
   /** Shares to be given up because others have too few; `release` them when their work has been put in order. */
   surplus(): ReadonlySet<number>;
+  /** Never rejects: a lease that Redis does not take back runs out by itself. */
   release(share: number): Promise<void>;
   /** Stops renewing; where `giveBack`, gives up what is held and leaves the circle of publishers. */
   close(giveBack: boolean): Promise<void>;
@@ -115,7 +116,7 @@ export function createShares(options: SharesOptions): Shares {
   const stopRounds = clock.every(leaseMs / RENEWALS, next);
   next();
 
-  async function release(share: number): Promise<void> {
+  async function drop(share: number): Promise<void> {
     held.delete(share);
     surplus = new Set([...surplus].filter((other) => other !== share));
     await commands.belfryLeaseRelease(keys.lease(share), name);
@@ -124,14 +125,17 @@ export function createShares(options: SharesOptions): Shares {
   return {
     held: () => held,
     surplus: () => surplus,
-    release,
+    release: (share) =>
+      drop(share).catch((error: unknown) =>
+        logger.debug({ err: error, share }, 'a lease was not given back; it runs out by itself'),
+      ),
     async close(giveBack) {
       closed = true;
       stopRounds();
       if (!giveBack) return;
       await running;
       try {
-        await Promise.all([...held].map(release));
+        await Promise.all([...held].map(drop));
         await commands.zrem(keys.publishers, name);
       } catch (error) {
         logger.warn({ err: error }, 'leases were not given back; they run out by themselves');
