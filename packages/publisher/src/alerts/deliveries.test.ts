@@ -161,3 +161,20 @@ it('a digest that was delivered is kept without its events', async () => {
   expect(job?.data).toEqual({ ...one, events: [] });
   expect(sent).toEqual([one.id]);
 });
+
+it('a delivery whose user’s preferences cannot be read is tried as often as any, and told of as dead once', async () => {
+  let reads = 0;
+  const read = () => {
+    reads += 1;
+    return Promise.reject(new Error('WRONGTYPE'));
+  };
+  const access = { read: async () => undefined } as unknown as DeliveriesOptions['store']['access'];
+  const dead: (readonly [id: string, reason: string])[] = [];
+  start({ store: { read, access }, firstRetryMs: 1, onDead: ({ id }, reason) => void dead.push([id, reason]) });
+  const one = delivery('landlord-7', 0);
+  await deliveries.queue(one, 0);
+  await eventually('the last attempt', async () => (await deliveries.jobs.queue.getFailedCount()) === 1);
+  await eventually('word of it', () => dead.length > 0);
+  expect(dead).toEqual([[one.id, 'WRONGTYPE']]);
+  expect(reads).toBe(12);
+});

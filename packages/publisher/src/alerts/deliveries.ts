@@ -95,6 +95,17 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
   }
 
   async function run(job: Job<Delivery>): Promise<void> {
+    try {
+      await deliver(job);
+    } catch (error) {
+      if (error instanceof DelayedError) throw error;
+      const reason = (error as Error).message;
+      logger.warn({ delivery: job.data.id, way: job.data.way, attempt: job.attemptsMade + 1, reason }, 'not delivered');
+      throw error instanceof Undeliverable ? new UnrecoverableError(reason) : error;
+    }
+  }
+
+  async function deliver(job: Job<Delivery>): Promise<void> {
     const delivery = await allowed(job.data);
     const aim = delivery && aimOf(delivery, await options.store.read(delivery.user));
     // The user does not want it any more, or may not see it any more.
@@ -108,7 +119,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
       await aim.send();
     } catch (error) {
       visit.end(error instanceof Undeliverable ? 'refused' : 'failed');
-      fail(job, error);
+      throw error;
     }
     visit.end('succeeded');
     options.onDelivered(delivery);
@@ -125,14 +136,6 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     }
   }
 
-  function fail(job: Job<Delivery>, error: unknown): never {
-    const reason = (error as Error).message;
-    const final = error instanceof Undeliverable;
-    logger.warn({ delivery: job.data.id, way: job.data.way, attempt: job.attemptsMade + 1, reason }, 'not delivered');
-    if (final || job.attemptsMade + 1 >= ATTEMPTS) options.onDead(job.data, reason);
-    throw final ? new UnrecoverableError(reason) : error;
-  }
-
   const jobs = createJobQueue<Delivery>({
     ...options,
     name: 'deliveries',
@@ -141,8 +144,8 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     run,
     // Publishers are killed and frozen for other reasons than the delivery that they have in hand.
     maxStalled: ATTEMPTS,
-    onStalledOut({ data }, reason) {
-      logger.warn({ delivery: data.id, way: data.way, reason }, 'not delivered');
+    onGivenUp({ data }, reason) {
+      logger.warn({ delivery: data.id, way: data.way, reason }, 'delivery given up');
       options.onDead(data, reason);
     },
   });

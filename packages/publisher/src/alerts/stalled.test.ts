@@ -92,7 +92,7 @@ it('an alert that lost as many publishers as it has attempts, and another one, i
   await eventually('word of it', () => dead.length > 0);
   expect(dead).toEqual([[DELIVERY.id, expect.stringContaining('stalled')]]);
   expect(delivered).toEqual([]);
-  expect(lines.filter(({ msg }) => msg === 'not delivered')).toMatchObject([
+  expect(lines.filter(({ msg }) => msg === 'delivery given up')).toMatchObject([
     { delivery: DELIVERY.id, way: 'webhook', reason: expect.stringContaining('stalled') },
   ]);
 });

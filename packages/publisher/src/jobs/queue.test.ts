@@ -213,7 +213,7 @@ describe('a job whose process died', () => {
     const said: string[] = [];
     const queue = queueOf({
       run: async (job) => void seen.push(job.data.n),
-      onStalledOut: (job, reason) => void told.push([job.id, job.data, reason]),
+      onGivenUp: (job, reason) => void told.push([job.id, job.data, reason]),
       logger: createLogger('test', 'info', { write: (line: string) => void said.push(JSON.parse(line).msg) }),
       ...(maxStalled && { maxStalled }),
     });
@@ -228,11 +228,17 @@ describe('a job whose process died', () => {
   it('and that fails by itself afterwards is no job that stalled too often', async () => {
     await orphan(0);
     const told: unknown[] = [];
+    const said: string[] = [];
     const run = () => Promise.reject(new Error('no'));
-    const queue = queueOf({ run, onStalledOut: (job) => void told.push(job.id) });
+    const queue = queueOf({
+      run,
+      onGivenUp: (job, reason) => void told.push([job.id, reason]),
+      logger: createLogger('test', 'info', { write: (line: string) => void said.push(JSON.parse(line).msg) }),
+    });
     onTestFinished(() => queue.close());
-    await eventually('its failure', async () => (await queue.queue.getFailedCount()) === 1);
-    expect(told).toEqual([]);
+    await eventually('word of it', () => told.length > 0);
+    expect(told).toEqual([['orphan', 'no']]);
+    expect(said).toEqual(['job stalled']);
   });
 });
 

@@ -65,8 +65,8 @@ export interface JobQueueOptions<Data> {
   readonly lookMs?: number;
   /** How often a job may lose its process before it fails. Default 3. */
   readonly maxStalled?: number;
-  /** A job has lost its process too often. It is among the failed ones now, without `run` having been asked again. */
-  readonly onStalledOut?: (job: Job<Data>, reason: string) => void;
+  /** A job is among the failed ones now, whatever was the reason: if it lost its process too often `run` was not asked. */
+  readonly onGivenUp?: (job: Job<Data>, reason: string) => void;
 }
 
 /** One hash tag for every queue: BullMQ's keys have to share a slot on a Cluster. */
@@ -127,10 +127,11 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
     logger.warn({ queue: name, job: id }, 'job stalled');
   });
   worker.on('failed', (job, { message: reason }) => {
+    // It will be tried again.
+    if (!job?.finishedOn) return;
     // BullMQ fails such a job when a worker takes it, and asks nobody.
-    if (!job?.deferredFailure) return;
-    logger.warn({ queue: name, job: job.id, reason }, 'job stalled too often and is given up');
-    options.onStalledOut?.(job, reason);
+    if (job.deferredFailure) logger.warn({ queue: name, job: job.id, reason }, 'job stalled too often and is given up');
+    options.onGivenUp?.(job, reason);
   });
   const schedules = createSchedules({ queue, lookMs: options.lookMs, logger, onFailed: troubles.failed });
   connections[0].on('ready', schedules.look);
