@@ -5,7 +5,6 @@
 import { GLOBAL_CHANNEL, propertyChannel } from '@belfry/shared/protocol';
 
 /** Properties have numbers below this one; channels beside theirs have higher ones. */
-export const MAX_PROPERTIES = 1_000;
 export const GLOBAL = 1_000;
 /** A property of large events, to fill what slow readers do not read. */
 export const BULK = 1_001;

@@ -31,7 +31,6 @@ export const KIND = {
   foreign: 12,
 } as const;
 
-export const RECORD_BYTES = 16;
 const CHUNK_RECORDS = 65_536;
 
 /** Epochs are milliseconds since 1970: kept as the distance from this many before the run's start. */

@@ -4,7 +4,7 @@
  */
 import { afterClose, type GatewayMessage, parsePosition } from '@belfry/shared/protocol';
 import { KIND, packEpoch, type Recorder } from '../audit/record.js';
-import { BULK, channelName, channelNumber, nOfChange, propertyOfChange } from '../names.js';
+import { BULK, channelName, channelNumber } from '../names.js';
 import { isEvent, readSight, type Sight } from './sight.js';
 import { openWire, type Wire } from './wire.js';
 
@@ -407,6 +407,3 @@ export class Client {
     this.#holdMs = 0;
   }
 }
-
-/** For messages about a change. */
-export const nameOfChange = (change: number): string => `n${nOfChange(change)} of property ${propertyOfChange(change)}`;

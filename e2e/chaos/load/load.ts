@@ -3,7 +3,6 @@
  * keeps what was. A property's next change is reported only when the last one is accepted, so that their order is known.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { changeNumber } from '../names.js';
 import type { Random } from '../random.js';
 import { changeOf, type LoadChange } from './changes.js';
 import { NotAccepted, type Reporter } from './reporter.js';
@@ -172,5 +171,3 @@ export function startLoad(options: LoadOptions): Load {
     counts,
   };
 }
-
-export const numberOf = ({ n, property }: Accepted): number => changeNumber(property, n);

@@ -13,11 +13,6 @@ export interface Delivery {
   readonly events: readonly ViolationUpdate[];
 }
 
-/** Brings a delivery to where it is wanted. Rejects when it could not; what may pass by itself is tried again. */
-export interface Carrier {
-  send(delivery: Delivery): Promise<void>;
-}
-
 /** The receiver will never take it: trying again is of no use. */
 export class Undeliverable extends Error {
   readonly code = 'UNDELIVERABLE';

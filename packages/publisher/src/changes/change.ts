@@ -23,15 +23,13 @@ const text = (max: number) =>
     .max(max)
     .refine((value) => !CONTROL.test(value), 'must not hold control characters');
 
-export const severitySchema = z.enum(SEVERITIES);
-export const propertyIdSchema = z
+const severitySchema = z.enum(SEVERITIES);
+const propertyIdSchema = z
   .string()
   .refine(isChannelId, 'must be 1 to 64 letters, digits, "_" or "-" (a BBL is ten digits)');
-export const violationTypeSchema = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"');
+const violationTypeSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"');
 
-export const violationSchema = z.object({
+const violationSchema = z.object({
   number: text(64).min(1),
   date: text(32).optional(),
   class: text(64).optional(),

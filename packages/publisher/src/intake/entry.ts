@@ -36,7 +36,7 @@ export const MAX_IDEMPOTENCY_KEY_LENGTH = 256;
 /** What is read in place of bytes that are no UTF-8: keys that differ in nothing else have become one. */
 const UNREADABLE = '\ufffd';
 /** Who has more to report writes several entries: one is worked on, and applied, as a whole. */
-export const MAX_ITEMS_PER_ENTRY = 1_000;
+const MAX_ITEMS_PER_ENTRY = 1_000;
 
 /** An entry whose JSON was read but not yet checked. */
 export interface OpenedEntry {

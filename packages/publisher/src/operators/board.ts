@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Logger, type OperatorCheck, type OperatorHandler, sendJson } from '@belfry/shared/service';
 import type { Queue } from 'bullmq';
 
-export const BOARD_PATH = '/jobs/board';
+const BOARD_PATH = '/jobs/board';
 
 export interface BoardOptions {
   readonly queues: () => readonly Queue[];

@@ -6,7 +6,7 @@ import { jobsPrefix } from '../jobs/queue.js';
 import { createQueueTroubles, type QueueTroubles } from '../jobs/troubles.js';
 
 /** Every queue that a publisher works on. */
-export const QUEUE_NAMES = ['sources', 'deliveries', 'digests'] as const;
+const QUEUE_NAMES = ['sources', 'deliveries', 'digests'] as const;
 
 export interface JobRoutes {
   readonly routes: readonly OperatorRoute[];

@@ -9,7 +9,7 @@
 import type { Connection } from '@belfry/shared/log';
 import { isBbl } from './nyc/bbl.js';
 
-export const WATCH_REASONS = ['configured', 'subscribed', 'portfolio'] as const;
+const WATCH_REASONS = ['configured', 'subscribed', 'portfolio'] as const;
 export type WatchReason = (typeof WATCH_REASONS)[number];
 
 export interface WatchList {

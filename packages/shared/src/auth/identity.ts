@@ -5,7 +5,6 @@ export const OPERATOR_AUDIENCE = 'belfry-operators';
 
 /** Roles that mean something here. A token may name another, or none: it then has only what every signed-in user has. */
 export const ROLES = ['ADMIN', 'HR', 'MANAGER', 'LANDLORD'] as const;
-export type Role = (typeof ROLES)[number];
 
 export interface Identity {
   readonly userId: string;

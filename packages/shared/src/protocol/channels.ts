@@ -4,7 +4,7 @@
  */
 
 /** The kinds of channel that exist. `global` has no name behind it. */
-export const CHANNEL_KINDS = ['property', 'user', 'role', 'global', 'state'] as const;
+const CHANNEL_KINDS = ['property', 'user', 'role', 'global', 'state'] as const;
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 export interface ParsedChannel {

@@ -44,7 +44,6 @@ export const CLOSE_CODES = {
   maximumAge: { code: 4204, reason: 'maximum age', client: 'reconnect_after_delay' },
   noHeartbeat: { code: 4205, reason: 'no heartbeat', client: 'reconnect_after_delay' },
 } as const satisfies Record<string, CloseCode>;
-export type CloseName = keyof typeof CLOSE_CODES;
 
 /** What to do after a close with `code`, for codes of this registry and any other (1006, a proxy's own …). */
 export function afterClose(code: number): AfterClose {

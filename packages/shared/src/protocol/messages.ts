@@ -94,7 +94,6 @@ export const GATEWAY_MESSAGES = {
   PONG: { fields: [], more: ['ref'], text: 'The answer to PING.' },
   ERROR: { fields: ['message'], more: ['code', 'ref', 'channel', 'retry_after_ms'], text: 'See the error codes.' },
 } as const satisfies Record<string, MessageDescription>;
-export type GatewayMessageType = keyof typeof GATEWAY_MESSAGES;
 
 export type Ref = string | number;
 

@@ -6,7 +6,7 @@ export interface RateLimit {
   readonly windowMs: number;
 }
 
-export class TokenBucket {
+class TokenBucket {
   #tokens: number;
   #at: number;
 

@@ -6,7 +6,7 @@
 import { Counter, type Registry } from 'prom-client';
 
 /** What it was taken for. Few and known: each is a series. */
-export const FOREIGN_PLACES = [
+const FOREIGN_PLACES = [
   'board',
   'digest',
   'fact',

@@ -1,7 +1,7 @@
 /** What can go wrong when the city is asked. Every failure has a code: it labels metrics and tells what to do next. */
 
 /** `stale` is the city's own word that a replica lags, `stopped` our own end; everything else is a failure. */
-export const FAILURE_CODES = [
+const FAILURE_CODES = [
   'stale',
   'throttled',
   'not_ready',

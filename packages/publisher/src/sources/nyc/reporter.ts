@@ -12,10 +12,10 @@ import { mergeParts, type Part, partOf, reportOf } from './overlap.js';
 import type { RowsRead } from './rows-read.js';
 
 /** A property with fewer can lose them all in a day. */
-export const MANY = 5;
+const MANY = 5;
 /** Fewer than this are no sign of anything, whatever share of the source they are. */
-export const MIN_SOURCE_DROP = 20;
-export const MAX_SOURCE_DROP_SHARE = 0.2;
+const MIN_SOURCE_DROP = 20;
+const MAX_SOURCE_DROP_SHARE = 0.2;
 /** If fewer of a replaced dataset's violations survive under their number, it was renumbered. */
 const MIN_SURVIVORS = 0.5;
 /** Reports per call of the intake's door, and what is lost of the work if it fails. */

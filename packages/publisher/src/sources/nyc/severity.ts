@@ -22,7 +22,7 @@ const RESCINDED = /\b(?:RESCINDED|LIFTED)\b/i;
 const PARTIALLY = /\bPARTIAL(?:LY)?\b/i;
 
 /** Whether `texts` speak of a vacate or stop-work order that is in force. */
-export function ordersOut(...texts: readonly (string | undefined)[]): boolean {
+function ordersOut(...texts: readonly (string | undefined)[]): boolean {
   const text = texts.filter((part) => part !== undefined).join(' ');
   return ORDER.test(text) && (!RESCINDED.test(text) || PARTIALLY.test(text));
 }
