@@ -15,7 +15,7 @@ import {
   type TestRedis,
 } from '@belfry/testkit';
 import { SMTPServer } from 'smtp-server';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 interface Hook {
   readonly path: string;
@@ -28,6 +28,7 @@ let gateway: TestGateway;
 let publisher: TestProcess;
 let receiver: Server;
 let mail: SMTPServer;
+let smtpUrl: string;
 const hooks: Hook[] = [];
 const mails: string[] = [];
 /** Answers by path; 200 where there is none. */
@@ -62,11 +63,12 @@ beforeAll(async () => {
   });
   const smtp = mail.listen(0, '127.0.0.1');
   await once(smtp, 'listening');
+  smtpUrl = `smtp://127.0.0.1:${(smtp.address() as AddressInfo).port}`;
   redis = await startRedis();
   gateway = await startGateway({ REDIS_URL: redis.url });
   publisher = await startPublisher({
     REDIS_URL: redis.url,
-    SMTP_URL: `smtp://127.0.0.1:${(smtp.address() as AddressInfo).port}`,
+    SMTP_URL: smtpUrl,
     SMS_URL: url('/sms'),
     ALLOW_PRIVATE_WEBHOOKS: 'true',
     DELIVERY_RETRY_MS: '50',
@@ -140,6 +142,53 @@ describe('preferences', () => {
     const response = await prefer('reader', preferences);
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ message: expect.stringMatching(message) });
+  });
+});
+
+describe('a way by which nothing leaves', () => {
+  it('is told of with the rules that name it, which are kept, and work once a publisher has it', async () => {
+    const ownRedis = await startRedis();
+    onTestFinished(() => ownRedis.stop());
+    const ownGateway = await startGateway({ REDIS_URL: ownRedis.url });
+    onTestFinished(async () => void (await ownGateway.stop()));
+    const settings = { REDIS_URL: ownRedis.url, SOURCES_ENABLED: 'false' };
+    const without = await startPublisher(settings);
+    onTestFinished(async () => void (await without.stop()));
+    await eventually('word of webhooks', () => ownRedis.connect().get('belfry:{alerts}:way:webhook').then(Boolean));
+    const preferences = {
+      email: 'landlord-9@example.org',
+      webhook: { url: url('/way'), secret: SECRET },
+      rules: [{ id: 'all', properties: '*', via: ['email', 'webhook'] }],
+    };
+    const headers = {
+      authorization: `Bearer ${mintToken({ user_id: 'landlord-9', role: 'LANDLORD', properties: '*' })}`,
+    };
+    const call = async (body?: unknown) => {
+      const init = body === undefined ? { headers } : { method: 'PUT', headers, body: JSON.stringify(body) };
+      const response = await fetch(`${ownGateway.url}/v1/preferences`, init);
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    };
+    const written = await call(preferences);
+    expect(written).toMatchObject({ status: 200, body: { undeliverable: ['email'] } });
+    // As whoever changes one rule sends back all that they read.
+    expect((await call(written.body)).status).toBe(200);
+    expect((await call()).body).toMatchObject({ rules: [{ id: 'all' }], undeliverable: ['email'] });
+
+    await without.stop();
+    const withMail = await startPublisher({ ...settings, SMTP_URL: smtpUrl });
+    onTestFinished(async () => void (await withMail.stop()));
+    await eventually('no more word of it', async () => (await call()).body.undeliverable === undefined);
+    await eventually('somebody who looks for alerts', () =>
+      ownRedis.connect().get('belfry:{alerts}:checkpoint').then(Boolean),
+    );
+    const change = { property_id: '9', violation_type: 'HPD', violations: [{ number: 'way-1' }] };
+    const reported = await fetch(`${withMail.url}/v1/changes`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(change),
+    });
+    expect(reported.status).toBe(202);
+    await arrives(() => expect(mails.filter((text) => text.includes('landlord-9@example.org'))).toHaveLength(1));
   });
 });
 

@@ -70,6 +70,7 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     await hasTold(page, 'Alerts saved');
     await page.getByRole('button', { name: 'Add rule' }).click();
     await page.locator('[data-rule]', { hasText: 'All types, high and above' }).waitFor();
+    await page.getByText('Nothing is sent by e-mail at the moment').waitFor();
     await page.reload();
     await page.locator('[data-rule]').getByRole('button', { name: 'Delete' }).click();
     await page.getByText('No rules yet').waitFor();

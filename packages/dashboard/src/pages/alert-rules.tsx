@@ -86,6 +86,10 @@ export function AlertRules() {
           {preferences.rules.length === 0 && (
             <p className="empty">No rules yet. Add one below, and be told by e-mail, SMS or webhook.</p>
           )}
+          <p className="error" role="status">
+            {preferences.undeliverable &&
+              `Nothing is sent by ${preferences.undeliverable.map((way) => WAY_NAMES[way]).join(' or ')} at the moment. These rules are kept, and work once it is set up.`}
+          </p>
           <ul className="rules">
             {preferences.rules.map((rule) => (
               <li key={rule.id} data-rule={rule.id}>

@@ -20,6 +20,8 @@ export interface Preferences {
   readonly sms?: string;
   readonly webhook?: { readonly url: string; readonly secret: string };
   readonly rules: readonly AlertRule[];
+  /** Ways of these rules by which nothing leaves at present: the cluster says so. */
+  readonly undeliverable?: readonly Way[];
 }
 
 /** `wss://host/ws` is `https://host` + path. */
@@ -52,7 +54,8 @@ export async function readPreferences(session: Session): Promise<Preferences> {
 }
 
 export async function writePreferences(session: Session, preferences: Preferences): Promise<Preferences> {
-  const body = JSON.stringify(preferences);
+  const { undeliverable: _, ...wanted } = preferences;
+  const body = JSON.stringify(wanted);
   const init = { method: 'PUT', body, headers: { 'content-type': 'application/json' } };
   return { rules: [], ...((await call(session, '/v1/preferences', init)) as Partial<Preferences>) };
 }

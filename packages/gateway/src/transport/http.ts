@@ -8,7 +8,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
 import { createHash } from 'node:crypto';
 import { type AccessPolicy, authorise, type Identity, readableProperties, type Verify } from '@belfry/shared/auth';
 import { ChannelBroken, type LogReader } from '@belfry/shared/log';
-import { type PreferenceStore, parsePreferences } from '@belfry/shared/preferences';
+import { type PreferenceStore, type Preferences, parsePreferences } from '@belfry/shared/preferences';
 import {
   type ErrorCode,
   formatPosition,
@@ -187,7 +187,13 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
 
   async function readPreferences(asked: Asked): Promise<Answer> {
     const { identity } = await identify(asked);
-    const body = JSON.stringify(await options.preferences.read(identity.userId));
+    return withUndeliverable(await options.preferences.read(identity.userId));
+  }
+
+  /** Rules are kept also where nothing leaves by their ways: it may from tomorrow on. Nobody shall rely on it until then. */
+  async function withUndeliverable(preferences: Preferences): Promise<Answer> {
+    const undeliverable = await options.preferences.ways.missingFor(preferences);
+    const body = JSON.stringify(undeliverable.length > 0 ? { ...preferences, undeliverable } : preferences);
     return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${body}\n` };
   }
 
@@ -198,7 +204,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     if ('error' in parsed) throw new Refusal('400 Bad Request', 'bad_message', parsed.error);
     const readable = () => readableProperties(identity, options.accessPolicy);
     await options.preferences.write({ ...identity, readable }, parsed.preferences);
-    return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${JSON.stringify(parsed.preferences)}\n` };
+    return withUndeliverable(parsed.preferences);
   }
 
   async function stream(asked: Asked): Promise<StreamRequest> {

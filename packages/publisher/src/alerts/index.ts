@@ -1,11 +1,11 @@
 /** Alerts: events matched against users' rules, delivered by webhook, e-mail or SMS, at once or as digests. */
 import type { Connection } from '@belfry/shared/log';
-import { createPreferenceStore } from '@belfry/shared/preferences';
+import { createPreferenceStore, SAY_WAYS_EVERY_MS, WAYS } from '@belfry/shared/preferences';
 import type { Clock, Logger, SettingValues } from '@belfry/shared/service';
 import type { JobConnection } from '../jobs/connection.js';
 import type { JobMetrics } from '../jobs/metrics.js';
 import { createJobQueue } from '../jobs/queue.js';
-import { createDeliveries } from './deliveries.js';
+import { type Carriers, createDeliveries } from './deliveries.js';
 import { createDigests, DIGESTS, type Digest } from './digests.js';
 import { startMatcher } from './matcher.js';
 import { createMailSender, createSmsSender } from './messages.js';
@@ -46,6 +46,13 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
   const mail = settings.SMTP_URL
     ? createMailSender({ url: settings.SMTP_URL, from: settings.MAIL_FROM, timeoutMs })
     : undefined;
+  const carriers: Carriers = {
+    webhook: createWebhookSender({ clock, allowPrivate: settings.ALLOW_PRIVATE_WEBHOOKS, timeoutMs }),
+    email: mail?.send,
+    sms: settings.SMS_URL
+      ? createSmsSender({ url: settings.SMS_URL, token: settings.SMS_TOKEN, timeoutMs, fetch })
+      : undefined,
+  };
   const deliveries = createDeliveries({
     prefix,
     connect: options.connectForJobs,
@@ -54,13 +61,7 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
     clock,
     store,
     firstRetryMs: settings.DELIVERY_RETRY_MS,
-    carriers: {
-      webhook: createWebhookSender({ clock, allowPrivate: settings.ALLOW_PRIVATE_WEBHOOKS, timeoutMs }),
-      email: mail?.send,
-      sms: settings.SMS_URL
-        ? createSmsSender({ url: settings.SMS_URL, token: settings.SMS_TOKEN, timeoutMs, fetch })
-        : undefined,
-    },
+    carriers,
     onDelivered: ({ way }) => metrics.deliveries.inc({ way, result: 'delivered' }),
     onDead: ({ way }) => metrics.deliveries.inc({ way, result: 'dead' }),
   });
@@ -110,8 +111,16 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
     onMissed: () => metrics.gaps.inc(),
     onSkipped: (what) => metrics.skipped.inc({ what }),
   });
+  function sayWays(): void {
+    store.ways
+      .say(WAYS.filter((way) => carriers[way] !== undefined))
+      .catch((error: unknown) => logger.debug({ err: error }, 'users are not told by which ways alerts leave'));
+  }
+  sayWays();
+  const stopSaying = clock.every(SAY_WAYS_EVERY_MS, sayWays);
   return {
     async close() {
+      stopSaying();
       await Promise.all([matcher.close(), closeQueues()]);
     },
   };

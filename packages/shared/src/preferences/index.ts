@@ -3,3 +3,4 @@ export * from './access.js';
 export type { Readable } from './concern.js';
 export * from './preferences.js';
 export * from './store.js';
+export { SAY_WAYS_EVERY_MS } from './ways.js';

@@ -58,6 +58,8 @@ const preferences = z
       })
       .optional(),
     rules: z.array(rule).max(MAX_RULES),
+    /** Gateways say so beside what they read: whoever sends all of that back means nothing by it. */
+    undeliverable: z.unknown().optional(),
   })
   .superRefine((given, context) => {
     const ids = new Set<string>();
@@ -74,7 +76,8 @@ const preferences = z
         }
       }
     });
-  });
+  })
+  .transform(({ undeliverable: _, ...given }) => given);
 
 export type AlertRule = z.infer<typeof rule>;
 export type QuietHours = z.infer<typeof quietHours>;
