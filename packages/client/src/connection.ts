@@ -76,6 +76,7 @@ export function createConnection(parts: ConnectionParts): Connection {
   let open: OpenTransport | undefined;
   let transport: Transport | undefined;
   let share: Share | undefined;
+  let loading = false;
   const stable = createTimer(clock);
   const waited = createTimer(clock);
   /** The gateway has accepted this connection, with these frames. */
@@ -192,7 +193,9 @@ export function createConnection(parts: ConnectionParts): Connection {
 
   /** Loads what sharing takes when it is first needed; a page that cannot load it has a connection of its own. */
   function elect(load: (events: ShareEvents) => Promise<Share>): void {
-    if (share) return share.elect();
+    // Once, also for a tab that was suspended meanwhile: two would wait for each other.
+    if (share || loading) return share?.elect();
+    loading = true;
     load({
       ...parts.follower,
       lead: () => machine.send('lead'),
@@ -212,6 +215,7 @@ export function createConnection(parts: ConnectionParts): Connection {
         if (machine.place === 'electing') share.elect();
       },
       (cause: unknown) => {
+        loading = false;
         report(wrap('transport', cause));
         machine.send('lead');
       },
