@@ -122,6 +122,46 @@ describe('a stream', () => {
     expect(take()).toEqual([{ type: 'SUBSCRIBED', channel: 'property:1', id: '7-1', replay: 0, ref: 'r1' }]);
   });
 
+  it('answers all that ask for a channel alike, whether in one turn or while it is being opened', async () => {
+    const { http, transport, send, take } = await createRig();
+    const ask = (ref: string) => ({ type: 'SUBSCRIBE', channels: ['property:1'], ref }) as const;
+    transport.send(ask('r1'));
+    await send(ask('r2'));
+    await send(ask('r3'));
+    take();
+    const subscribed = { type: 'SUBSCRIBED', channel: 'property:1', id: '7-1', replay: 0 };
+    await http.stream.write(`data: ${JSON.stringify(subscribed)}\n\n`);
+    expect(take()).toEqual(['r1', 'r2', 'r3'].map((ref) => ({ ...subscribed, ref })));
+  });
+
+  it('tells who asks for a channel behind another position than the one before to wait, and both are answered', async () => {
+    const { http, transport, send, take } = await createRig();
+    take();
+    const ask = (ref: string, at: string) =>
+      ({ type: 'SUBSCRIBE', channels: ['property:1'], after: { 'property:1': at }, ref }) as const;
+    transport.send(ask('r1', '7-3'));
+    await send(ask('r2', '7-8'));
+    expect(http.stream.headers.get('last-event-id')).toBe('property:1@7-3');
+    expect(take()).toMatchObject([{ type: 'ERROR', code: 'rate_limited', channel: 'property:1', ref: 'r2' }]);
+    const subscribed = 'data: {"type":"SUBSCRIBED","channel":"property:1","id":"7-9","recovered":true,"replay":1}\n\n';
+    await http.stream.write(subscribed);
+    expect(take()).toMatchObject([{ type: 'SUBSCRIBED', ref: 'r1' }]);
+    await send(ask('r2', '7-8'));
+    expect(http.stream.headers.get('last-event-id')).toBe('property:1@7-8');
+    await http.stream.write(subscribed);
+    expect(take()).toMatchObject([{ type: 'SUBSCRIBED', ref: 'r2' }]);
+  });
+
+  it('forgets who asked for a channel when nobody wants it any more', async () => {
+    const { http, send, take } = await createRig();
+    await send({ type: 'SUBSCRIBE', channels: ['property:1'], after: '7-3', ref: 'r1' });
+    await send({ type: 'UNSUBSCRIBE', channels: ['property:1'] });
+    await send({ type: 'SUBSCRIBE', channels: ['property:1'], after: '7-8', ref: 'r2' });
+    take();
+    await http.stream.write('data: {"type":"SUBSCRIBED","channel":"property:1","id":"7-8","replay":0}\n\n');
+    expect(take()).toMatchObject([{ type: 'SUBSCRIBED', ref: 'r2' }]);
+  });
+
   it('keeps the position a channel is asked for behind, also where events come before it is opened anew', async () => {
     const { http, transport, frames } = await open();
     // Whoever hears of the first event asks for another channel at once; the second came in the same piece.

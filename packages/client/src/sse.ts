@@ -29,8 +29,8 @@ export const sseTransport =
     /** The token whose AUTHENTICATED was passed on: streams that are opened anew repeat it. */
     let announced: string | undefined | null = null;
     const wanted = new Set<string>();
-    /** SUBSCRIBEs without an answer. */
-    const asked = new Map<string, Ref | undefined>();
+    /** SUBSCRIBEs without an answer: those that begin a channel alike have the same one. */
+    const asked = new Map<string, { readonly after: string | undefined; readonly refs: (Ref | undefined)[] }>();
     /** Where channels are to begin, until there is a stream that was opened with that: its ids say so then. */
     const behind = new Map<string, string>();
     /** `channel@position …`, as the last event of the stream said. */
@@ -109,11 +109,34 @@ export const sseTransport =
     }
 
     function refuse(channel: string): void {
-      const ref = asked.get(channel);
-      asked.delete(channel);
       behind.delete(channel);
       wanted.delete(channel);
-      frame({ type: 'ERROR', code: 'forbidden', message: 'the token does not allow this', channel, ref });
+      answer({ type: 'ERROR', code: 'forbidden', message: 'the token does not allow this', channel });
+    }
+
+    /** To everybody who asked for the channel. False where nobody did. */
+    function answer(message: {
+      readonly type: string;
+      readonly channel: string;
+      readonly [field: string]: unknown;
+    }): boolean {
+      const { refs = [] } = asked.get(message.channel) ?? {};
+      asked.delete(message.channel);
+      for (const ref of refs) frame({ ...message, ref });
+      return refs.length > 0;
+    }
+
+    function ask(channel: string, after: string | undefined, ref: Ref | undefined): void {
+      const asking = asked.get(channel);
+      if (asking && asking.after !== after) {
+        // One stream begins a channel in one place: this one's turn comes when the other was answered.
+        return frame({ type: 'ERROR', code: 'rate_limited', message: 'asked for otherwise just now', channel, ref });
+      }
+      asked.set(channel, { after, refs: [...(asking?.refs ?? []), ref] });
+      wanted.add(channel);
+      if (after) behind.set(channel, after);
+      else behind.delete(channel);
+      reopen();
     }
 
     function received(text: string): void {
@@ -125,8 +148,7 @@ export const sseTransport =
       }
       if (message.type === 'SUBSCRIBED') {
         const { channel, id, recovered } = message;
-        const ref = asked.get(channel);
-        if (asked.delete(channel)) return frame({ ...message, ref });
+        if (answer({ ...message })) return;
         // Nobody asked: the stream was opened anew for another channel's sake.
         if (recovered === false) frame({ type: 'RESYNC', channel, id });
         return;
@@ -141,16 +163,15 @@ export const sseTransport =
           return reopen();
         case 'SUBSCRIBE':
           for (const channel of message.channels ?? []) {
-            wanted.add(channel);
-            asked.set(channel, message.ref);
-            const after = message.after;
-            const id = typeof after === 'string' ? after : after?.[channel];
-            if (id) behind.set(channel, id);
-            else behind.delete(channel);
+            const { after, ref } = message;
+            ask(channel, typeof after === 'string' ? after : after?.[channel], ref);
           }
-          return reopen();
+          return;
         case 'UNSUBSCRIBE':
-          for (const channel of message.channels ?? []) wanted.delete(channel);
+          for (const channel of message.channels ?? []) {
+            wanted.delete(channel);
+            asked.delete(channel);
+          }
           return;
         case 'GET_STATE': {
           const channels = message.channels ?? [message.channel as string];
