@@ -208,6 +208,24 @@ describe('a stream', () => {
     expect(take()).toEqual([{ type: 'RESYNC', channel: 'global', id: '9-1' }]);
   });
 
+  it('that was opened anew and has lost a channel says so: nobody who follows it thinks that it goes on', async () => {
+    const { http, send, take } = await open();
+    await http.stream.write('data: {"type":"SUBSCRIBED","channel":"global","id":"7-3","recovered":true}\n\n');
+    await http.stream.write('data: {"type":"SUBSCRIBED","channel":"property:1","id":"7-0"}\n\n');
+    await send({ type: 'SUBSCRIBE', channels: ['property:2'], ref: 'r2' });
+    take();
+    const error = (channel: string, code: string) =>
+      `data: ${JSON.stringify({ type: 'ERROR', code, message: 'no', channel, retry_after_ms: 3_000 })}\n\n`;
+    await http.stream.write(error('global', 'rate_limited'));
+    await http.stream.write(error('property:1', 'too_many_subscriptions'));
+    await http.stream.write(error('property:2', 'unavailable'));
+    expect(take()).toMatchObject([
+      { type: 'ERROR', code: 'unavailable', channel: 'global', retry_after_ms: 3_000, ref: expect.anything() },
+      { type: 'UNSUBSCRIBED', channel: 'property:1', reason: 'too_many_subscriptions' },
+      { type: 'ERROR', code: 'unavailable', channel: 'property:2', ref: 'r2' },
+    ]);
+  });
+
   it('is opened anew with another token', async () => {
     const { http, send, take } = await open();
     await http.stream.write('data: {"type":"AUTHENTICATED","user_id":"manager"}\n\n');
@@ -275,6 +293,23 @@ describe('an answer that is no stream', () => {
       expect.objectContaining({ type: 'ERROR', code: 'forbidden', channel: 'global', ref: 'r1' }),
     );
     expect(rig.http.others.at(-1)?.searchParams.getAll('channel')).toEqual(['property:1']);
+  });
+
+  it('403 for a channel that was followed takes it away', async () => {
+    const { http, frames, send } = await open();
+    for (const channel of ['property:1', 'global']) {
+      await http.stream.write(`data: {"type":"SUBSCRIBED","channel":"${channel}","id":"7-3","replay":0}\n\n`);
+    }
+    http.answers((url) => {
+      const channels = url.searchParams.getAll('channel');
+      if (channels.includes('global')) return new Response('{}', { status: 403 });
+      if (url.pathname === '/v1/stream') return undefined;
+      return Response.json({ channels: channels.map((channel) => ({ channel, id: '7-3', events: [] })) });
+    });
+    await send({ type: 'AUTHENTICATE', token: 'token-2' });
+    await settled();
+    expect(frames.at(-1)).toEqual({ type: 'UNSUBSCRIBED', channel: 'global', reason: 'forbidden' });
+    expect(http.stream.url.searchParams.getAll('channel')).toEqual(['property:1']);
   });
 
   it('403 for all that is asked is the page’s origin: the end', async () => {

@@ -3,13 +3,18 @@
  * EventSource cannot send a token. A stream is opened for a set of channels; where the set or the token changes another
  * one is opened behind the last positions, and nobody notices.
  */
-import type { ClientMessage, GatewayMessage, Ref } from '@belfry/shared/protocol';
+import type { ClientMessage, ErrorCode, ErrorMessage, GatewayMessage, Ref } from '@belfry/shared/protocol';
 import type * as Snapshots from './snapshots.js';
 import type { OpenTransport } from './transport.js';
 
 /** The close codes that a WebSocket would end with, for answers 401 and 403; a test keeps them equal to the registry. */
 export const TOKEN_INVALID = 4103;
 export const FORBIDDEN_ORIGIN = 4001;
+
+/** Errors after which a channel may be asked for again. */
+const PASSING: readonly ErrorCode[] = ['unavailable', 'rate_limited', 'internal'];
+/** What an error about a channel refers to where nobody has asked for it. */
+const REOPENED = 'reopened';
 
 /** @param snapshots given rather than imported, so that this module can be loaded by itself when it is needed */
 export const sseTransport =
@@ -111,15 +116,19 @@ export const sseTransport =
     function refuse(channel: string): void {
       behind.delete(channel);
       wanted.delete(channel);
-      answer({ type: 'ERROR', code: 'forbidden', message: 'the token does not allow this', channel });
+      failing({ type: 'ERROR', code: 'forbidden', message: 'the token does not allow this', channel });
+    }
+
+    /** A channel cannot be had now. Where nobody asked, the stream was opened anew: who follows it must not think that it goes on. */
+    function failing(error: ErrorMessage & { readonly channel: string }): void {
+      const { channel, code } = error;
+      if (answer(error)) return;
+      if (PASSING.includes(code)) frame({ ...error, code: 'unavailable', ref: REOPENED });
+      else frame({ type: 'UNSUBSCRIBED', channel, reason: code });
     }
 
     /** To everybody who asked for the channel. False where nobody did. */
-    function answer(message: {
-      readonly type: string;
-      readonly channel: string;
-      readonly [field: string]: unknown;
-    }): boolean {
+    function answer(message: { readonly channel: string }): boolean {
       const { refs = [] } = asked.get(message.channel) ?? {};
       asked.delete(message.channel);
       for (const ref of refs) frame({ ...message, ref });
@@ -146,9 +155,10 @@ export const sseTransport =
         if (announced === token) return;
         announced = token;
       }
+      if (message.type === 'ERROR' && message.channel) return failing({ ...message, channel: message.channel });
       if (message.type === 'SUBSCRIBED') {
         const { channel, id, recovered } = message;
-        if (answer({ ...message })) return;
+        if (answer(message)) return;
         // Nobody asked: the stream was opened anew for another channel's sake.
         if (recovered === false) frame({ type: 'RESYNC', channel, id });
         return;
