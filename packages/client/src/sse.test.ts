@@ -243,6 +243,38 @@ describe('a stream', () => {
     expect(http.stream.url.searchParams.getAll('channel')).toEqual(['property:1', 'property:2']);
   });
 
+  it('no longer names the position of what was unsubscribed: who goes from one channel to the next can go on for ever', async () => {
+    const { http, send } = await open();
+    const event = '{"id":"7-4","type":"X","channel":"global"}';
+    await http.stream.write(`id: property:1@7-2 global@7-4 user:manager@7-1\ndata: ${event}\n\n`);
+    await send({ type: 'UNSUBSCRIBE', channels: ['property:1'] });
+    await send({ type: 'SUBSCRIBE', channels: ['property:2'], after: '7-8' });
+    expect(http.stream.headers.get('last-event-id')).toBe('global@7-4 user:manager@7-1 property:2@7-8');
+  });
+
+  it('refuses the channels that its request has no room for, until others are left', async () => {
+    const { http, send, take } = await createRig();
+    take();
+    const channels = Array.from({ length: 300 }, (_, n) => `property:${1_000_000_000 + n}`);
+    const after = Object.fromEntries(channels.map((channel) => [channel, '123456-1234567890']));
+    await send({ type: 'SUBSCRIBE', channels, after, ref: 'r1' });
+    const refused = take();
+    const named = http.stream.url.searchParams.getAll('channel');
+    expect(named).toEqual(channels.slice(0, channels.length - refused.length));
+    expect(named.length).toBeGreaterThan(150);
+    expect(http.stream.url.href.length + [...http.stream.headers].join().length).toBeLessThan(14_500);
+    expect(refused.at(-1)).toMatchObject({
+      type: 'ERROR',
+      code: 'too_many_subscriptions',
+      channel: channels.at(-1),
+      ref: 'r1',
+    });
+    await send({ type: 'UNSUBSCRIBE', channels: channels.slice(0, 1) });
+    await send({ type: 'SUBSCRIBE', channels: channels.slice(-1), ref: 'r2' });
+    expect(take()).toEqual([]);
+    expect(http.stream.url.searchParams.getAll('channel')).toContain(channels.at(-1));
+  });
+
   it('closes with the gateway’s code, or as a lost connection where it just ends', async () => {
     const told = await open();
     await told.http.stream.write('event: close\ndata: {"code":4200,"reason":"going away"}\n\n');

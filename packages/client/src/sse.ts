@@ -11,6 +11,14 @@ import type { OpenTransport } from './transport.js';
 export const TOKEN_INVALID = 4103;
 export const FORBIDDEN_ORIGIN = 4001;
 
+/** Channels that come without having been asked for. */
+const UNASKED = /^(user|role):/;
+/**
+ * Characters for channels and token beside a browser's own headers in the 16 KB of a gateway's request: each channel is in the
+ * address and, with its position, in `Last-Event-ID`. With more the stream would open, and could not be opened anew.
+ */
+const ROOM = 14_000;
+const POSITION = 40;
 /** Errors after which a channel may be asked for again. */
 const PASSING: readonly ErrorCode[] = ['unavailable', 'rate_limited', 'internal'];
 /** What an error about a channel refers to where nobody has asked for it. */
@@ -73,8 +81,7 @@ export const sseTransport =
 
     async function read(own: AbortController): Promise<void> {
       const carried = [...behind];
-      // The last mention of a channel counts.
-      const from = [lastEventId, ...carried.map(([channel, id]) => `${channel}@${id}`)].join(' ').trim();
+      const from = [...known(), ...carried.map(([channel, id]) => `${channel}@${id}`)].join(' ');
       const response = await fetch(`${url}?${queryOf([...wanted])}`, {
         headers: {
           accept: 'text/event-stream',
@@ -100,6 +107,13 @@ export const sseTransport =
       }
       end(1006, 'the stream ended');
     }
+
+    /** Of what the stream said last: what has been left is not to be carried along for ever. */
+    const known = (): string[] =>
+      lastEventId.split(' ').filter((part) => {
+        const channel = part.slice(0, part.lastIndexOf('@'));
+        return !behind.has(channel) && (wanted.has(channel) || UNASKED.test(channel));
+      });
 
     async function failed(response: Response): Promise<void> {
       const { status, retryAfterMs } = new HttpError(response);
@@ -135,11 +149,18 @@ export const sseTransport =
       return refs.length > 0;
     }
 
+    const hasRoom = (channel: string): boolean =>
+      [...wanted, channel].reduce((taken, { length }) => taken + 2 * length + POSITION, token?.length ?? 0) <= ROOM;
+
     function ask(channel: string, after: string | undefined, ref: Ref | undefined): void {
       const asking = asked.get(channel);
       if (asking && asking.after !== after) {
         // One stream begins a channel in one place: this one's turn comes when the other was answered.
         return frame({ type: 'ERROR', code: 'rate_limited', message: 'asked for otherwise just now', channel, ref });
+      }
+      if (!wanted.has(channel) && !hasRoom(channel)) {
+        const message = 'a stream has no room for so many channels; leave some first, or use a WebSocket';
+        return frame({ type: 'ERROR', code: 'too_many_subscriptions', message, channel, ref });
       }
       asked.set(channel, { after, refs: [...(asking?.refs ?? []), ref] });
       wanted.add(channel);
@@ -181,6 +202,7 @@ export const sseTransport =
           for (const channel of message.channels ?? []) {
             wanted.delete(channel);
             asked.delete(channel);
+            behind.delete(channel);
           }
           return;
         case 'GET_STATE': {
