@@ -137,7 +137,7 @@ export const IDENTITY = [
   row(
     'session-end',
     'Connections end with their token',
-    'packages/gateway/src/session/session.test.ts',
+    'packages/gateway/src/session/session-token.test.ts',
     'ends the connection when it does',
     'packages/gateway/src/session/authentication.ts',
     'onExpired: () => session.end(CLOSE_CODES.tokenExpired)',

@@ -47,7 +47,7 @@ export const WIRE = [
   row(
     'flood',
     'Strangers who flood a connection are cut off before their frames are read, and their address pays for it',
-    'packages/gateway/src/session/session.test.ts',
+    'packages/gateway/src/session/session-limits.test.ts',
     'a stranger is cut off',
     'packages/gateway/src/session/session.ts',
     'if (this.#strangersFrames <= MAX_STRANGERS_FRAMES) return true;',
