@@ -35,6 +35,23 @@ describe('delivery', () => {
     expect(log).toEqual(['first', 'handled 1-1', 'second', 'handled 1-2']);
   });
 
+  it('holds the next one back for any promise: pages have others than the engine’s own, and replace its class', async () => {
+    const { log, delivery } = createRecorder();
+    let finish = (): void => undefined;
+    delivery.push('1-1', () => ({
+      // biome-ignore lint/suspicious/noThenProperty: a promise of somebody else's
+      then: (done: () => void) => {
+        finish = done;
+      },
+    }));
+    delivery.push('1-2', () => log.push('second'));
+    await settled();
+    expect(log).toEqual([]);
+    finish();
+    await settled();
+    expect(log).toEqual(['handled 1-1', 'second', 'handled 1-2']);
+  });
+
   it('goes on after a handler that threw or rejected, and says so', async () => {
     const { log, delivery } = createRecorder();
     delivery.push('1-1', () => {

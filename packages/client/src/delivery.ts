@@ -37,12 +37,14 @@ export function createDelivery(handled: (id: string) => void, failed: (cause: un
         if (item.id) handled(item.id);
       };
       try {
-        const result = item.run();
-        if (result instanceof Promise) {
-          result.catch(failed).then(() => {
-            done();
-            pump();
-          });
+        const result = item.run() as PromiseLike<unknown> | undefined;
+        if (result?.then) {
+          Promise.resolve(result)
+            .catch(failed)
+            .then(() => {
+              done();
+              pump();
+            });
           return;
         }
       } catch (cause) {
