@@ -290,6 +290,25 @@ describe('continuity', () => {
     ]);
   });
 
+  it('lost on the server’s side is nothing to begin with, for whoever subscribes anew while others are told of it', async () => {
+    const again = createRecording();
+    const { rig } = await live(
+      CHANNEL,
+      createRecording({ onGap: () => rig.client.subscribe(CHANNEL, again.handlers) }),
+    );
+    rig.client.subscribe(CHANNEL, {});
+    await settled();
+    rig.network.socket.frame({ type: 'RESYNC', channel: CHANNEL, id: '8-0' });
+    rig.network.socket.frame({ type: 'STATE', channel: CHANNEL, id: '8-0', events: [] });
+    rig.network.socket.frame(event('8-1'));
+    expect(again.log).toEqual([]);
+    await settled();
+    const [asked] = rig.asked();
+    subscribed(rig, asked, { id: '8-1' });
+    rig.network.socket.frame(event('8-2'));
+    expect(again.log).toEqual(['live 8-1', 'event 8-2']);
+  });
+
   it('is not trusted to a RESYNC without its STATE: the channel is asked for again', async () => {
     const { rig } = await live();
     rig.network.socket.frame(event('7-1'));

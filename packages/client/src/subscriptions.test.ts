@@ -221,6 +221,21 @@ describe('a refusal', () => {
     expect(log).toEqual(['live 7-0', 'error unsubscribed']);
   });
 
+  it('is told to whoever subscribes anew while others are being told of it, too: nobody is live without the channel', async () => {
+    const rig = createRig();
+    const again = createRecording();
+    rig.client.subscribe(CHANNEL, { onError: () => rig.client.subscribe(CHANNEL, again.handlers) });
+    rig.client.subscribe(CHANNEL, {});
+    await rig.login();
+    subscribed(rig, rig.asked()[0]);
+    rig.network.socket.frame({ type: 'UNSUBSCRIBED', channel: CHANNEL, reason: 'forbidden' });
+    await settled();
+    const [asked] = rig.asked();
+    expect(asked).toMatchObject({ type: 'SUBSCRIBE', channels: [CHANNEL] });
+    refuse(rig, asked, { code: 'forbidden', channel: CHANNEL });
+    expect(again.log).toEqual(['error forbidden']);
+  });
+
   it('of the snapshot does not keep the events back for ever', async () => {
     const rig = createRig();
     const { handlers, log } = createStateRecording();

@@ -57,6 +57,7 @@ export function createSubscriptions(parts: {
   /** The same for all channels, so that those that failed together are asked for together. */
   let jitter = 0;
   const soon = createTimer(clock);
+  let telling: string | undefined;
 
   const of = (channel: unknown): Iterable<Subscription> => [...(channels.get(channel as string) ?? [])];
   const all = function* (): Iterable<Subscription> {
@@ -130,7 +131,8 @@ export function createSubscriptions(parts: {
         channel,
         handlers,
         stored: positions.load(channel),
-        beside: [...subscribers].find(({ standing }) => standing)?.standing,
+        // Not while the others are being told something of the channel: it may be that they do not stand there any more.
+        beside: channel === telling ? undefined : [...subscribers].find(({ standing }) => standing)?.standing,
         moved: () => save(channel),
       });
       subscribers.add(subscription);
@@ -158,7 +160,9 @@ export function createSubscriptions(parts: {
       const { id, channel } = message as EventMessage;
       if (message.type === 'ERROR' && message.ref === undefined) return;
       const position = parsePosition(id);
+      telling = channel;
       for (const subscription of channel ? of(channel) : all()) subscription.receive(message, position);
+      telling = undefined;
     },
     polled: (state) => {
       for (const subscription of of(state.channel)) subscription.polled(state);
