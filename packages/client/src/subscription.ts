@@ -166,7 +166,6 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
   function refuse(error: BelfryError): void {
     phase = 'refused';
     timer.stop();
-    wantsState = false;
     delivery.release();
     delivery.push(undefined, () => handlers.onError?.(error));
     report(error);
@@ -266,6 +265,8 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
     joinAsked: (ref) => {
       phase = 'asked';
       joinRef = ref;
+      // Again, where a refusal let go of it.
+      if (wantsState) delivery.hold();
       settle();
     },
     get needsState() {

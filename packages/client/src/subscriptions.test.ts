@@ -236,6 +236,22 @@ describe('a refusal', () => {
     expect(again.log).toEqual(['error forbidden']);
   });
 
+  it('that the next token ends does not cost the snapshot, which comes before the events as ever', async () => {
+    const rig = createRig();
+    const { handlers, log } = createStateRecording();
+    rig.client.subscribe(CHANNEL, handlers);
+    await rig.login();
+    refuse(rig, rig.asked()[0], { code: 'forbidden', channel: CHANNEL });
+    rig.network.socket.authenticated({ role: 'ADMIN' });
+    await settled();
+    const [join, ask] = rig.asked();
+    expect(ask).toMatchObject({ type: 'GET_STATE', channels: [CHANNEL] });
+    subscribed(rig, join);
+    rig.network.socket.frame(event('7-1'));
+    stateFor(rig, ask, '7-1');
+    expect(log).toEqual(['error forbidden', 'state 7-1 (1)', 'live 7-0', 'event 7-1 covered']);
+  });
+
   it('of the snapshot does not keep the events back for ever', async () => {
     const rig = createRig();
     const { handlers, log } = createStateRecording();
