@@ -90,6 +90,17 @@ describe('polling', () => {
     expect(rig.client.state.mode).toBe('polling');
   });
 
+  it('leaves who asked for the last events, and is shown no snapshots, to begin with those when there is a connection', async () => {
+    const rig = createPollingRig();
+    rig.client.subscribe('1000010001', { rewind: 3 });
+    await settled();
+    rig.http.state('7-4');
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.client.state.mode === 'polling');
+    await rig.reconnect();
+    expect(rig.asked()).toMatchObject([{ type: 'SUBSCRIBE', channels: [CHANNEL], after: {}, rewind: 3 }]);
+  });
+
   it('stops when the connection is back, and every event behind the last one handled still comes', async () => {
     const rig = createPollingRig();
     const { handlers, take } = createStateRecording();

@@ -314,7 +314,8 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
     },
     polled: (state) => {
       const id = parsePosition(state.id);
-      if (!id || phase === 'live') return;
+      // Who asked for the last events, and is shown no snapshots, still has to begin with those.
+      if (!id || phase === 'live' || (handlers.rewind && !handlers.onState)) return;
       const news = [stateAt, at].every((known) => !known || comparePositions(id, known) > 0);
       // Who has a position keeps it while polling: the events behind it are replayed once there is a connection.
       if (wantsState || news) show(id, state, !at);
