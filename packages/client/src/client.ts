@@ -211,7 +211,7 @@ function addressOf(url: string, protocol: 'ws' | 'http', path = ''): string {
 
 function webSocketOf({ WebSocket = runtime.WebSocket }: ClientOptions): WebSocketConstructor {
   if (!WebSocket) {
-    throw new TypeError('no WebSocket in this runtime: pass one as `WebSocket`, such as that of the package `ws`');
+    throw new TypeError('no WebSocket in this runtime: pass one as `WebSocket`, as of the package `ws`');
   }
   return WebSocket;
 }

@@ -135,7 +135,7 @@ export function createConnection(parts: ConnectionParts): Connection {
       return report(wrap('bad_frame', cause));
     }
     if (text === undefined || typeof message?.type !== 'string') {
-      return report(new BelfryError('bad_frame', 'not one JSON object with a type'));
+      return report(new BelfryError('bad_frame', 'no JSON object with a type'));
     }
     emit('frame', { direction: 'in', text });
     share?.relay(text);
@@ -171,7 +171,7 @@ export function createConnection(parts: ConnectionParts): Connection {
     }
   }
 
-  const signedOut = (): void => refuse('token', 'signed out: getToken returned no token');
+  const signedOut = (): void => refuse('token', 'getToken returned no token');
   const login = createLogin({
     clock,
     tokens,
@@ -205,7 +205,7 @@ export function createConnection(parts: ConnectionParts): Connection {
         machine.send('follow');
       },
       frame: received,
-      down: () => fail('transport', 'the connected tab let go', serverDelay ?? 0),
+      down: () => fail('transport', 'the leading tab left', serverDelay ?? 0),
       stop: refuse,
       failed: noToken,
       hint: hurry,

@@ -174,8 +174,11 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
   function subscribed({ ref, id, recovered, replay: count }: SubscribedMessage, end: Position): void {
     if (phase !== 'asked' || ref !== joinRef) {
       // Another one, perhaps in another tab, had the channel started anew: what happened in between came to nobody.
-      if (phase === 'live' && !replay && !conflated && at && comparePositions(end, at) > 0) {
+      // What is being replayed goes on, or ends in a hole; in another epoch nothing would show that it did not.
+      const behind = replay ? end.epoch > replay.end.epoch : at && comparePositions(end, at) > 0;
+      if (phase === 'live' && !conflated && behind) {
         phase = 'idle';
+        replay = undefined;
         parts.pokeSoon();
       }
       return;

@@ -82,6 +82,38 @@ describe('after a reconnect', () => {
     expect(recording.take().filter((line) => line.startsWith('event'))).toHaveLength(4);
   });
 
+  it('a replay that another subscriber’s request cut short in a new epoch is asked for again: nothing else shows what is missing', async () => {
+    const { rig, recording, again } = await live();
+    subscribed(rig, again, { id: '7-9', recovered: true, replay: 8 });
+    rig.network.socket.frame(event('7-2'));
+    rig.client.subscribe(CHANNEL, createRecording({ rewind: 1 }).handlers);
+    await settled();
+    subscribed(rig, rig.asked()[0], { id: '8-0', recovered: true });
+    rig.network.socket.frame(event('8-1'));
+    const more = await nextAsked(rig);
+    expect(more).toMatchObject({ after: { [CHANNEL]: '7-2' } });
+    subscribed(rig, more, { id: '8-1', recovered: false });
+    expect(recording.take()).toEqual(['event 7-2 replayed', 'gap history 7-2..8-1']);
+  });
+
+  it('a replay goes on beside another subscriber’s request in the same epoch, rather than begin anew for each', async () => {
+    const { rig, recording, again } = await live();
+    subscribed(rig, again, { id: '7-3', recovered: true, replay: 2 });
+    rig.network.socket.frame(event('7-2'));
+    rig.client.subscribe(CHANNEL, createRecording({ rewind: 1 }).handlers);
+    await settled();
+    subscribed(rig, rig.asked()[0], { id: '7-4', recovered: true, replay: 1 });
+    for (const id of ['7-3', '7-4']) rig.network.socket.frame(event(id));
+    expect(recording.take()).toEqual([
+      'event 7-2 replayed',
+      'event 7-3 replayed',
+      'recovered 2',
+      'live 7-3',
+      'event 7-4',
+    ]);
+    expect(rig.asked()).toEqual([]);
+  });
+
   it('a gateway that does not say whether it recovered is not believed', async () => {
     const { rig, recording, again } = await live();
     subscribed(rig, again, { id: '7-9' });
