@@ -100,7 +100,9 @@ it('a connected user gets the figures of the portfolio, and new ones when a prop
     open_violations: 0,
     critical: 0,
     new_24h: 0,
+    resolved_24h: 0,
     by_type: {},
+    by_quarter: [],
   });
   await report(
     { ...hpd('1012650001', 'critical', 'low'), baseline: true },
@@ -114,14 +116,17 @@ it('a connected user gets the figures of the portfolio, and new ones when a prop
     // What was there when a property was first read is not new.
     new_24h: 3,
     by_type: {
-      ECB: { open_violations: 3, critical: 3, new_24h: 3 },
-      HPD: { open_violations: 2, critical: 1, new_24h: 0 },
+      ECB: { open_violations: 3, critical: 3, new_24h: 3, resolved_24h: 0 },
+      HPD: { open_violations: 2, critical: 1, new_24h: 0, resolved_24h: 0 },
     },
   });
   await report(hpd('1012650001'));
-  expect(await kpis(client, { open_violations: 3 })).toMatchObject({ critical: 3, new_24h: 3 });
+  expect(await kpis(client, { open_violations: 3 })).toMatchObject({ critical: 3, new_24h: 3, resolved_24h: 2 });
   const { body } = await ask('/v1/kpis', tokenOf('landlord-7'));
-  expect(body).toMatchObject({ properties: 3, open_violations: 3, critical: 3, new_24h: 3 });
+  expect(body).toMatchObject({ properties: 3, open_violations: 3, critical: 3, new_24h: 3, resolved_24h: 2 });
+  const quarters = body.by_quarter as [at: number, added: number, resolved: number][];
+  expect(quarters.reduce((sum, [, added]) => sum + added, 0)).toBe(3);
+  expect(quarters.reduce((sum, [, , resolved]) => sum + resolved, 0)).toBe(2);
 });
 
 it('in a burst they come at most once a second, and the last ones are exact', { timeout: 120_000 }, async () => {

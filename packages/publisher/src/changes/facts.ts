@@ -12,29 +12,34 @@ export interface Facts {
   readonly open: ReadonlyMap<string, Severity | undefined>;
   /** The severity last given for the whole, where the single violations did not tell. */
   readonly severity: Severity | undefined;
-  /** How many were new in which quarter of an hour, of the last day: quarter, number, quarter, number …, oldest first. */
-  readonly recent?: readonly number[] | undefined;
+  /** How many were new in which quarter of an hour, of the last day. */
+  readonly recent?: Quarters | undefined;
+  /** How many were resolved, likewise. */
+  readonly resolved?: Quarters | undefined;
 }
+
+/** Quarter of an hour, number, quarter, number …, oldest first. */
+export type Quarters = readonly number[];
 
 interface Encoded {
   readonly c: number;
   readonly o?: readonly (string | number)[];
   readonly s?: number;
   readonly n?: readonly number[];
+  readonly r?: readonly number[];
 }
 
 export const QUARTER_SECONDS = 900;
 const QUARTERS_A_DAY = 96;
-const NONE: readonly number[] = [];
+const NONE: Quarters = [];
 
 const quarterOf = (seconds: number): number => Math.floor(seconds / QUARTER_SECONDS);
 
 /**
- * The new ones of the last day once `count` more have come. What happened longer ago than a day is left out.
+ * Those of the last day once `count` more have come. What happened longer ago than a day is left out.
  * @param happened seconds since 1970; of what claims to come from the future it counts that it is here
  */
-export function recentWith(before: Facts | undefined, count: number, happened: number, now: number) {
-  const known = before?.recent ?? NONE;
+export function recentWith(known: Quarters = NONE, count: number, happened: number, now: number): Quarters | undefined {
   const oldest = quarterOf(now) - QUARTERS_A_DAY;
   const quarter = quarterOf(Math.min(happened, now));
   const counts = count > 0 && quarter >= oldest;
@@ -52,12 +57,12 @@ export function recentWith(before: Facts | undefined, count: number, happened: n
   return sorted.length === 0 ? undefined : sorted;
 }
 
-/** How many were new within a day before `now` (seconds), to a quarter of an hour. */
-export function newWithinADay(recent: readonly number[], now: number): number {
+/** Quarter and number of those within a day before `now` (seconds), to a quarter of an hour. */
+export function* withinADay(recent: Quarters, now: number): Iterable<readonly [quarter: number, count: number]> {
   const oldest = quarterOf(now) - QUARTERS_A_DAY;
-  let sum = 0;
-  for (let n = 0; n + 1 < recent.length; n += 2) if ((recent[n] as number) >= oldest) sum += recent[n + 1] as number;
-  return sum;
+  for (let n = 0; n + 1 < recent.length; n += 2) {
+    if ((recent[n] as number) >= oldest) yield [recent[n] as number, recent[n + 1] as number];
+  }
 }
 
 /** Severity of what nobody gave one. */
@@ -82,6 +87,7 @@ export function encodeFacts(facts: Facts): string {
     ...(open.length > 0 ? { o: open } : {}),
     ...(facts.severity ? { s: SEVERITIES.indexOf(facts.severity) } : {}),
     ...(facts.recent ? { n: facts.recent } : {}),
+    ...(facts.resolved ? { r: facts.resolved } : {}),
   };
   return JSON.stringify(encoded);
 }
@@ -93,14 +99,14 @@ export function encodeFacts(facts: Facts): string {
 export function decodeFacts(text: string | undefined): Facts | undefined {
   const encoded = text === undefined ? undefined : readEncoded(text);
   if (!encoded) return undefined;
-  const { c, o = [], s, n: recent } = encoded;
+  const { c, o = [], s, n: recent, r: resolved } = encoded;
   const open = new Map<string, Severity | undefined>();
   for (let at = 0; at + 1 < o.length; at += 2) open.set(String(o[at]), SEVERITIES[o[at + 1] as number]);
-  return { count: c, open, severity: s === undefined ? undefined : SEVERITIES[s], recent };
+  return { count: c, open, severity: s === undefined ? undefined : SEVERITIES[s], recent, resolved };
 }
 
 const readEncoded = (text: string): Encoded | undefined =>
-  readStored<Encoded>(text, 'fact', ({ c, n, o }) => {
+  readStored<Encoded>(text, 'fact', ({ c, n, o, r }) => {
     const isCount = Number.isSafeInteger(c) && (c as number) >= 0;
-    return isCount && [o ?? [], n ?? []].every((list) => Array.isArray(list));
+    return isCount && [o ?? [], n ?? [], r ?? []].every((list) => Array.isArray(list));
   });

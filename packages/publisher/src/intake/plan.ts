@@ -77,8 +77,10 @@ function effectOf({ id, items }: ChannelWork, byType: Map<string, Facts | undefi
     const after = detect(before, change);
     if (after.facts !== before) {
       const { count, open, severity } = after.facts;
-      const recent = recentWith(before, after.detection?.newViolations ?? 0, change.timestamp ?? at, at);
-      const known: Facts = { count, open, severity, recent };
+      const happened = change.timestamp ?? at;
+      const recent = recentWith(before?.recent, after.detection?.newViolations ?? 0, happened, at);
+      const resolved = recentWith(before?.resolved, after.detection?.resolved ?? 0, happened, at);
+      const known: Facts = { count, open, severity, recent, resolved };
       byType.set(type, known);
       // Without a prototype: a violation type may have any name.
       facts ??= Object.create(null) as Record<string, string>;

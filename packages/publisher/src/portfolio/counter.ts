@@ -70,10 +70,15 @@ export function createCounter(options: {
 
 const isPart = (part: Partial<Part>): boolean =>
   Array.isArray(part) &&
-  part.every(
-    (each: unknown) =>
-      Array.isArray(each) && typeof each[0] === 'string' && each.slice(1).every((figure) => Number.isFinite(figure)),
-  );
+  part.every((each: unknown) => {
+    if (!Array.isArray(each)) return false;
+    const [type, open, critical, ...quarters] = each;
+    return (
+      typeof type === 'string' && areNumbers([open, critical]) && quarters.length === 2 && quarters.every(areNumbers)
+    );
+  });
+
+const areNumbers = (list: unknown): boolean => Array.isArray(list) && list.every((each) => Number.isFinite(each));
 
 function* slices(all: readonly string[]): Iterable<string[]> {
   for (let start = 0; start < all.length; start += FIELDS_AT_ONCE) yield all.slice(start, start + FIELDS_AT_ONCE);
