@@ -136,6 +136,30 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     await kpi(again, 'Open violations', 5);
   });
 
+  it('tells a browser that is opened later of all that was new and resolved in 24 hours, once', async () => {
+    const id = stage.newProperty();
+    // More than the page reads of a property's history.
+    for (let count = 1; count <= 15; count++) await stage.report(id, count);
+    await stage.report(id, 3);
+    const tells = async (page: Page, added: number, resolved: number) => {
+      const figure = `[data-chart="time"][data-from="cluster"][data-added="${added}"][data-resolved="${resolved}"]`;
+      await page.locator(figure).waitFor();
+      for (const [name, value] of [
+        ['New in 24 hours', added],
+        ['Resolved in 24 hours', resolved],
+      ] as const) {
+        const kpi = page.locator('.kpi[data-from="cluster"]', { hasText: name });
+        expect(await kpi.locator('dd').textContent()).toBe(`${value}`);
+      }
+    };
+    const page = await stage.open({ claims: { properties: [id] } });
+    await tells(page, 15, 12);
+    await stage.report(id, 2);
+    await tells(page, 15, 13);
+    await page.reload();
+    await tells(page, 15, 13);
+  });
+
   it('names the age of the city’s data', async () => {
     const page = await stage.open();
     const hourAgo = Date.now() / 1000 - 3_600;

@@ -29,7 +29,7 @@ export function Charts() {
         <TypeBars counts={types} />
       </section>
       <section className="card" aria-labelledby="time-title">
-        <h2 id="time-title">Changes in the last hour</h2>
+        <h2 id="time-title">Changes in 24 hours</h2>
         <OverTime />
       </section>
     </div>

@@ -1,35 +1,39 @@
-/** New and resolved violations over the last hour: new ones upwards, resolved ones downwards. */
+/** New and resolved violations over the last day: new ones upwards, resolved ones downwards. */
 import { useMemo } from 'react';
 import { useSigned } from '../parts/context.js';
 import { clockTime, useNow } from '../parts/now.js';
 import { overTime } from '../state/activity.js';
+import { lastDay, SEEN_HERE } from '../state/day.js';
 import { useStore } from '../state/store.js';
 
-const BUCKETS = 30;
-const BUCKET_MS = 120_000;
+/** The half hour that it is, and the 48 before it. */
+const BUCKETS = 49;
+const BUCKET_MS = 30 * 60_000;
 const WIDTH = 300;
 const HEIGHT = 88;
 const GAP = 2;
 
 export function OverTime() {
   const { session } = useSigned();
-  const minutes = useStore(session.live.view, ({ minutes }) => minutes);
-  const now = useNow();
-  // The clock that ticks every ten seconds may be behind an event that has just come.
-  const buckets = useMemo(() => overTime(minutes, Math.max(now, Date.now()), BUCKETS, BUCKET_MS), [minutes, now]);
-  const added = buckets.reduce((sum, bucket) => sum + bucket.added, 0);
-  const resolved = buckets.reduce((sum, bucket) => sum + bucket.resolved, 0);
+  const view = useStore(session.live.view);
+  const tick = useNow();
+  const { added, buckets, from, resolved } = useMemo(() => {
+    // The clock that ticks every ten seconds may be behind an event that has just come.
+    const now = Math.max(tick, Date.now());
+    const day = lastDay(view, now);
+    return { ...day, buckets: overTime(day.buckets, now, BUCKETS, BUCKET_MS) };
+  }, [view, tick]);
   const most = Math.max(1, ...buckets.map((bucket) => Math.max(bucket.added, bucket.resolved)));
   const middle = HEIGHT / 2;
   const step = WIDTH / BUCKETS;
   const length = (count: number): number => (count === 0 ? 0 : Math.max(2, (count / most) * (middle - 4)));
   return (
-    <figure className="over-time" data-chart="time" data-added={added} data-resolved={resolved}>
+    <figure className="over-time" data-chart="time" data-from={from} data-added={added} data-resolved={resolved}>
       <svg
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={`${added} new and ${resolved} resolved violations in the last hour`}
+        aria-label={`${added} new and ${resolved} resolved violations in 24 hours${from === 'page' ? `, ${SEEN_HERE}` : ''}`}
       >
         <line x1="0" x2={WIDTH} y1={middle} y2={middle} className="axis" />
         {buckets.map((bucket, index) => (
@@ -52,12 +56,13 @@ export function OverTime() {
         ))}
       </svg>
       <p className="span">
-        <span>{clockTime(buckets[0]?.at ?? 0)}</span>
+        <span>24 hours ago</span>
         <span>now</span>
       </p>
       <figcaption>
         <span className="key key-added">{added} new</span>
         <span className="key key-resolved">{resolved} resolved</span>
+        {from === 'page' && <span className="quiet">{SEEN_HERE}</span>}
       </figcaption>
       <details>
         <summary>Show as a table</summary>

@@ -110,7 +110,7 @@ export interface Bucket {
 }
 
 /** New and resolved violations per bucket, for the last `count` buckets of `widthMs`. */
-export function overTime(minutes: ReadonlyMap<number, Bucket>, now: number, count: number, widthMs: number): Bucket[] {
+export function overTime(finer: readonly Bucket[], now: number, count: number, widthMs: number): Bucket[] {
   const last = Math.floor(now / widthMs) * widthMs;
   const buckets = Array.from({ length: count }, (_, index) => ({
     at: last - (count - 1 - index) * widthMs,
@@ -118,7 +118,7 @@ export function overTime(minutes: ReadonlyMap<number, Bucket>, now: number, coun
     resolved: 0,
   }));
   const first = buckets[0]?.at ?? 0;
-  for (const { at, added, resolved } of minutes.values()) {
+  for (const { at, added, resolved } of finer) {
     const bucket = buckets[Math.floor((at - first) / widthMs)];
     if (!bucket) continue;
     bucket.added += added;
