@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { ownFolder, startGateway, startPublisher, startRedis, TEST_SECRET } from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -161,17 +162,42 @@ describe.skipIf(!k6).concurrent('a load test of a given cluster (needs k6)', () 
   );
 
   it.each([
-    ['order', 'reordered: count==0', 'Events came behind later ones: 1.'],
-    ['property', 'strays: count==0', 'Events came to clients that do not follow their property: 1.'],
+    ['comes behind the next one', 'order', 'reordered: count==0', 'Events came behind later ones: 1.'],
+    ['comes twice', 'repeat', 'repeated: count==0', 'Events came a second time: 1.'],
+    ['is hidden behind a state', 'state', 'gaps: count==0', 'Offsets were skipped without a word: 1 events.'],
+    [
+      "is another property's",
+      'property',
+      'strays: count==0',
+      'Events came to clients that do not follow their property: 1.',
+    ],
   ] as const)(
-    'fails where the %s of one event is wrong',
-    async (spoils, threshold, sentence) => {
+    'fails where one event %s',
+    async (_, spoils, threshold, sentence) => {
       const proxy = await spoilingProxy(cluster.gateway, spoils);
       try {
         const outcome = await against({ ...cluster, gateway: proxy.url }, ['fanout', ...SHORT]);
         expect(outcome.code).toBe(99);
         expect(outcome.result.broken).toContain(threshold);
         expect(outcome.output).toContain(sentence);
+      } finally {
+        await proxy.stop();
+      }
+    },
+    RUN_MS,
+  );
+
+  it.sequential(
+    'counts a frame that is none against its own connection, and goes on judging the others of its thread',
+    async () => {
+      const proxy = await spoilingProxy(cluster.gateway, 'frame');
+      try {
+        const allowed = ['--vus', '1', '--closes', '1', '--resyncs', '1'];
+        const outcome = await against({ ...cluster, gateway: proxy.url }, ['fanout', ...SHORT, ...allowed]);
+        expect(outcome.output).toContain('the gateway sent what is no frame');
+        expect(outcome.result.broken).toEqual([]);
+        expect([count(outcome, 'errors'), count(outcome, 'unexpected_closes')]).toEqual([1, 1]);
+        expect(count(outcome, 'events_received')).toBeGreaterThan(19 * count(outcome, 'events_published'));
       } finally {
         await proxy.stop();
       }
@@ -239,7 +265,7 @@ describe.skipIf(!k6).concurrent('a load test of another cluster (needs k6)', () 
   it.sequential(
     'fails where the intake accepts an event and does not publish it: no offset is skipped, and yet it is missing',
     async () => {
-      const forgetful = await forgetfulIntake(cluster.publisher);
+      const forgetful = await spoilingIntake(cluster.publisher, 'forgetful');
       try {
         const outcome = await against({ ...cluster, publisher: forgetful.url }, ['fanout', ...SHORT]);
         expect(outcome.code).toBe(99);
@@ -270,14 +296,127 @@ describe.skipIf(!k6).concurrent('a load test of another cluster (needs k6)', () 
   );
 });
 
+describe.skipIf(!k6).concurrent('a load test of a cluster that serves only some (needs k6)', () => {
+  const cluster = givenCluster();
+  /** A tenth of the clients stays, and was there before the others; and the runner has asked once whether anybody is there. */
+  const FIRST = 5;
+
+  it.sequential(
+    'fails where clients that come and leave again were never let in',
+    async () => {
+      const proxy = await partialProxy(cluster.gateway, FIRST, 'nothing');
+      try {
+        const outcome = await against({ ...cluster, gateway: proxy.url }, ['spike', ...SHORT]);
+        expect(outcome.code).toBe(99);
+        expect(outcome.result.broken).toEqual(['connect_success: rate>=0.999']);
+        expect(outcome.result.metrics.connect_success).toMatchObject({ passes: 4, fails: 36 });
+      } finally {
+        await proxy.stop();
+      }
+    },
+    RUN_MS,
+  );
+
+  it.sequential(
+    'fails where clients that come and leave again got no event: that no offset is skipped proves nothing then',
+    async () => {
+      const proxy = await partialProxy(cluster.gateway, FIRST, 'all but events');
+      try {
+        const outcome = await against({ ...cluster, gateway: proxy.url }, ['spike', ...SHORT]);
+        expect(outcome.code).toBe(99);
+        expect(outcome.result.broken).toEqual(['missing: count==0', 'unfinished: count==0']);
+        expect([count(outcome, 'missing'), count(outcome, 'unfinished')]).toEqual([36, 36]);
+      } finally {
+        await proxy.stop();
+      }
+    },
+    RUN_MS,
+  );
+
+  it.sequential(
+    'fails where connections stay open with nobody behind them',
+    async () => {
+      const proxy = await partialProxy(cluster.gateway, FIRST, 'until SUBSCRIBED');
+      try {
+        const hold = ['connect', ...SMALL, '--rate', '0', '--duration', '1', '--ready', '20000'];
+        const outcome = await against({ ...cluster, gateway: proxy.url }, hold);
+        expect(outcome.code).toBe(99);
+        expect(outcome.result.broken).toEqual(['unfinished: count==0']);
+        expect(outcome.output).toContain('Clients that were not judged to their end: 36.');
+      } finally {
+        await proxy.stop();
+      }
+    },
+    RUN_MS,
+  );
+
+  it.sequential(
+    'fails where the intake is too slow for the rate, however short the way behind it is',
+    async () => {
+      const slow = await spoilingIntake(cluster.publisher, 'slow');
+      try {
+        const outcome = await against({ ...cluster, publisher: slow.url }, [
+          'fanout',
+          ...SHORT,
+          '--p50',
+          '1500',
+          '--p99',
+          '2000',
+        ]);
+        expect(outcome.code).toBe(99);
+        expect(outcome.result.broken).toEqual(['publish_behind: p(99)<=2000']);
+        expect(outcome.output).toContain('Events were published later than --rate wants');
+      } finally {
+        await slow.stop();
+      }
+    },
+    RUN_MS,
+  );
+});
+
+/** Passes everything on for the first clients, and for all others only a part of it. */
+async function partialProxy(
+  target: string,
+  first: number,
+  others: 'nothing' | 'all but events' | 'until SUBSCRIBED',
+): Promise<{ url: string; stop(): Promise<void> }> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  let clients = 0;
+  server.on('connection', (client) => {
+    const whole = ++clients <= first;
+    const upstream = new WebSocket(target);
+    const early: string[] = [];
+    let subscribed = false;
+    client.on('message', (data) => {
+      if (!whole && others === 'nothing') return;
+      if (upstream.readyState === WebSocket.OPEN) upstream.send(`${data}`);
+      else early.push(`${data}`);
+    });
+    upstream.on('open', () => {
+      for (const frame of early) upstream.send(frame);
+    });
+    upstream.on('message', (data) => {
+      const frame = `${data}`;
+      const event = frame.includes('"type":"load_test"') && !frame.startsWith('{"type":"STATE"');
+      if (!whole && (others === 'until SUBSCRIBED' ? subscribed : event)) return;
+      subscribed ||= frame.startsWith('{"type":"SUBSCRIBED"');
+      client.send(frame);
+    });
+    client.on('close', () => upstream.terminate());
+    upstream.on('close', () => client.close());
+  });
+  await new Promise((resolve) => server.once('listening', resolve));
+  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/ws`, stop: () => closed(server) };
+}
+
 /**
  * Passes everything on but one event, the fifth of the first client that gets so many: that is lost, comes behind the next
- * one, or says that it is another property's; or cuts that client's connection there, and hides from the gateway where those
- * who come back were.
+ * one or twice, comes as a STATE that was not announced, is cut in the middle, or says that it is another property's; or cuts that
+ * client's connection there. And hides from the gateway where those who come back were.
  */
 async function spoilingProxy(
   target: string,
-  spoils: 'event' | 'connection' | 'order' | 'property' = 'event',
+  spoils: 'event' | 'connection' | 'order' | 'property' | 'repeat' | 'state' | 'frame' = 'event',
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   let spoiled = false;
@@ -302,6 +441,12 @@ async function spoilingProxy(
         spoiled = true;
         if (spoils === 'connection') client.terminate();
         if (spoils === 'order') late = frame;
+        if (spoils === 'frame') client.send(frame.slice(0, 30));
+        if (spoils === 'state') {
+          const { channel, id } = JSON.parse(frame);
+          client.send(JSON.stringify({ type: 'STATE', channel, id, events: [] }));
+        }
+        for (let n = 0; spoils === 'repeat' && n < 2; n++) client.send(frame);
         if (spoils === 'property') client.send(frame.replace(/@property:[\w-]+/, '@property:another'));
         return;
       }
@@ -320,13 +465,17 @@ async function spoilingProxy(
   };
 }
 
-/** Answers 202 to all, and passes on all but the tenth. */
-async function forgetfulIntake(target: string): Promise<{ url: string; stop(): Promise<void> }> {
+/** `forgetful`: answers 202 to all, and passes on all but the tenth. `slow`: takes a fifth of a second for each. */
+async function spoilingIntake(
+  target: string,
+  is: 'forgetful' | 'slow',
+): Promise<{ url: string; stop(): Promise<void> }> {
   let requests = 0;
   const pass = async (request: IncomingMessage) => {
     const body = await text(request);
     requests++;
-    if (requests === 10) return 202;
+    if (is === 'forgetful' && requests === 10) return 202;
+    if (is === 'slow') await delay(200);
     const headers = { 'content-type': 'application/json', 'idempotency-key': `${request.headers['idempotency-key']}` };
     const response = await fetch(`${target}${request.url}`, { method: 'POST', headers, body });
     await response.arrayBuffer();

@@ -97,6 +97,16 @@ describe('an audit', () => {
     expect(audit.event(event(51, 60, { id: '9-51' }))).toEqual(NOTHING);
   });
 
+  it('knows whether it has come to a position, in its own epoch and across them', () => {
+    expect(createAudit('property:1').reached('7-0')).toBe(false);
+    const audit = joined();
+    expect([audit.reached('7-10'), audit.reached('7-11'), audit.reached('8-1')]).toEqual([true, false, false]);
+    audit.event(event(11, 1));
+    expect(audit.reached('7-11')).toBe(true);
+    audit.event(event(1, 2, { id: '8-1' }));
+    expect([audit.reached('7-99'), audit.reached('8-1'), audit.reached('8-2')]).toEqual([true, true, false]);
+  });
+
   it('counts each source by itself', () => {
     const audit = joined();
     expect(audit.event(event(11, 1))).toEqual(NOTHING);

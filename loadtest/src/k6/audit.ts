@@ -31,6 +31,8 @@ export interface Audit {
    */
   expected(text: string): number | undefined;
   event(event: LoadEvent): Finding;
+  /** Everything up to `id` has come, or is known to be missing. */
+  reached(id: string): boolean;
   /** The publisher's last event has come, so everything is judged. */
   complete(): boolean;
 }
@@ -139,6 +141,8 @@ export function createAudit(channel: string): Audit {
         strays,
       };
     },
+    reached: (id) =>
+      epoch === epochOf(id) ? offset >= offsetOf(id) : epoch !== '' && Number(epoch) > Number(epochOf(id)),
     complete: () => complete,
   };
 }

@@ -33,6 +33,8 @@ export interface OtherFrame {
   readonly code?: string;
   readonly message?: string;
   readonly channel?: string;
+  readonly ref?: string;
+  readonly reason?: string;
 }
 
 const OPENING = '"message":"load ';
@@ -84,7 +86,12 @@ export function sentIn(text: string, mark: string, tail: string): number | undef
   return text.startsWith(tail, from + MS_DIGITS) ? Number(text.slice(from, from + MS_DIGITS)) : undefined;
 }
 
-/** @throws SyntaxError where it is not JSON */
-export function readOther(text: string): OtherFrame {
-  return JSON.parse(text) as OtherFrame;
+/** Undefined where it is no frame at all: an error thrown here would end all clients of the thread, and nobody would miss them. */
+export function readOther(text: string): OtherFrame | undefined {
+  try {
+    const frame: unknown = JSON.parse(text);
+    return typeof frame === 'object' && frame !== null ? (frame as OtherFrame) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -16,7 +16,7 @@ export const replayed = new Counter('events_replayed');
 export const published = new Counter('events_published');
 export const refused = new Counter('events_refused');
 export const intake = new Trend('intake_time', true);
-/** By how much an event was published later than the rate wants: k6's own delay, in no latency. */
+/** By how much later than the rate wants an event's request was made, as k6 or the request before it was slow: in no latency. */
 export const behind = new Trend('publish_behind', true);
 export const gaps = new Counter('gaps');
 export const missing = new Counter('missing');
@@ -25,7 +25,10 @@ export const repeated = new Counter('repeated');
 export const reordered = new Counter('reordered');
 /** Events of a property that the client does not follow. */
 export const strays = new Counter('strays');
-/** Clients that waited for the publisher's last event in vain. */
+/**
+ * Clients that were not judged to their end: every seat is added when it begins and taken off when it ends, so that those of a
+ * thread that died stay; and whoever waited in vain for what had been published is added once more.
+ */
 export const unfinished = new Counter('unfinished');
 export const closes = new Counter('unexpected_closes');
 export const errors = new Counter('errors');

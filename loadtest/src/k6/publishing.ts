@@ -45,10 +45,12 @@ export async function publish(options: PublishingOptions): Promise<void> {
   const queues: Promise<void>[] = channels.map(() => Promise.resolve());
   let sinceMs = 0;
 
-  async function post(channel: number, last: boolean): Promise<void> {
+  async function post(channel: number, dueMs: number | undefined): Promise<void> {
+    const last = dueMs === undefined;
     const n = (accepted[channel] ?? 0) + 1;
     const key = `${source}-${channel}-${n}`;
     const sentMs = Date.now();
+    if (!last) metrics.behind.add(Math.max(0, sentMs - dueMs));
     const event = {
       channel: channels[channel],
       type: EVENT_TYPE,
@@ -84,9 +86,10 @@ export async function publish(options: PublishingOptions): Promise<void> {
     }
   }
 
-  const enqueue = (channel: number, last = false) => {
+  /** @param dueMs when it should be published; undefined: after all others, as the last one */
+  const enqueue = (channel: number, dueMs?: number) => {
     const before = queues[channel] ?? Promise.resolve();
-    queues[channel] = before.then(() => post(channel, last));
+    queues[channel] = before.then(() => post(channel, dueMs));
   };
 
   const quietMs = startedMs + timeline.quietMs;
@@ -99,7 +102,7 @@ export async function publish(options: PublishingOptions): Promise<void> {
   }
   await Promise.all(queues);
   channels.forEach((_, channel) => {
-    enqueue(channel, true);
+    enqueue(channel);
   });
   await Promise.all(queues);
 
@@ -108,8 +111,7 @@ export async function publish(options: PublishingOptions): Promise<void> {
     for (let dueMs = startedMs + stage.fromMs + everyMs; dueMs < untilMs; dueMs += everyMs) {
       const earlyMs = dueMs - Date.now();
       if (earlyMs >= 1) await sleep(Math.max(SHORTEST_WAIT_MS, earlyMs));
-      metrics.behind.add(Math.max(0, Date.now() - dueMs));
-      enqueue(next % channels.length);
+      enqueue(next % channels.length, dueMs);
       next++;
     }
   }

@@ -21,6 +21,9 @@ export function reasons(broken: readonly string[], metrics: Values, settings: Se
       `From the intake to the client it took ${ms(metrics.e2e_latency?.['p(50)'])} at p50; --p50 allows ${settings.p50} ms.`,
     [`e2e_latency: p(99)<=${settings.p99}`]: () =>
       `From the intake to the client it took ${ms(metrics.e2e_latency?.['p(99)'])} at p99; --p99 allows ${settings.p99} ms.`,
+    [`publish_behind: p(99)<=${settings.p99}`]: () =>
+      `Events were published later than --rate wants, by ${ms(metrics.publish_behind?.['p(99)'])} at p99; --p99 allows ` +
+      `${settings.p99} ms: k6 or the intake is too slow for this rate.`,
     'gaps: count==0': () => `Offsets were skipped without a word: ${count('gaps')} events.`,
     'missing: count==0': () => `Events that the intake had accepted did not come: ${count('missing')}.`,
     'repeated: count==0': () => `Events came a second time: ${count('repeated')}.`,
@@ -29,7 +32,7 @@ export function reasons(broken: readonly string[], metrics: Values, settings: Se
     'strays: count==0': () => `Events came to clients that do not follow their property: ${count('strays')}.`,
     'events_received: count>0': () => 'No event was received live.',
     'events_refused: count==0': () => `The intake did not take ${count('events_refused')} events.`,
-    'unfinished: count==0': () => `Clients that never saw the last event: ${count('unfinished')}.`,
+    'unfinished: count==0': () => `Clients that were not judged to their end: ${count('unfinished')}.`,
     [`unexpected_closes: count<=${settings.closes}`]: () =>
       `Connections were lost: ${count('unexpected_closes')}; --closes allows ${number(settings.closes)}.`,
     [`resyncs: count<=${settings.resyncs}`]: () =>

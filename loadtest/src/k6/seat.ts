@@ -4,7 +4,7 @@
  */
 import { WebSocket } from 'k6/websockets';
 import { type Audit, createAudit } from './audit.ts';
-import { readEvent, readOther } from './frames.ts';
+import { type OtherFrame, readEvent, readOther } from './frames.ts';
 import * as metrics from './metrics.ts';
 import type { Step } from './scenarios.ts';
 import type { Timetable } from './timetable.ts';
@@ -22,7 +22,7 @@ export interface SeatOptions {
   readonly published: boolean;
   /** Milliseconds since the run began. */
   readonly endMs: number;
-  /** Waits this long for SUBSCRIBED. Milliseconds. */
+  /** Waits this long for SUBSCRIBED, and before it goes for what was published by then. Milliseconds. */
   readonly deadlineMs: number;
   /** A live event: how long it took to the socket, and how long k6's thread then took to come to it. Milliseconds. */
   readonly onLive: (onWayMs: number, waitingMs: number) => void;
@@ -37,6 +37,8 @@ export interface SeatOptions {
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 10_000;
 const CONNECTING = 0;
+/** Marks the answer to the question how far the channel is. */
+const GOING = 'going';
 
 /**
  * k6's `close` waits for somebody who sends what is written, and while a connection is being made there is nobody: its thread would
@@ -55,6 +57,12 @@ export function takeSeat(options: SeatOptions): void {
   let over = false;
   /** There is a connection, and it is not SUBSCRIBED yet. */
   let waits = false;
+  /** What is to be done once all has come that was published before this client wanted to go. */
+  let going: (() => void) | undefined;
+  /** How far that reaches; undefined until the gateway has said so. */
+  let goal: string | undefined;
+  /** Another client takes this place as soon as this one has gone. */
+  let replaced = false;
 
   function after(ms: number, act: () => void): () => void {
     const takeBack = options.timetable.after(ms, () => {
@@ -73,6 +81,8 @@ export function takeSeat(options: SeatOptions): void {
     const openedMs = Date.now();
     const resumes = audit.position();
     let readyMs = Number.POSITIVE_INFINITY;
+    /** The server has said that it could not continue: a STATE that nobody announced would hide what is missing. */
+    let resyncs = false;
     const ws = new WebSocket(options.url);
     socket = ws;
     waits = true;
@@ -87,9 +97,14 @@ export function takeSeat(options: SeatOptions): void {
       metrics.ready.add(readyMs - openedMs);
       if (resumes !== undefined) {
         metrics.recoveries.add(recovered === true);
-        if (recovered !== true) metrics.resyncs.add(1);
+        if (recovered !== true) resync();
       }
       audit.subscribed(id, recovered, readyMs);
+      if (going) ask();
+    }
+    function resync(): void {
+      metrics.resyncs.add(1);
+      resyncs = true;
     }
 
     /** @param readMs when k6 read it from the socket, with decimals */
@@ -108,7 +123,11 @@ export function takeSeat(options: SeatOptions): void {
       if (socket !== ws || !message) return;
       const text = String(message.data);
       const sentMs = audit.expected(text);
-      if (sentMs !== undefined) return judgeTime(sentMs, message.timestamp);
+      if (sentMs !== undefined) {
+        judgeTime(sentMs, message.timestamp);
+        if (going) goWhereComplete();
+        return;
+      }
       const event = readEvent(text);
       if (event) {
         const { gaps, missing, repeated, reordered, strays } = audit.event(event);
@@ -118,16 +137,28 @@ export function takeSeat(options: SeatOptions): void {
         if (reordered > 0) metrics.reordered.add(reordered);
         if (strays > 0) metrics.strays.add(strays);
         if (event.last) return void (over || finish());
-        return judgeTime(event.sentMs, message.timestamp);
+        judgeTime(event.sentMs, message.timestamp);
+        if (going) goWhereComplete();
+        return;
       }
       const frame = readOther(text);
-      if (frame.type === 'SUBSCRIBED' && frame.channel === options.channel && frame.id)
-        subscribed(frame.id, frame.recovered);
-      else if (frame.type === 'RESYNC' && frame.channel === options.channel) metrics.resyncs.add(1);
-      else if (frame.type === 'STATE' && frame.channel === options.channel && frame.id) audit.resynced(frame.id);
+      if (frame === undefined) fail(`the gateway sent what is no frame: ${text.slice(0, 100)}`);
       else if (frame.type === 'PING') ws.send('{"type":"PONG"}');
       else if (frame.type === 'ERROR') fail(`${frame.code}: ${frame.message}`);
+      else if (frame.channel === options.channel) ofChannel(frame);
     };
+    function ofChannel({ type, id, recovered, ref, reason }: OtherFrame): void {
+      if (type === 'SUBSCRIBED' && id && readyMs === Number.POSITIVE_INFINITY) subscribed(id, recovered);
+      else if (type === 'UNSUBSCRIBED') fail(`UNSUBSCRIBED, which nobody asked for: ${reason}`);
+      else if (type === 'RESYNC') resync();
+      else if (type === 'STATE' && id && ref === GOING) {
+        goal = id;
+        goWhereComplete();
+      } else if (type === 'STATE' && id && resyncs) {
+        resyncs = false;
+        audit.resynced(id);
+      }
+    }
     ws.onerror = (event) => options.onProblem(event?.error ?? 'the connection failed');
     function fail(text: string): void {
       metrics.errors.add(1);
@@ -151,40 +182,80 @@ export function takeSeat(options: SeatOptions): void {
   function disconnect(): void {
     const ws = socket;
     socket = undefined;
-    if (ws) close(ws);
+    if (!ws) return;
+    // Whoever is still waiting when it goes never got in.
+    if (waits) metrics.connects.add(false);
+    close(ws);
+  }
+
+  /** Who just went could never tell that nothing had come lately: it asks how far the channel is, and goes once it is there. */
+  function depart(then: () => void): void {
+    // It is on its way, or was never in.
+    if (going) return;
+    if (audit.position() === undefined) return then();
+    const cancel = after(options.deadlineMs, () => {
+      unproven();
+      gone();
+    });
+    const gone = () => {
+      cancel();
+      going = undefined;
+      then();
+    };
+    going = gone;
+    goal = undefined;
+    ask();
+  }
+  function ask(): void {
+    if (socket && !waits) socket.send(JSON.stringify({ type: 'GET_STATE', channel: options.channel, ref: GOING }));
+  }
+  function goWhereComplete(): void {
+    if (going && goal !== undefined && audit.reached(goal)) going();
+  }
+  /** Whether all came is not known, or known not to be so. */
+  function unproven(): void {
+    metrics.unfinished.add(1);
+    if (options.published || goal !== undefined) metrics.missing.add(1);
   }
 
   function take(step: Step): void {
     if (over) return;
     const { does } = step;
-    if (does === 'drop' || does === 'leave') {
-      disconnect();
-      // There is nothing left to wait for.
-      if (does === 'leave' && step === options.steps.at(-1)) finish();
-      return;
+    if (does === 'drop') disconnect();
+    else if (does === 'leave') depart(step === options.steps.at(-1) ? finish : leave);
+    else if (does === 'join' && going) replaced = true;
+    else if (does === 'join') join();
+    else {
+      metrics.returns.add(1);
+      if (socket === undefined) connect();
     }
-    if (does === 'return') metrics.returns.add(1);
-    else audit = createAudit(options.channel);
+  }
+  function join(): void {
+    audit = createAudit(options.channel);
     if (socket === undefined) connect();
+  }
+  function leave(): void {
+    disconnect();
+    if (!replaced) return;
+    replaced = false;
+    join();
   }
 
   function finish(): void {
     over = true;
     for (const takeBack of pending) takeBack();
     pending.clear();
-    // Whoever is still waiting at the end never got in.
-    if (socket !== undefined && waits) metrics.connects.add(false);
     disconnect();
+    metrics.unfinished.add(-1);
     options.onOver();
   }
 
+  metrics.unfinished.add(1);
   for (const step of options.steps) at(step.atMs, () => take(step));
   const present = options.steps.at(-1)?.does !== 'leave';
   at(options.endMs, () => {
-    if (options.published && present && !audit.complete()) {
-      metrics.unfinished.add(1);
-      metrics.missing.add(1);
-    }
+    if (!options.published && !going) return depart(finish);
+    if (going || (present && !audit.complete())) unproven();
     finish();
   });
 }

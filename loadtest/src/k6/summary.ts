@@ -80,7 +80,7 @@ export function describe({ scenario, passed, reasons: why, metrics, settings }: 
       `${number(count('gaps'))}, ${number(count('missing'))}, ${number(count('repeated'))}` +
         (count('reordered') > 0 ? ` (${number(count('reordered'))} came behind later ones)` : '') +
         (count('strays') > 0 ? ` (${number(count('strays'))} of another property)` : '') +
-        (count('unfinished') > 0 ? ` (${number(count('unfinished'))} clients never got the last event)` : ''),
+        (count('unfinished') > 0 ? ` (${number(count('unfinished'))} clients were not judged to their end)` : ''),
     ],
     [
       'lost connections',
