@@ -33,8 +33,6 @@ export interface Audit {
   event(event: LoadEvent): Finding;
   /** Everything up to `id` has come, or is known to be missing. */
   reached(id: string): boolean;
-  /** The publisher's last event has come, so everything is judged. */
-  complete(): boolean;
 }
 
 const NOTHING: Finding = { gaps: 0, missing: 0, repeated: 0, reordered: 0, strays: 0 };
@@ -47,7 +45,6 @@ export function createAudit(channel: string): Audit {
   let epoch = '';
   let offset = 0;
   let joinedMs = Number.POSITIVE_INFINITY;
-  let complete = false;
   /** Positions that were skipped and may yet come. */
   const skippedIds = new Set<string>();
   /** Per source: the count that must come next. That of `source` is in `due`, as long as there is a source. */
@@ -127,7 +124,6 @@ export function createAudit(channel: string): Audit {
       const late = skipped < 0 && skippedIds.delete(event.id);
       if (skipped > 0) remember(event.id, skipped);
       if (skipped >= 0) moveTo(event.id);
-      complete ||= event.last;
       const strays = event.source.endsWith(channel) ? 0 : 1;
       if (skipped === 0 && uncounted === 0 && strays === 0) {
         if (!event.last) expectNext(event);
@@ -143,7 +139,6 @@ export function createAudit(channel: string): Audit {
     },
     reached: (id) =>
       epoch === epochOf(id) ? offset >= offsetOf(id) : epoch !== '' && Number(epoch) > Number(epochOf(id)),
-    complete: () => complete,
   };
 }
 

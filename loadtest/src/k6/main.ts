@@ -35,6 +35,8 @@ const oneIn = Math.ceil(
   (settings.rate * settings.duration * settings.connections) / settings.properties / MOST_LATENCIES,
 );
 
+/** So far apart the parts of one load test may begin, of which one publishes for all. */
+const APART_MS = 10_000;
 /** How often a long run's threads tell k6 what they have counted; all of them do at the end. */
 const REPORT_MS = 120_000;
 
@@ -128,6 +130,7 @@ export function clients({ startedMs, tokens }: Run): void {
       steps: timeline.steps(seat, Math.random),
       startedMs,
       published: publishes,
+      lastFromMs: timeline.quietMs - APART_MS,
       endMs: timeline.endMs,
       deadlineMs: Math.max(30_000, settings.ready),
       onLive: tally.live,
