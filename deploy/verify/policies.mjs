@@ -290,6 +290,27 @@ export const POLICIES = [
     },
   },
   {
+    name: 'a Redis of ours has half as much memory again as its data may take, and evicts none of it',
+    check: (objects) =>
+      find(objects, 'StatefulSet', 'redis').flatMap(({ spec }) => {
+        const { containers, volumes } = spec.template.spec;
+        const { configMap } = volumes.find((/** @type {any} */ { name }) => name === 'config');
+        const text = get(objects, 'ConfigMap', configMap.name).data['redis.conf'];
+        const maxMegabytes = Number(/^maxmemory (\d+)mb$/m.exec(text)?.[1]);
+        const [, amount, unit] = /^(\d+)([MG])i$/.exec(containers[0].resources.limits.memory) ?? [];
+        const megabytes = Number(amount) * (unit === 'G' ? 1024 : 1);
+        const faults = /^maxmemory-policy noeviction$/m.test(text) ? [] : ['maxmemory-policy noeviction'];
+        // So and not `<`: what is unreadable is NaN, and must not pass.
+        if (!(megabytes >= 1.5 * maxMegabytes)) faults.push(`${megabytes} MiB < 1.5 × ${maxMegabytes} MiB`);
+        return faults;
+      }),
+    breaks: (objects) => {
+      for (const { spec } of find(objects, 'StatefulSet', 'redis')) {
+        spec.template.spec.containers[0].resources.limits.memory = '384Mi';
+      }
+    },
+  },
+  {
     name: 'nothing is reachable that is not named, and every pod that is scraped is reachable for monitoring',
     check: (objects) => {
       const policies = find(objects, 'NetworkPolicy');
