@@ -136,6 +136,16 @@ describe.skipIf(!kubectl)('the overlays (need kubectl)', () => {
     expect(JSON.stringify(projected.sources)).toContain('"path":"canary-token"');
   });
 
+  it('let gateways and publishers of prod reach Redis as any REDIS_URL has it: a node, a cluster’s, Sentinel', () => {
+    const { spec } = get(environment('prod'), 'NetworkPolicy', 'to-redis');
+    const ports: { port: number; endPort?: number }[] = spec.egress.flatMap((rule: { ports: unknown[] }) => rule.ports);
+    const open = (port: number) => ports.some(({ port: first, endPort = first }) => first <= port && port <= endPort);
+    expect([6379, 26379].filter((port) => !open(port))).toEqual([]);
+    for (const name of ['gateway', 'publisher']) {
+      expect(selectsPods(spec.podSelector, { 'app.kubernetes.io/name': name })).toBe(true);
+    }
+  });
+
   it('lead alerts to the runbooks of whoever names another address, in one place', async () => {
     const copy = mkdtempSync(join(tmpdir(), 'belfry-runbooks-'));
     try {
