@@ -159,7 +159,12 @@ describe('our own metrics', () => {
     );
   /** Only there once a source is polled; their own tests read them from `/metrics`. */
   const ofJobs = new Set(
-    readFileSync(join(ROOT, 'packages', 'publisher', 'src', 'jobs', 'metrics.ts'), 'utf8').match(/\bbelfry_job\w+/g),
+    ['jobs', 'sources/nyc'].flatMap(
+      (part) =>
+        readFileSync(join(ROOT, 'packages', 'publisher', 'src', part, 'metrics.ts'), 'utf8').match(
+          /\bbelfry_(?:job|source)\w+/g,
+        ) ?? [],
+    ),
   );
   const isMeasured = (name: string) => {
     const recorded = rules.some(({ record }) => record === name);
