@@ -1,4 +1,4 @@
-/** Reads a VIOLATION_UPDATE from the log: services may publish what calls itself so, and is none. */
+/** Reads a VIOLATION_UPDATE from the log: what calls itself so there may be of an older publisher, or of whoever writes to Redis, and none. */
 import { SEVERITIES, type ViolationUpdate } from '@belfry/shared/protocol';
 import { z } from 'zod';
 

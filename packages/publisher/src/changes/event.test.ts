@@ -7,7 +7,25 @@ const parsed = (input: unknown) => {
   return result.event;
 };
 
+const violations = (more: object = {}) => ({
+  channel: 'user:landlord-7',
+  type: 'VIOLATION_UPDATE',
+  property_id: '1012650001',
+  violation_type: 'HPD',
+  count: 3,
+  new_violations: 1,
+  resolved: 0,
+  severity: 'high',
+  message: '1 new HPD violation: 3 open',
+  ...more,
+});
+
 describe('an event of a service', () => {
+  it('may tell of violations, with what dashboards rely on and whatever else', () => {
+    const event = violations({ open_by_severity: { high: 3 }, violations: [{ number: 'a-1' }], inspector: 'manager' });
+    expect(parsed(event)).toEqual(event);
+  });
+
   it('keeps its data, and gets its channel’s canonical name', () => {
     const event = parsed({ channel: 'property-456', type: 'application_submitted', application: { unit: '4B' } });
     expect(event).toEqual({ channel: 'property:456', type: 'application_submitted', application: { unit: '4B' } });
@@ -41,6 +59,12 @@ describe('an event of a service', () => {
     ],
     ['a document that is none', { channel: 'state:a', type: 'STATE_UPDATE', key: 'a', document: [] }, /^document:/],
     ['a removal that is none', { channel: 'state:a', type: 'STATE_UPDATE', key: 'a', removed: false }, /^removed:/],
+    [
+      'violations that dashboards cannot show',
+      { channel: 'property:1', type: 'VIOLATION_UPDATE', property_id: '1', violation_type: 'HPD', count: 3 },
+      /^new_violations: /,
+    ],
+    ['violations of a severity that nobody knows', violations({ severity: 'dire' }), /^severity: /],
     ['too much data', { channel: 'user:1', type: 'a', data: 'x'.repeat(20_000) }, /longer than/],
   ])('is refused with %s', (_, input, error) => {
     expect(parseEvent(input)).toEqual({ error: expect.stringMatching(error) });

@@ -10,6 +10,7 @@ import {
 } from '@belfry/shared/protocol';
 import { wrongInStateUpdate } from './board.js';
 import type { ServiceEvent } from './service-event.js';
+import { VIOLATION_UPDATE, wrongInViolationUpdate } from './update.js';
 
 /** An event should stay under the 16 KB that a gateway batches. */
 export const MAX_EVENT_LENGTH = 15_000;
@@ -41,7 +42,9 @@ export function parseEvent(input: unknown): ParsedEvent {
   if (key !== undefined && NO_UTF8.test(key)) {
     return { error: 'key: must not have U+FFFD or half of a surrogate pair in it: UTF-8 does not tell them apart' };
   }
-  const wrong = type === STATE_UPDATE ? wrongInStateUpdate(parsed, key, data) : undefined;
+  const wrong =
+    (type === STATE_UPDATE && wrongInStateUpdate(parsed, key, data)) ||
+    (type === VIOLATION_UPDATE && wrongInViolationUpdate(data));
   if (wrong) return { error: wrong };
   if (isDeeper(data, MAX_DEPTH)) return { error: `an event must not be nested deeper than ${MAX_DEPTH} levels` };
   const event: ServiceEvent = {

@@ -1,7 +1,10 @@
 /** The VIOLATION_UPDATE that tells clients of a detection: its fields, its sentence, its bounds. */
-import { propertyChannel } from '@belfry/shared/protocol';
+import { isChannelId, propertyChannel, SEVERITIES, type ViolationUpdate } from '@belfry/shared/protocol';
+import { z } from 'zod';
 import type { Change, Violation } from './change.js';
 import type { Detection } from './detect.js';
+
+export const VIOLATION_UPDATE: ViolationUpdate['type'] = 'VIOLATION_UPDATE';
 
 const MAX_VIOLATIONS = 20;
 /** An event should stay well under the 16 KB that a gateway batches. */
@@ -12,7 +15,7 @@ export function violationUpdateBody(change: Change, detection: Detection, at: nu
   const violations = bounded(detection.violations);
   return JSON.stringify({
     channel: propertyChannel(change.property_id),
-    type: 'VIOLATION_UPDATE',
+    type: VIOLATION_UPDATE,
     property_id: change.property_id,
     violation_type: change.violation_type,
     count: detection.count,
@@ -39,6 +42,26 @@ export function sentence(type: string, { baseline, count, newViolations, resolve
   if (newViolations === 0) return `${resolved} ${noun(resolved)} resolved: ${left}`;
   const closed = resolved > 0 ? `, ${resolved} resolved` : '';
   return `${newViolations} new ${noun(newViolations)}${closed}: ${left}`;
+}
+
+const howMany = z.int().min(0);
+/** What dashboards and alerts rely on, whoever made the event. */
+const told = z.object({
+  property_id: z.string().refine(isChannelId, 'must be 1 to 64 letters, digits, "_" or "-"'),
+  violation_type: z.string().min(1),
+  count: howMany,
+  new_violations: howMany,
+  resolved: howMany,
+  severity: z.enum(SEVERITIES),
+  open_by_severity: z.partialRecord(z.enum(SEVERITIES), howMany).optional(),
+  message: z.string(),
+  violations: z.array(z.object({ number: z.string() })).optional(),
+});
+
+/** What is wrong with a VIOLATION_UPDATE of a service's own, beginning with the field; undefined when nothing is. */
+export function wrongInViolationUpdate(data: Readonly<Record<string, unknown>>): string | undefined {
+  const issue = told.safeParse(data).error?.issues[0];
+  return issue && `${issue.path.join('.')}: ${issue.message}, in an event of this type`;
 }
 
 function bounded(violations: readonly Violation[]): readonly Violation[] {
