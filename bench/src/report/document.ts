@@ -12,11 +12,23 @@ const END = '<!-- end of bench -->';
 
 export const resultsFile = (docs: string): string => join(docs, 'performance', 'results.json');
 
+/** Several runs, as they are kept: the last one's date and machine, and when each workload was measured. */
+interface SavedRun extends Run {
+  readonly dates?: Readonly<Record<string, string>>;
+}
+
+const datesOf = ({ dates, date, workloads }: SavedRun): Record<string, string> =>
+  Object.fromEntries(Object.keys(workloads).map((name) => [name, dates?.[name] ?? date]));
+
 /** Adds a run to what is known: workloads that it did not measure stay as they were. */
 export function saveRun(docs: string, run: Run): void {
   mkdirSync(join(docs, 'performance'), { recursive: true });
   const known = readRun(docs);
-  const merged: Run = { ...run, workloads: { ...known?.workloads, ...run.workloads } };
+  const merged: SavedRun = {
+    ...run,
+    dates: { ...(known && datesOf(known)), ...datesOf(run) },
+    workloads: { ...known?.workloads, ...run.workloads },
+  };
   writeFileSync(resultsFile(docs), `${JSON.stringify(merged, rounded, 2)}\n`);
 }
 
@@ -24,9 +36,9 @@ export function saveRun(docs: string, run: Run): void {
 const rounded = (_: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
 
-export function readRun(docs: string): Run | undefined {
+export function readRun(docs: string): SavedRun | undefined {
   try {
-    return JSON.parse(readFileSync(resultsFile(docs), 'utf8')) as Run;
+    return JSON.parse(readFileSync(resultsFile(docs), 'utf8')) as SavedRun;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -42,22 +54,29 @@ export function writeDocument(docs: string): void {
   const end = text.indexOf(END);
   if (begin === -1 || end < begin) throw new Error(`${file} has no place for the tables: ${BEGIN} … ${END}`);
   const sections = [machineOf(run)];
+  const dates = datesOf(run);
   for (const workload of WORKLOADS) {
     const outcomes = run.workloads[workload.name];
     if (!outcomes) continue;
     writeFileSync(join(docs, 'performance', `${workload.name}.svg`), chartOf(workload, outcomes));
     sections.push(
-      `### ${workload.title}\n\n${workload.about}\n\n![${workload.title}](performance/${workload.name}.svg)\n\n` +
+      `### ${workload.title}\n\n${workload.about}${measuredBefore(dates[workload.name], run)}\n\n![${workload.title}](performance/${workload.name}.svg)\n\n` +
         markdownTable(rowsOf(workload, outcomes)),
     );
   }
   writeFileSync(file, `${text.slice(0, begin + BEGIN.length)}\n\n${sections.join('\n\n')}\n\n${text.slice(end)}`);
 }
 
+const dayOf = (date: string): string => date.slice(0, 10);
+
+function measuredBefore(date: string | undefined, run: Run): string {
+  return date === undefined || dayOf(date) === dayOf(run.date) ? '' : ` Measured on ${dayOf(date)}.`;
+}
+
 function machineOf({ date, machine, pinned }: Run): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   return (
-    `Measured on ${date.slice(0, 10)}: ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Linux ` +
+    `Measured on ${dayOf(date)}, where nothing else is said: ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Linux ` +
     `${machine.kernel}; ${versions.join(', ')}. ` +
     (pinned
       ? 'The server had the first core for itself; Redis, the publisher and the clients shared the other.'
