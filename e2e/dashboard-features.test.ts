@@ -160,6 +160,36 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     await tells(page, 15, 13);
   });
 
+  it('claims nothing of properties of which it has not heard yet', async () => {
+    const id = stage.newProperty();
+    const page = await stage.open({ claims: { properties: [id] }, gateway: 'ws://127.0.0.1:1/ws' });
+    await row(page, id).waitFor();
+    const figures = await page
+      .locator('.kpi', { hasText: /Open violations|Critical/ })
+      .locator('dd')
+      .allTextContents();
+    expect(figures).toEqual(['–', '–']);
+    expect(await page.locator('[data-chart="severity"] b').allTextContents()).toEqual(['–', '–', '–', '–', '–']);
+    expect(await page.getByText('No open violations').count()).toBe(0);
+  });
+
+  it('marks a property by the worst that is open, and says when a filter leaves no event', async () => {
+    const id = stage.newProperty();
+    const violations = [
+      { number: 'a-1', severity: 'critical' },
+      { number: 'a-2', severity: 'low' },
+    ];
+    await stage.change({ property_id: id, violation_type: 'HPD', violations: violations.slice(0, 1) });
+    await stage.change({ property_id: id, violation_type: 'HPD', violations });
+    const page = await stage.open({ claims: { properties: [id] } });
+    await showsOpen(page, id, 2);
+    await row(page, id).locator('.badge-critical', { hasText: 'HPD' }).waitFor();
+    await goTo(page, 'Activity');
+    await page.locator(`.activity[data-key^="property:${id}|"]`).first().waitFor();
+    await page.getByLabel('While away').check();
+    await page.getByText('None of the events is of this kind').waitFor();
+  });
+
   it('names the age of the city’s data', async () => {
     const page = await stage.open();
     const hourAgo = Date.now() / 1000 - 3_600;

@@ -219,7 +219,7 @@ onStage('while things break, the dashboard', { gateways: 3 }, (stage) => {
     await hasTold(again, '4 changes while you were away');
     expect(await row(again, a).locator('time').textContent()).toBe('1 hr. ago');
     await goTo(again, 'Activity');
-    await again.getByText('4 changes came while you were away').waitFor();
+    await again.getByText('4 events came while you were away').waitFor();
     expect(await again.locator('[data-origin="replay"]').count()).toBe(4);
     await listsWhole(again, a, 4);
     await listsWhole(again, b, 1);

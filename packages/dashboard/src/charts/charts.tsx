@@ -3,7 +3,7 @@ import type { Severity } from '@belfry/client';
 import { useMemo } from 'react';
 import { useSigned } from '../parts/context.js';
 import { SeverityMark } from '../parts/severity-mark.js';
-import { bySeverity, byType } from '../state/properties.js';
+import { bySeverity, byType, isKnown } from '../state/properties.js';
 import { SEVERITIES } from '../state/severity.js';
 import { useStore } from '../state/store.js';
 import { OverTime } from './over-time.js';
@@ -18,15 +18,16 @@ export function Charts() {
     [properties],
   );
   const severities = useMemo(() => bySeverity(properties.values()), [properties]);
+  const known = useMemo(() => isKnown([...properties.values()]), [properties]);
   return (
     <div className="charts">
       <section className="card" aria-labelledby="severity-title">
         <h2 id="severity-title">Open by severity</h2>
-        <SeverityBar counts={severities} />
+        <SeverityBar counts={severities} known={known} />
       </section>
       <section className="card" aria-labelledby="type-title">
         <h2 id="type-title">Open by type</h2>
-        <TypeBars counts={types} />
+        {known ? <TypeBars counts={types} /> : <p className="empty">Loading…</p>}
       </section>
       <section className="card" aria-labelledby="time-title">
         <h2 id="time-title">Changes in 24 hours</h2>
@@ -36,7 +37,12 @@ export function Charts() {
   );
 }
 
-function SeverityBar({ counts }: { readonly counts: ReadonlyMap<Severity, number> }) {
+interface SeverityBarProps {
+  readonly counts: ReadonlyMap<Severity, number>;
+  readonly known: boolean;
+}
+
+function SeverityBar({ counts, known }: SeverityBarProps) {
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
   const present = SEVERITIES.toReversed();
   return (
@@ -54,7 +60,7 @@ function SeverityBar({ counts }: { readonly counts: ReadonlyMap<Severity, number
         {present.map((severity) => (
           <li key={severity}>
             <SeverityMark severity={severity} label />
-            <b data-severity={severity}>{counts.get(severity) ?? 0}</b>
+            <b data-severity={severity}>{known ? (counts.get(severity) ?? 0) : '–'}</b>
           </li>
         ))}
       </ul>

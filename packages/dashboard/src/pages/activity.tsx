@@ -22,7 +22,8 @@ export function ActivityPage() {
         <div>
           <h1>Activity</h1>
           <p className="quiet">
-            {missed > 0 ? `${missed} changes came while you were away. ` : ''}The last {ACTIVITY_LIMIT} events are kept.
+            {missed > 0 ? `${missed} ${missed === 1 ? 'event' : 'events'} came while you were away. ` : ''}The last{' '}
+            {ACTIVITY_LIMIT} events are kept.
           </p>
           {incomplete && (
             <p role="status">
@@ -45,7 +46,10 @@ export function ActivityPage() {
         </div>
       </div>
       <section className="card" aria-label="Events">
-        <ActivityList entries={shown} />
+        <ActivityList
+          entries={shown}
+          {...(activity.length > 0 ? { none: 'None of the events is of this kind.' } : {})}
+        />
       </section>
     </>
   );

@@ -4,29 +4,29 @@ import { useSigned } from '../parts/context.js';
 import { useNow } from '../parts/now.js';
 import { clusterFigures, type Day, lastDay, SEEN_HERE } from '../state/day.js';
 import type { View } from '../state/live.js';
-import { bySeverity } from '../state/properties.js';
+import { bySeverity, isKnown } from '../state/properties.js';
 import { useStore } from '../state/store.js';
 
 interface Kpi {
   readonly name: string;
-  readonly value: number;
+  /** Undefined where nothing is known yet. */
+  readonly value: number | undefined;
   /** Where it is not for the field of the cluster's figures to say. */
   readonly from?: Day['from'];
   readonly unit?: string | undefined;
 }
 
 function counted(view: View, now: number): Kpi[] {
-  let open = 0;
-  for (const property of view.properties.values()) {
-    open += property.open;
-  }
+  const properties = [...view.properties.values()];
+  const known = isKnown(properties);
+  const open = properties.reduce((sum, property) => sum + property.open, 0);
   const day = lastDay(view, now);
   // The chart beside them says the same.
   const ofDay = { from: day.from, unit: day.from === 'page' ? SEEN_HERE : undefined };
   return [
     { name: 'Properties', value: view.properties.size },
-    { name: 'Open violations', value: open },
-    { name: 'Critical', value: bySeverity(view.properties.values()).get('critical') ?? 0 },
+    { name: 'Open violations', value: known ? open : undefined },
+    { name: 'Critical', value: known ? (bySeverity(properties).get('critical') ?? 0) : undefined },
     { name: 'New in 24 hours', value: day.added, ...ofDay },
     { name: 'Resolved in 24 hours', value: day.resolved, ...ofDay },
   ];
@@ -50,15 +50,16 @@ export function Kpis() {
       {kpis.map(({ from, name, unit, value }) => {
         const field = fromCluster?.[FIELDS[name] ?? ''];
         const sent = typeof field === 'number' ? field : undefined;
+        const shown = sent ?? value;
         return (
           <div
             key={name}
-            className={`card kpi${name === 'Critical' && (sent ?? value) > 0 ? ' kpi-critical' : ''}`}
+            className={`card kpi${name === 'Critical' && (shown ?? 0) > 0 ? ' kpi-critical' : ''}`}
             data-from={from ?? (sent === undefined ? 'page' : 'cluster')}
           >
             <dt>{name}</dt>
             <dd>
-              {(sent ?? value).toLocaleString('en')}
+              {shown?.toLocaleString('en') ?? '–'}
               {unit && <span className="unit"> {unit}</span>}
             </dd>
           </div>

@@ -6,7 +6,7 @@ import { linkTo } from '../parts/route.js';
 import { SeverityMark } from '../parts/severity-mark.js';
 import { TimeAgo } from '../parts/time-ago.js';
 import { placeOf } from '../state/bbl.js';
-import type { Property } from '../state/properties.js';
+import { type Property, worstIn } from '../state/properties.js';
 
 interface PropertyRowProps {
   readonly property: Property;
@@ -27,9 +27,9 @@ export const PropertyRow = memo(function PropertyRow({ onRemove, property }: Pro
         {phase === 'ready' && open === 0 && <span className="badge badge-clear">Nothing open</span>}
         {[...types.values()]
           .filter(({ count }) => count > 0)
-          .map(({ count, severity: grave, violation_type: type }) => (
-            <span key={type} className={`badge badge-${grave}`}>
-              {type} <b>{count}</b>
+          .map((type) => (
+            <span key={type.violation_type} className={`badge badge-${worstIn(type)}`}>
+              {type.violation_type} <b>{type.count}</b>
             </span>
           ))}
       </div>

@@ -43,10 +43,14 @@ const Entry = memo(function Entry({ entry, here }: EntryProps) {
 interface ActivityListProps {
   readonly entries: readonly Activity[];
   readonly here?: boolean;
+  /** What to say where there are none. */
+  readonly none?: string;
 }
 
-export function ActivityList({ entries, here = false }: ActivityListProps) {
-  if (entries.length === 0) return <p className="empty">Nothing has happened yet. It will show here by itself.</p>;
+const NOTHING_YET = 'Nothing has happened yet. It will show here by itself.';
+
+export function ActivityList({ entries, here = false, none = NOTHING_YET }: ActivityListProps) {
+  if (entries.length === 0) return <p className="empty">{none}</p>;
   return (
     <ol className="activities">
       {entries.map((entry) => (

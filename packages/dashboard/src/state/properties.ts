@@ -62,6 +62,9 @@ export function anyReady(properties: Iterable<Property>): boolean {
   return false;
 }
 
+/** Whether their figures say anything: there are none, or a snapshot of one of them has come. */
+export const isKnown = (properties: readonly Property[]): boolean => properties.length === 0 || anyReady(properties);
+
 /** The open violations of a type by severity. An update that does not say is one of a publisher from before it did, or a service's. */
 export const openIn = ({ count, open_by_severity, severity }: ViolationUpdate): [Severity, number][] => {
   if (count === 0) return [];
