@@ -2,7 +2,7 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
-import { comesUp, connected, resize, screenshot, standStill, toast } from './dashboard-sights.js';
+import { comesUp, connected, resize, screenshot, showsOpen, standStill, toast } from './dashboard-sights.js';
 import { ADMIN, onStage, tokenFor } from './dashboard-stage.js';
 
 const [FIRST, SECOND, THIRD, FOURTH, FIFTH] = [
@@ -15,7 +15,7 @@ const [FIRST, SECOND, THIRD, FOURTH, FIFTH] = [
 const PORTFOLIO = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
 /** Each page with what shows that it is there whole. */
 const PAGES: readonly (readonly [path: string, name: string, whole: string])[] = [
-  ['', 'portfolio', `[data-property="${FIRST}"] [data-open="4"]`],
+  ['', 'portfolio', '[data-chart="time"][data-from="cluster"]'],
   [`property/${FIRST}`, 'property', '[data-type="HPD"]'],
   ['activity', 'activity', '.activity-critical'],
   ['alerts', 'alerts', '[data-rule]'],
@@ -136,6 +136,7 @@ onStage('each page of the dashboard', { gateways: 2 }, (stage) => {
         operator: true,
         context,
       });
+      await showsOpen(page, FIRST, 4);
       for (const [path, name, whole] of PAGES) {
         await page.evaluate((path) => location.assign(`#/${path}`), path);
         await page.locator(`main[data-page="${path}"]`).waitFor();
