@@ -15,6 +15,7 @@ import {
 } from '@belfry/testkit';
 import { afterAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { OPTIONS, type Option } from '../loadtest/src/k6/settings.ts';
 import { K6 } from '../scripts/k6.mjs';
 import { run } from '../scripts/processes.mjs';
 import { ROOT } from '../scripts/setup.mjs';
@@ -24,6 +25,7 @@ const SCRIPT = join(ROOT, 'loadtest', 'src', 'k6', 'main.ts');
 const TEST_RUN = join(ROOT, 'deploy', 'k8s', 'components', 'load-test', 'testrun.yaml');
 
 const { spec } = parse(readFileSync(TEST_RUN, 'utf8'));
+const given: { name: string; value: string }[] = spec.runner.env;
 const k6 = await provideK6();
 const folder = ownFolder('testrun');
 const stops: (() => Promise<unknown>)[] = [() => folder.remove()];
@@ -43,7 +45,6 @@ async function environment(): Promise<Record<string, string>> {
   const token = join(folder.path, 'publisher-token');
   writeFileSync(secret, `${TEST_SECRET}\n`);
   writeFileSync(token, '');
-  const given: { name: string; value: string }[] = spec.runner.env;
   return {
     ...Object.fromEntries(given.map(({ name, value }) => [name, value])),
     LOAD_CONNECTIONS: '40',
@@ -67,6 +68,14 @@ async function environment(): Promise<Record<string, string>> {
 it('a TestRun has the k6 that a load test from outside has', () => {
   expect(spec.runner.image).toBe(`docker.io/grafana/k6:${K6.version}`);
   expect(spec.initializer.image).toBe(spec.runner.image);
+});
+
+it('a TestRun sets nothing that the load test does not read: a misspelt name would count for nothing', () => {
+  const options: Option[] = Object.values(OPTIONS);
+  const read = options.flatMap(({ env, secret }) => (secret ? [env, `${env}_FILE`] : [env]));
+  const ofTheLoadTest = given.map(({ name }) => name).filter((name) => !/^(K6_|GO)/.test(name));
+  expect(ofTheLoadTest).toContain('LOAD_GATEWAYS');
+  expect(['LOAD_SCENARIO', ...read]).toEqual(expect.arrayContaining(ofTheLoadTest));
 });
 
 it.skipIf(!k6)(
