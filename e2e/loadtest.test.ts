@@ -9,18 +9,24 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { ownFolder, startGateway, startPublisher, startRedis, TEST_SECRET } from '@belfry/testkit';
+import { eventually, ownFolder, startGateway, startPublisher, startRedis, TEST_SECRET } from '@belfry/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
+import { PATIENCE, type Patience } from '../loadtest/src/run/overdue.ts';
 import { run } from '../scripts/processes.mjs';
 import { ROOT } from '../scripts/setup.mjs';
 import { provideK6 } from './outside-tools.ts';
 
 const COMMAND = join(ROOT, 'scripts', 'loadtest.mjs');
+const imported = (...path: string[]) => JSON.stringify(pathToFileURL(join(ROOT, ...path)));
 /** The same without its building, which the first test does: it writes what the others are just running. */
-const BUILT_COMMAND = `
-  import { runLoadTest } from ${JSON.stringify(pathToFileURL(join(ROOT, 'loadtest', 'dist', 'run', 'main.js')))};
-  process.exitCode = await runLoadTest(process.argv.slice(1), process.env, new AbortController().signal);
+const builtCommand = (patience?: Patience) => `
+  import { runLoadTest } from ${imported('loadtest', 'dist', 'run', 'main.js')};
+  import { explained } from ${imported('scripts', 'steps.mjs')};
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  const run = runLoadTest(process.argv.slice(1), process.env, stop.signal, ${JSON.stringify(patience)});
+  process.exitCode = await explained(run);
 `;
 const RUN_MS = 120_000;
 
@@ -43,7 +49,7 @@ let runs = 0;
 
 async function loadTest(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
   const summary = join(folder.path, `${++runs}.json`);
-  const command = ['--input-type=module', '--eval', BUILT_COMMAND, '--', ...args, '--summary', summary];
+  const command = ['--input-type=module', '--eval', builtCommand(), '--', ...args, '--summary', summary];
   const child = await run(process.execPath, command, {
     env: { ...process.env, ...env },
   });
@@ -69,7 +75,7 @@ it(
 
 it('without k6 and without Go one sentence says so, and nothing of building', async () => {
   const nothing = { PATH: folder.path, XDG_CACHE_HOME: folder.path };
-  const command = ['--input-type=module', '--eval', BUILT_COMMAND, '--', 'connect'];
+  const command = ['--input-type=module', '--eval', builtCommand(), '--', 'connect'];
   const { code, output } = await run(process.execPath, command, { env: { ...process.env, ...nothing } });
   expect(output).toContain('There is no k6, and none can be built (there is no Go): install k6');
   expect(output).not.toContain('Building');
@@ -380,6 +386,46 @@ describe.skipIf(!k6).concurrent('a load test of a cluster that serves only some 
         expect(outcome.output).toContain('Events were published later than --rate wants');
       } finally {
         await slow.stop();
+      }
+    },
+    RUN_MS,
+  );
+});
+
+describe.skipIf(!k6).concurrent('a load test of a gateway that hangs with its connections open (needs k6)', () => {
+  const HOLD = ['connect', '--connections', '4', '--vus', '1', '--ramp', '1', '--settle', '1', '--duration', '4'];
+
+  it.each([
+    ['k6 does not end', { overdueMs: 2_000, stopMs: 2_000 }, 'k6 had not ended 2 s after the end of its plan'],
+    ['Ctrl-C does not end k6', { ...PATIENCE, stopMs: 2_000 }, 'k6 had not ended 2 s after it was asked to'],
+  ] as const)(
+    'ends where %s, kills k6, and says that nothing of the run counts',
+    async (when, patience, sentence) => {
+      const redis = await startRedis();
+      const gateway = await startGateway({ REDIS_URL: redis.url });
+      const ctrlC = new AbortController();
+      try {
+        const args = [...HOLD, '--gateway', gateway.wsUrl];
+        // Resolves when nobody writes to its output any more: k6 does until it ends.
+        const ended = run(process.execPath, ['--input-type=module', '--eval', builtCommand(patience), '--', ...args], {
+          env: { ...process.env, JWT_SECRET: TEST_SECRET },
+          orphan: 'interrupt',
+          signal: ctrlC.signal,
+        });
+        await eventually('all connections', async () => {
+          const stats = (await (await gateway.operate('/ws/stats')).json()) as { active_connections: number };
+          return stats.active_connections === 4;
+        });
+        gateway.signal('SIGSTOP');
+        if (when === 'Ctrl-C does not end k6') ctrlC.abort();
+        const { code, output } = await ended;
+        expect(output).toContain(sentence);
+        expect(output).toContain('Nothing of this run counts');
+        expect(output).not.toMatch(/PASSED|FAILED|^ {4}at /m);
+        expect(code).toBe(1);
+      } finally {
+        await gateway.kill();
+        await redis.stop();
       }
     },
     RUN_MS,

@@ -42,7 +42,8 @@ ${entries
   .map(([, { env, means }]) => `  ${env.padEnd(16)} ${means}`)
   .join('\n')}
 
-Exit code: 0 passed, 99 failed, 2 wrong arguments, 130 ended early (Ctrl-C), 1 where there was no test at all.
+Exit code: 0 passed, 99 failed, 2 wrong arguments, 130 ended early (Ctrl-C), 1 where there was no test at all, or
+k6 had to be ended.
 
   npm run loadtest -- connect --connections 200 --ramp 2 --duration 5     a first look: some ten seconds
   npm run loadtest -- fanout                                              10,000 connections; k6 takes gigabytes of memory

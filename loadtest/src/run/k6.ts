@@ -2,10 +2,11 @@
 import { freemem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../../scripts/free-port.mjs';
-import { signalGroup, spawnOwned } from '../../../scripts/processes.mjs';
+import { spawnOwned } from '../../../scripts/processes.mjs';
 import { Interrupted, say } from '../../../scripts/steps.mjs';
 import { SCENARIOS } from '../k6/scenarios.ts';
 import { OPTIONS, type Option, type OptionName, type Settings } from '../k6/settings.ts';
+import { endInTime, PATIENCE, type Patience } from './overdue.ts';
 import { describeUsage, usageInShort, watchUsage } from './usage.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../src/k6/main.ts', import.meta.url));
@@ -51,16 +52,18 @@ export interface K6Options {
   readonly signal: AbortSignal;
   /** Others on this machine, by name, whose use of it is shown beside k6's. */
   readonly processes?: ReadonlyMap<string, number>;
+  readonly patience?: Patience;
 }
 
 /**
  * @returns k6's exit code: 0 where all thresholds held, 99 where not, others where it could not do its work
  * @throws Interrupted where `signal` is aborted already
+ * @throws SetupError where k6 did not end by itself
  */
 export async function runK6(
   command: string,
   settings: Settings,
-  { signal, processes = new Map() }: K6Options,
+  { signal, processes = new Map(), patience = PATIENCE }: K6Options,
 ): Promise<number> {
   if (signal.aborted) throw new Interrupted();
   // A door of its own: two runs on one machine would both want k6's usual one. It is for `collecting` alone.
@@ -81,17 +84,17 @@ export async function runK6(
     const minutes = Math.round((performance.now() - started) / 60_000);
     say(`  Running for ${minutes} of some ${Math.ceil(seconds / 60)} min: ${usageInShort(usage.now())}`);
   }, PROGRESS_MS);
-  // k6 ends in its own way, with the summary of what it has seen so far.
-  const interrupt = () => void signalGroup(child, 'SIGINT');
-  signal.addEventListener('abort', interrupt);
+  const guard = endInTime(child, settings, { signal, patience });
   try {
-    return await new Promise((resolve, reject) => {
+    const code = await new Promise<number>((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (code) => resolve(code ?? 1));
     });
+    guard.check();
+    return code;
   } finally {
     clearInterval(progress);
-    signal.removeEventListener('abort', interrupt);
+    guard.release();
     process.stdout.write(describeUsage(usage.stop()));
   }
 }

@@ -6,6 +6,7 @@ import { readArguments } from './arguments.ts';
 import { startCluster } from './cluster.ts';
 import { HELP } from './help.ts';
 import { runK6 } from './k6.ts';
+import type { Patience } from './overdue.ts';
 import { checkReach, checkSummary } from './reach.ts';
 
 /** As with most commands: 2 says that it was called wrongly. */
@@ -14,13 +15,15 @@ const WRONG_CALL = 2;
 const ENDED_EARLY = 105;
 
 /**
+ * @param patience with a k6 that does not end; by default, some minutes
  * @returns the exit code: 0 passed, 99 a threshold did not hold, 2 wrong arguments, 105 ended early
- * @throws SetupError where k6 cannot be had, or there is nobody to test
+ * @throws SetupError where k6 cannot be had, there is nobody to test, or k6 did not end by itself
  */
 export async function runLoadTest(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   signal: AbortSignal,
+  patience?: Patience,
 ): Promise<number> {
   if (argv.includes('--help') || argv.includes('-h')) {
     process.stdout.write(HELP);
@@ -37,10 +40,10 @@ export async function runLoadTest(
   checkSummary(wanted.settings.summary);
   if (wanted.settings.gateway !== '') await checkReach(wanted.settings, env);
   const k6 = await provideK6(signal);
-  if (wanted.settings.gateway !== '') return told(await runK6(k6, wanted.settings, { signal }));
+  if (wanted.settings.gateway !== '') return told(await runK6(k6, wanted.settings, { signal, patience }));
   const cluster = await step('Starting a cluster', () => startCluster(wanted.settings, wanted.gateways));
   try {
-    return told(await runK6(k6, cluster.settings, { signal, processes: cluster.processes }));
+    return told(await runK6(k6, cluster.settings, { signal, processes: cluster.processes, patience }));
   } finally {
     await step('Stopping the cluster', () => cluster.stop());
   }
