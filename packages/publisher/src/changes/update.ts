@@ -61,7 +61,7 @@ const told = z.object({
 /** What is wrong with a VIOLATION_UPDATE of a service's own, beginning with the field; undefined when nothing is. */
 export function wrongInViolationUpdate(data: Readonly<Record<string, unknown>>): string | undefined {
   const issue = told.safeParse(data).error?.issues[0];
-  return issue && `${issue.path.join('.')}: ${issue.message}, in an event of this type`;
+  return issue && `${issue.path.join('.')}: ${issue.message}, in a ${VIOLATION_UPDATE}`;
 }
 
 function bounded(violations: readonly Violation[]): readonly Violation[] {
