@@ -9,6 +9,7 @@ export function dialectOf(contender: ContenderName): Dialect {
   switch (contender) {
     case 'belfry':
     case 'bare':
+    case 'bare-history':
     case 'bare-log':
     case 'bare-own':
     case 'ws':

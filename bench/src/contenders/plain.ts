@@ -6,6 +6,7 @@ import { eventBody } from '../load/event.js';
 import { channelName } from '../load/plan.js';
 import { openLogPublisher } from './belfry.js';
 import type { Contender, RunningServer } from './contender.js';
+import { RETENTION } from './retention.js';
 
 /** Node is given the same options for all of them, which are the gateway's: what these bring is no server's doing. */
 export const startPeer = (
@@ -36,6 +37,32 @@ const plain = (name: 'bare' | 'ws'): Contender => ({
 
 export const bare = plain('bare');
 export const ws = plain('ws');
+
+/**
+ * The bare server, and of a log the least there could be: a script adds the event to a stream and publishes it with the
+ * position that it got there, both or neither. What lies between it and `bare` no history in Redis can be without.
+ */
+export const bareHistory: Contender = {
+  ...bare,
+  name: 'bare-history',
+  async openPublisher(redis) {
+    const connection = redis.connect();
+    const script = (await connection.script('LOAD', ADD_AND_PUBLISH)) as string;
+    return {
+      publish(channel) {
+        const name = channelName(channel);
+        return connection.evalsha(script, 2, `history:${name}`, name, RETENTION.maxEvents, eventBody(channel));
+      },
+      async close() {
+        connection.disconnect();
+      },
+    };
+  },
+};
+const ADD_AND_PUBLISH = `
+local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'd', ARGV[2])
+redis.call('PUBLISH', KEYS[2], '{"id":"' .. id .. '",' .. string.sub(ARGV[2], 2))
+return id`;
 
 /**
  * Belfry without its gateway: the bare server passes on what the log publishes. What lies between it and `bare` is the
