@@ -26,15 +26,7 @@ const REOPENED = 'reopened';
 
 /** @param snapshots given rather than imported, so that this module can be loaded by itself when it is needed */
 export const sseTransport =
-  (
-    fetch: typeof globalThis.fetch,
-    {
-      bearer,
-      fetchStates,
-      HttpError,
-      queryOf,
-    }: Pick<typeof Snapshots, 'bearer' | 'fetchStates' | 'HttpError' | 'queryOf'>,
-  ): OpenTransport =>
+  (fetch: typeof globalThis.fetch, { bearer, fetchStates, HttpError, queryOf }: typeof Snapshots): OpenTransport =>
   (url, firstToken, events) => {
     /** Where snapshots are read, which a stream cannot be asked for. */
     const stateUrl = url.replace(/stream$/, 'state');
