@@ -3,8 +3,7 @@ import type { ClientOptions } from './api.js';
 import { settled } from './fake-clock.test-support.js';
 import { createStateRecording, event } from './recording.test-support.js';
 import { createRig } from './rig.test-support.js';
-
-const CHANNEL = 'property:1000010001';
+import { CHANNEL, stateFor, subscribed } from './subscribing.test-support.js';
 
 interface Answer {
   readonly status?: number;
@@ -99,6 +98,85 @@ describe('polling', () => {
     await rig.clock.until(() => rig.client.state.mode === 'polling');
     await rig.reconnect();
     expect(rig.asked()).toMatchObject([{ type: 'SUBSCRIBE', channels: [CHANNEL], after: {}, rewind: 3 }]);
+  });
+
+  it('shows the present to who asked for the last events, and still begins with those when there is a connection', async () => {
+    const rig = createPollingRig({ fallback: { intervalMs: 1_000 } });
+    const { handlers, take } = createStateRecording({ rewind: 3 });
+    rig.client.subscribe('1000010001', handlers);
+    await settled();
+    rig.http.state('7-4');
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.http.requests.length === 2);
+    expect(take()).toEqual(['state 7-4 (1)']);
+    await rig.reconnect();
+    const [join, ask] = rig.asked();
+    expect(join).toMatchObject({ type: 'SUBSCRIBE', after: {}, rewind: 3 });
+    subscribed(rig, join, { id: '7-9', replay: 3 });
+    for (const id of ['7-7', '7-8', '7-9', '7-10']) rig.network.socket.frame(event(id));
+    expect(take()).toEqual([]);
+    stateFor(rig, ask, '7-9');
+    expect(take()).toEqual([
+      'state 7-9 (1)',
+      'event 7-7 replayed covered',
+      'event 7-8 replayed covered',
+      'event 7-9 replayed covered',
+      'live 7-9',
+      'event 7-10',
+    ]);
+  });
+
+  it('shows nothing older than what was shown, however long the handler takes', async () => {
+    const rig = createPollingRig({ fallback: { intervalMs: 1_000 } });
+    const ends: (() => void)[] = [];
+    const shown: string[] = [];
+    const onState = ({ id }: { readonly id: string }) => {
+      shown.push(id);
+      return new Promise<void>((resolve) => ends.push(resolve));
+    };
+    rig.client.subscribe('1000010001', { rewind: 3, onState });
+    await settled();
+    rig.http.state('7-4');
+    await fail(rig, 3);
+    await rig.clock.until(() => shown.length === 1);
+    rig.http.state('7-5');
+    const polls = rig.http.requests.length;
+    await rig.clock.until(() => rig.http.requests.length > polls);
+    await rig.reconnect();
+    const [join, ask] = rig.asked();
+    subscribed(rig, join, { id: '7-9' });
+    stateFor(rig, ask, '7-9');
+    for (let turn = 0; turn < 3; turn++) {
+      ends.shift()?.();
+      await settled();
+    }
+    expect(shown).toEqual(['7-4', '7-9']);
+  });
+
+  it('between a first SUBSCRIBE and its answer makes no gap: the channel is asked for anew, from what it showed on', async () => {
+    const rig = createPollingRig({ fallback: { intervalMs: 1_000 } });
+    const { handlers, take } = createStateRecording();
+    rig.client.subscribe('1000010001', handlers);
+    await settled();
+    await fail(rig, 3);
+    await rig.attempt();
+    rig.network.socket.welcome();
+    await settled();
+    const [join, ask] = rig.asked();
+    expect(join).toMatchObject({ type: 'SUBSCRIBE', after: {} });
+    rig.http.state('7-4');
+    await rig.clock.until(() => rig.client.state.mode === 'polling');
+    await rig.clock.advance(50);
+    rig.network.socket.authenticated();
+    subscribed(rig, join, { id: '7-4' });
+    stateFor(rig, ask, '7-4');
+    expect(take()).toEqual(['state 7-4 (1)']);
+    const [again] = rig.asked();
+    expect(again).toMatchObject({ type: 'SUBSCRIBE', after: { [CHANNEL]: '7-4' } });
+    rig.network.socket.frame(event('7-5'));
+    subscribed(rig, again, { id: '7-5', recovered: true, replay: 1 });
+    rig.network.socket.frame(event('7-5'));
+    expect(take()).toEqual(['event 7-5 replayed', 'recovered 1', 'live 7-5']);
   });
 
   it('stops when the connection is back, and every event behind the last one handled still comes', async () => {

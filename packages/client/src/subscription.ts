@@ -33,6 +33,8 @@ const FROM_SNAPSHOT = '0-0';
 /** What passes by itself. */
 const RETRIED: readonly ErrorCode[] = ['unavailable', 'rate_limited', 'internal'];
 
+const isNewer = (id: Position, known: Position | undefined): boolean => !known || comparePositions(id, known) > 0;
+
 /** What a SUBSCRIBE asks for one channel. */
 export interface Ask {
   readonly after?: string | undefined;
@@ -155,6 +157,8 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
 
   function show(id: Position, message: ChannelState, moves: boolean): void {
     const run = (): unknown => {
+      // Polled, and held up by its handler until a newer one had come.
+      if (stateAt && isNewer(stateAt, id)) return;
       stateAt = id;
       return handlers.onState?.({ channel, id: message.id, events: message.events });
     };
@@ -175,7 +179,7 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
     if (phase !== 'asked' || ref !== joinRef) {
       // Another one, perhaps in another tab, had the channel started anew: what happened in between came to nobody.
       // What is being replayed goes on, or ends in a hole; in another epoch nothing would show that it did not.
-      const behind = replay ? end.epoch > replay.end.epoch : at && comparePositions(end, at) > 0;
+      const behind = replay ? end.epoch > replay.end.epoch : at && isNewer(end, at);
       if (phase === 'live' && !conflated && behind) {
         phase = 'idle';
         replay = undefined;
@@ -210,16 +214,14 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
       fromSnapshot = ++holes > HOLES;
       return askAgain(holes > 1 && !fromSnapshot ? random() * RETRY_MS * 2 ** holes : 0);
     }
-    if (!conflated || !at || comparePositions(id, at) > 0) at = id;
+    if (!conflated || isNewer(id, at)) at = id;
     const replayed = !!replay;
-    delivery.push(event.id, () =>
-      handlers.onEvent?.(event, { replayed, covered: !!stateAt && comparePositions(id, stateAt) <= 0 }),
-    );
+    delivery.push(event.id, () => handlers.onEvent?.(event, { replayed, covered: !isNewer(id, stateAt) }));
     if (!replay) {
       holes = 0;
       return;
     }
-    if (comparePositions(id, replay.end) >= 0) {
+    if (!isNewer(replay.end, id)) {
       arrived(event.id, replay.resumed || undefined, replay.count);
       replay = undefined;
       holes = 0;
@@ -231,11 +233,11 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
     if (message.ref !== undefined) {
       if (message.ref !== stateRef || !wantsState) return;
       // Read before we joined: what happened in between would be in neither.
-      if (phase !== 'live' || (base && comparePositions(id, base) < 0)) return askAgain(RETRY_MS * random());
+      if (phase !== 'live' || (base && isNewer(base, id))) return askAgain(RETRY_MS * random());
       show(id, message, false);
     } else {
       // A board that another one had started anew skips, and its state says what was skipped.
-      if (phase !== 'state' && !(conflated && phase === 'live' && at && comparePositions(id, at) >= 0)) return;
+      if (phase !== 'state' && !(conflated && phase === 'live' && at && !isNewer(at, id))) return;
       const resumed = !!at;
       at = base = id;
       phase = 'live';
@@ -317,12 +319,15 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
     },
     polled: (state) => {
       const id = parsePosition(state.id);
-      // Who asked for the last events, and is shown no snapshots, still has to begin with those.
-      if (!id || phase === 'live' || (handlers.rewind && !handlers.onState)) return;
-      const news = [stateAt, at].every((known) => !known || comparePositions(id, known) > 0);
+      // Who asked for the last events still has to begin with those, and with a snapshot that is not behind them.
+      const { onState, rewind } = handlers;
+      if (!id || phase === 'live' || (rewind && !onState)) return;
       // Who has a position keeps it while polling: the events behind it are replayed once there is a connection.
-      if (wantsState || news) show(id, state, !at);
-      at ??= base ??= id;
+      if (!stateAt || (isNewer(id, stateAt) && isNewer(id, at))) show(id, state, !at && !rewind);
+      // Joined where the snapshot may not be: asked for again, from there.
+      if (phase === 'asked' && !at) askAgain(0);
+      if (rewind && !at) wantsState = true;
+      else at ??= base ??= id;
     },
     renew: (onlyRefused) => {
       if (onlyRefused && phase !== 'refused') return;
