@@ -246,6 +246,17 @@ describe('a close', () => {
     expect(network.sockets).toHaveLength(2);
   });
 
+  it('is followed by the delay that GOING_AWAY asked for, whatever other errors came meanwhile', async () => {
+    const { client, clock, network, login } = createRig();
+    await login();
+    await clock.advance(20_000);
+    network.socket.frame({ type: 'GOING_AWAY', reason: 'drain', reconnect_after_ms: 20_000 });
+    network.socket.frame({ type: 'ERROR', code: 'unknown_type', message: 'not understood' });
+    network.socket.frame({ type: 'ERROR', code: 'rate_limited', message: 'too many', retry_after_ms: 500 });
+    network.socket.drop(1001);
+    expect(client.state.retryAt).toBeGreaterThanOrEqual(clock.now() + 20_000);
+  });
+
   it.each([1000, 1001, 1006, 1011, 1012, 1013, 3000, 4300])('with %i is followed by backoff', async (code) => {
     const { client, clock, network } = await after(code);
     expect(client.state.status).toBe('reconnecting');

@@ -164,7 +164,8 @@ export function createConnection(parts: ConnectionParts): Connection {
         if (message.type === 'AUTHENTICATED') greeting[1] = text;
         if (login.receive(message, !!transport)) break;
         if (message.type === 'ERROR' && message.ref === undefined) {
-          serverDelay = message.retry_after_ms;
+          // The longest that was asked for: an ERROR need not say that it is behind a GOING_AWAY.
+          serverDelay = Math.max(serverDelay ?? 0, message.retry_after_ms ?? 0) || undefined;
           report(errorOf(message));
         }
         receive(message);
