@@ -45,9 +45,10 @@ export function readPorts(environment) {
  * Two gateways would share a taken port without a word (uWebSockets.js listens with SO_REUSEPORT): look before.
  * @param {Ports} ports
  * @param {{ host: string, dashboard: boolean }} options `dashboard`: whether its port is needed
- * @throws SetupError that names the variable of a port that cannot be had
+ * @throws SetupError that names the variables of all ports that cannot be had
  */
 export async function checkPorts(ports, { host, dashboard }) {
+  const refusals = [];
   for (const { name, variable, step } of DECLARATIONS) {
     if (name === 'dashboard' && !dashboard) continue;
     const port = ports[name];
@@ -55,8 +56,9 @@ export async function checkPorts(ports, { host, dashboard }) {
     if (!code) continue;
     const what = code === 'EADDRINUSE' ? 'is taken by another process' : `cannot be opened (${code})`;
     const next = step > 0 ? ` (the second gateway takes ${variable} + 1)` : '';
-    throw new SetupError(`Port ${port} ${what}: set ${variable} to another one${next}.`);
+    refusals.push(`Port ${port} ${what}: set ${variable} to another one${next}.`);
   }
+  if (refusals.length > 0) throw new SetupError(refusals.join('\n'));
 }
 
 /**

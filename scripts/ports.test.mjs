@@ -1,4 +1,4 @@
-/** A port that cannot be had is said in one sentence that names the variable to change. */
+/** Each port that cannot be had is said in one sentence that names the variable to change. */
 import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
 import { freePort } from './free-port.mjs';
@@ -18,23 +18,26 @@ it.each([
   expect(() => readPorts(environment)).toThrow(message);
 });
 
-it('names the variable of a port that another process has', async () => {
-  const taken = createServer();
-  const port = await new Promise((resolve) => {
-    taken.listen(0, '127.0.0.1', () => resolve(taken.address().port));
-  });
+it('names the variables of all ports that other processes have', async () => {
+  const taken = await Promise.all([takePort(), takePort()]);
+  const [publisher, dashboard] = taken.map((server) => server.address().port);
   const check = async (options) => {
-    const ports = { ...(await freePorts()), dashboard: port };
+    const ports = { ...(await freePorts()), publisher, dashboard };
     await checkPorts(ports, { host: '127.0.0.1', ...options });
   };
-  await expect(check({ dashboard: true })).rejects.toThrow(
-    `Port ${port} is taken by another process: set DASHBOARD_PORT`,
-  );
-  await expect(check({ dashboard: false })).resolves.toBeUndefined();
-  await new Promise((resolve) => {
-    taken.close(resolve);
-  });
+  const ofPublisher = `Port ${publisher} is taken by another process: set PUBLISHER_PORT to another one.`;
+  const ofDashboard = `Port ${dashboard} is taken by another process: set DASHBOARD_PORT to another one.`;
+  await expect(check({ dashboard: true })).rejects.toThrow(`${ofPublisher}\n${ofDashboard}`);
+  await expect(check({ dashboard: false })).rejects.not.toThrow(ofDashboard);
+  await Promise.all(taken.map((server) => new Promise((resolve) => server.close(resolve))));
+  await expect(check({ dashboard: true })).resolves.toBeUndefined();
 });
+
+async function takePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
 
 async function freePorts() {
   const names = Object.keys(readPorts({}));
