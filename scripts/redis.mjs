@@ -63,7 +63,9 @@ async function serverVersion(command) {
  */
 export async function checkRedisUrl(url) {
   if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
-    throw new SetupError('REDIS_URL must look like redis://host:6379 or rediss://host:6379.');
+    throw new SetupError(
+      'REDIS_URL must look like redis://host:6379 or rediss://host:6379. With Sentinel or Cluster start gateways and publishers by themselves: docs/configuration.md.',
+    );
   }
   const shown = new URL(url);
   shown.username = shown.password = '';

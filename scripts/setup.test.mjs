@@ -19,6 +19,15 @@ it('names a REDIS_URL that does not answer, without its password', async () => {
   await expect(checkRedisUrl('localhost:6379')).rejects.toThrow('REDIS_URL must look like');
 });
 
+it.each(['redis+sentinel://127.0.0.1:1/belfry', 'redis+cluster://127.0.0.1:1,127.0.0.1:2'])(
+  'says of %s, which services take and `npm start` does not, how to use it',
+  async (url) => {
+    await expect(checkRedisUrl(url)).rejects.toThrow(
+      'start gateways and publishers by themselves: docs/configuration.md',
+    );
+  },
+);
+
 it('says of a REDIS_URL with a wrong password what Redis says, in one sentence', async () => {
   const redis = await startRedis({ args: ['--requirepass', 'hush'] });
   const failure = await checkRedisUrl(redis.url.replace('://', '://belfry:wrong@')).catch((error) => error.message);

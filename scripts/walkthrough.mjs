@@ -16,7 +16,7 @@ Environment (defaults):
   PUBLISHER_PORT (8770)            HTTP intake
   PUBLISHER_OPERATOR_PORT (9770)   publisher's metrics and health
   DASHBOARD_PORT (8080)            dashboard
-  REDIS_URL (a private Redis)      a Redis 7 or newer to use instead
+  REDIS_URL (a private Redis)      a Redis 7 or newer to use instead: redis:// or rediss://, one by itself
   JWT_SECRET (random)              what tokens are signed with
   ACCESS_POLICY (authenticated)    who may read which property
   SOURCES_ENABLED (true)           whether the publisher asks data.cityofnewyork.us
