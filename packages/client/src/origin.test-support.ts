@@ -13,6 +13,8 @@ interface Entry {
 /** First come, first served. */
 function createLocks() {
   const queues = new Map<string, Entry[]>();
+  /** Tabs that are granted nothing yet, and what they would have been. */
+  const slow = new Map<number, (() => void)[]>();
 
   function remove(name: string, entry: Entry): void {
     const queue = queues.get(name) ?? [];
@@ -31,6 +33,8 @@ function createLocks() {
           tab,
           grant: () =>
             queueMicrotask(async () => {
+              const later = slow.get(tab);
+              if (later) return void later.push(entry.grant);
               if (!queue.includes(entry)) return;
               holding = true;
               await held();
@@ -55,7 +59,13 @@ function createLocks() {
   const crash = (tab: number): void => {
     for (const queue of queues.values()) for (const entry of [...queue]) if (entry.tab === tab) entry.end();
   };
-  return { of, crash };
+  const stall = (tab: number) => slow.set(tab, []);
+  const hasten = (tab: number): void => {
+    const granted = slow.get(tab) ?? [];
+    slow.delete(tab);
+    for (const grant of granted) grant();
+  };
+  return { of, crash, stall, hasten };
 }
 
 /** Messages arrive a microtask later, at everybody else's. */
@@ -94,6 +104,9 @@ export interface Tab extends Rig {
   /** Neither hears nor says anything, and keeps its locks. */
   freeze(): void;
   thaw(): void;
+  /** Until `hasten` the browser grants it no lock. */
+  stall(): void;
+  hasten(): void;
 }
 
 /** As the platform's, but without threads: no clock of a test can wait for those. */
@@ -121,6 +134,8 @@ export function createOrigin() {
         },
         freeze: () => channels.mute.add(tab),
         thaw: () => channels.mute.delete(tab),
+        stall: () => locks.stall(tab),
+        hasten: () => locks.hasten(tab),
       };
     },
   };

@@ -143,6 +143,22 @@ describe('tabs of one origin', () => {
     expect(one.asked()).toMatchObject([{ type: 'UNSUBSCRIBE', channels: [CHANNEL] }]);
   });
 
+  it('ask for nothing before the connected one would notice that they crash', async () => {
+    const { tab } = createOrigin();
+    const [one, two] = [tab(), tab()];
+    await lead(one);
+    two.stall();
+    two.client.subscribe(CHANNEL, {});
+    await follow(two);
+    expect(one.asked()).toEqual([]);
+    two.hasten();
+    await quiet();
+    expect(one.asked()).toMatchObject([{ type: 'SUBSCRIBE', channels: [CHANNEL] }]);
+    two.crash();
+    await quiet();
+    expect(one.asked()).toMatchObject([{ type: 'UNSUBSCRIBE', channels: [CHANNEL] }]);
+  });
+
   it('leave nothing open', async () => {
     const { tab, open } = createOrigin();
     const [one, two] = [tab(), tab()];

@@ -101,6 +101,8 @@ export function createShare(parts: {
   /** This following, and no earlier one: what is said of that one must not concern this one. */
   let from = '';
   let count = 0;
+  /** What waits for the leader to know of this following: it would never let go of what it was asked for otherwise. */
+  let unsent: Note[] | undefined;
 
   const post = (note: Note): void => bus?.postMessage(note);
 
@@ -174,7 +176,12 @@ export function createShare(parts: {
     role = 'follow';
     from = `${parts.id}.${++count}`;
     const tab = from;
-    hold(`${bus?.name} ${tab}`, () => post({ kind: 'here', from: tab }));
+    unsent = [];
+    hold(`${bus?.name} ${tab}`, () => {
+      post({ kind: 'here', from: tab });
+      for (const note of unsent ?? []) post(note);
+      unsent = undefined;
+    });
     events.follow(frames);
   }
 
@@ -266,7 +273,11 @@ export function createShare(parts: {
     stop: (code, reason) => {
       if (role === 'lead') post({ kind: 'stop', code, reason });
     },
-    send: (message) => post({ kind: 'send', from, message }),
+    send: (message) => {
+      const note: Note = { kind: 'send', from, message };
+      if (unsent) unsent.push(note);
+      else post(note);
+    },
     leave,
     close: () => {
       leave();
