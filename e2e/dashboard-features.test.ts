@@ -82,11 +82,17 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     await stage.change({
       property_id: id,
       violation_type: 'ECB',
-      violations: [{ number: '35-1', severity: 'critical', description: 'Stop work' }],
+      violations: [
+        { number: '35-1', severity: 'critical', description: 'Stop work' },
+        { number: '35-2', description: 'No permit' },
+      ],
     });
     const page = await stage.open({ claims: ADMIN, path: `/property/${id}` });
     await page.locator('[data-type="HPD"]', { hasText: '1' }).waitFor();
     await page.getByText('Stop work').first().waitFor();
+    const severityOf = (violation: string) =>
+      page.locator('tr', { hasText: violation }).locator('[data-label="Severity"]').textContent();
+    expect([await severityOf('Stop work'), await severityOf('No permit')]).toEqual(['Critical', '–']);
     await vi.waitFor(async () => expect(await page.locator('.activity').count()).toBe(2), {
       timeout: 15_000,
     });
@@ -94,7 +100,7 @@ onStage('the dashboard', { gateways: 2 }, (stage) => {
     await page.locator('[data-type="HPD"]', { hasText: '4' }).waitFor();
     await page.getByRole('button', { name: 'Add to portfolio' }).click();
     await goTo(page, 'Portfolio');
-    await showsOpen(page, id, 5);
+    await showsOpen(page, id, 6);
   });
 
   it('shows what services publish of a property under it, as what it is', async () => {

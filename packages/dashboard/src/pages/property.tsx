@@ -73,8 +73,8 @@ export function PropertyPage({ id }: { readonly id: string }) {
   const { detail, title } = placeOf(id);
   const entries = useMemo(() => history.map((event) => activityOf(event, 'live')), [history]);
   const types = [...property.types.values()];
-  const violations = types.flatMap(({ severity, violation_type, violations = [] }) =>
-    violations.map((violation) => ({ ...violation, type: violation_type, severity: violation.severity ?? severity })),
+  const violations = types.flatMap(({ violation_type, violations = [] }) =>
+    violations.map((violation) => ({ ...violation, type: violation_type })),
   );
   const kept = portfolio.includes(id);
   return (
@@ -133,7 +133,8 @@ export function PropertyPage({ id }: { readonly id: string }) {
                 {violations.map((violation) => (
                   <tr key={`${violation.type} ${violation.number}`}>
                     <td data-label="Severity">
-                      <SeverityMark severity={severityOf(violation.severity)} label />
+                      {/* The update's own is that of the change, and of no single violation. */}
+                      {violation.severity ? <SeverityMark severity={severityOf(violation.severity)} label /> : '–'}
                     </td>
                     <td data-label="Type">{violation.type}</td>
                     <td data-label="Number">{violation.number}</td>
