@@ -40,6 +40,9 @@ export interface OtherFrame {
 const OPENING = '"message":"load ';
 const TYPE = `"type":"${EVENT_TYPE}"`;
 
+/** How the sources of a run begin. */
+export const runOf = (startedMs: number): string => startedMs.toString(36);
+
 export function writeMark({ source, n, sentMs, sinceMs, last }: Mark): string {
   return `load ${source} ${n} ${sentMs} ${sinceMs} ${last ? 'last' : 'more'}`;
 }

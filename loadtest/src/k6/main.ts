@@ -5,6 +5,7 @@
 import exec from 'k6/execution';
 import http from 'k6/http';
 import type { Options } from 'k6/options';
+import { runOf } from './frames.ts';
 import * as metrics from './metrics.ts';
 import { publish } from './publishing.ts';
 import { SCENARIOS } from './scenarios.ts';
@@ -119,6 +120,10 @@ export function clients({ startedMs, tokens }: Run): void {
   const timetable = createTimetable();
   const tally = createTally(oneIn);
   const problem = createComplaint(exec.scenario.iterationInTest === 0);
+  // Where another k6 may be the one that publishes, its events are known by their time alone.
+  const alone = publishes && !exec.test.options.executionSegment;
+  const lastFromMs = startedMs + timeline.quietMs - APART_MS;
+  const isOurs = (source: string) => (alone ? source.startsWith(runOf(startedMs)) : Date.now() >= lastFromMs);
   let seated = 0;
   for (let seat = exec.scenario.iterationInTest; seat < settings.connections; seat += settings.vus) {
     seated++;
@@ -130,7 +135,7 @@ export function clients({ startedMs, tokens }: Run): void {
       steps: timeline.steps(seat, Math.random),
       startedMs,
       published: publishes,
-      lastFromMs: timeline.quietMs - APART_MS,
+      isOurs,
       endMs: timeline.endMs,
       deadlineMs: Math.max(30_000, settings.ready),
       onLive: tally.live,

@@ -4,7 +4,7 @@
  */
 import http, { type Params } from 'k6/http';
 import { setTimeout } from 'k6/timers';
-import { EVENT_TYPE, writeMark } from './frames.ts';
+import { EVENT_TYPE, runOf, writeMark } from './frames.ts';
 import * as metrics from './metrics.ts';
 import type { Stage, Timeline } from './scenarios.ts';
 
@@ -34,7 +34,7 @@ const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 
 export async function publish(options: PublishingOptions): Promise<void> {
   const { channels, timeline, startedMs } = options;
-  const source = `${startedMs.toString(36)}${Math.random().toString(36).slice(2, 10)}`;
+  const source = `${runOf(startedMs)}${Math.random().toString(36).slice(2, 10)}`;
   const filling = 'x'.repeat(options.bytes);
   const url = `${options.url.replace(/\/$/, '')}/v1/events`;
   const headers = {

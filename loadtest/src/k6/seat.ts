@@ -20,8 +20,8 @@ export interface SeatOptions {
   readonly startedMs: number;
   /** Whether a publisher's last event is to be waited for. */
   readonly published: boolean;
-  /** Milliseconds since the run began: a last event that comes before is not this run's. */
-  readonly lastFromMs: number;
+  /** Whether a last event of this source, which comes just now, is the one to wait for, and not another load test's. */
+  readonly isOurs: (source: string) => boolean;
   /** Milliseconds since the run began. */
   readonly endMs: number;
   /** Waits this long for SUBSCRIBED, and before it goes for what was published by then. Milliseconds. */
@@ -140,7 +140,7 @@ export function takeSeat(options: SeatOptions): void {
         if (reordered > 0) metrics.reordered.add(reordered);
         if (strays > 0) metrics.strays.add(strays);
         // Another load test's last one: ours publishes still.
-        if (event.last && Date.now() < options.startedMs + options.lastFromMs) options.onProblem(ANOTHER);
+        if (event.last && !options.isOurs(event.source)) options.onProblem(ANOTHER);
         else if (event.last) return void (over || finish());
         judgeTime(event.sentMs, message.timestamp);
         if (going) goWhereComplete();
