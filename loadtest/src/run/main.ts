@@ -7,7 +7,7 @@ import { startCluster } from './cluster.ts';
 import { HELP } from './help.ts';
 import { runK6 } from './k6.ts';
 import type { Patience } from './overdue.ts';
-import { checkReach, checkSummary } from './reach.ts';
+import { checkReach, clearSummary } from './reach.ts';
 
 /** As with most commands: 2 says that it was called wrongly. */
 const WRONG_CALL = 2;
@@ -37,7 +37,7 @@ export async function runLoadTest(
     process.stderr.write(`${error.message}\n\`npm run loadtest -- --help\` shows all there is.\n`);
     return WRONG_CALL;
   }
-  checkSummary(wanted.settings.summary);
+  clearSummary(wanted.settings.summary);
   if (wanted.settings.gateway !== '') await checkReach(wanted.settings, env);
   const k6 = await provideK6(signal);
   if (wanted.settings.gateway !== '') return told(await runK6(k6, wanted.settings, { signal, patience }));

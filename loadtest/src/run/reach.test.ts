@@ -1,11 +1,13 @@
 /** A wrong address or secret is said before the run, with where to look; whatever is not certain is left to the run. */
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { mintToken } from '@belfry/testkit';
+import { join } from 'node:path';
+import { mintToken, ownFolder } from '@belfry/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { readSettings } from '../k6/settings.ts';
-import { checkReach, checkSummary } from './reach.ts';
+import { checkReach, clearSummary } from './reach.ts';
 
 const SECRET = 'a-secret-of-32-characters-or-more';
 
@@ -82,8 +84,19 @@ describe('before a load test of a given cluster', () => {
   });
 
   it('a folder for the result that is not there is found, too', () => {
-    expect(() => checkSummary('no-such-folder/result.json')).toThrow('--summary no-such-folder/result.json');
-    expect(() => checkSummary('.')).toThrow('--summary .: that is a folder.');
-    expect(() => checkSummary('result.json')).not.toThrow();
+    expect(() => clearSummary('no-such-folder/result.json')).toThrow('--summary no-such-folder/result.json');
+    expect(() => clearSummary('.')).toThrow('--summary .: that is a folder.');
+    expect(() => clearSummary('result.json')).not.toThrow();
+  });
+
+  it('the result of an earlier one is removed, as it would pass for this one where this one is killed', async () => {
+    const folder = ownFolder('summary');
+    stops.push(async () => folder.remove());
+    const [file, link] = [join(folder.path, 'result.json'), join(folder.path, 'stdout')];
+    writeFileSync(file, '{"passed":true}');
+    symlinkSync('/dev/null', link);
+    clearSummary(file);
+    clearSummary(link);
+    expect([existsSync(file), existsSync(link)]).toEqual([false, true]);
   });
 });

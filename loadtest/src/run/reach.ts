@@ -2,7 +2,7 @@
  * Before a load test of a given cluster: is anybody at these addresses, and do they accept the token? A wrong address or
  * secret is said at once, and not by a run in which nothing worked. Whatever is not certain is left to the run.
  */
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { mintToken } from '@belfry/testkit';
 import { WebSocket } from 'ws';
@@ -18,8 +18,11 @@ const NOBODY = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREAC
 /** k6 goes through them, and we do not. */
 const PROXIES = ['http_proxy', 'https_proxy', 'all_proxy'];
 
-/** @throws SetupError where the result could not be written at the end */
-export function checkSummary(file: string): void {
+/**
+ * Makes room for the result: that of an earlier run would pass for this one's where this one comes to none.
+ * @throws SetupError where the result could not be written at the end
+ */
+export function clearSummary(file: string): void {
   if (file === '') return;
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
     throw new SetupError(`--summary ${file}: that is a folder. Name a file in it.`);
@@ -29,6 +32,8 @@ export function checkSummary(file: string): void {
   } catch {
     throw new SetupError(`--summary ${file}: there is no such folder, or nothing can be written there.`);
   }
+  // Nothing else: it may be a pipe, or /dev/stdout.
+  if (lstatSync(file, { throwIfNoEntry: false })?.isFile()) rmSync(file);
 }
 
 /** @throws SetupError with what is wrong, and where to look */
