@@ -38,20 +38,24 @@ function startWarden(script, argument) {
 }
 
 /**
+ * @typedef {'kill' | 'interrupt' | 'interrupt-group'} Orphan
+ *   What happens to a process when we die: `kill` (default) its group; or SIGINT for what must end in its own way, to the
+ *   process alone, as package managers want it, or to its group, as those do that start groups of their own.
+ */
+
+/**
  * Starts a process that is killed when this one ends. It leads a process group of its own: a Ctrl-C in the terminal
  * does not reach it, so its owner decides in what order things stop, and its own children end with it.
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {import('node:child_process').SpawnOptions & { orphan?: 'kill' | 'interrupt' }} [options]
- *   `orphan`: what happens to it when we die: `kill` (default), or `interrupt` for what must end in its own way, as
- *   package managers must: SIGINT to the process alone.
+ * @param {import('node:child_process').SpawnOptions & { orphan?: Orphan }} [options]
  */
 export function spawnOwned(command, args, { orphan = 'kill', ...options } = {}) {
   const warden = startWarden(WATCH_PROCESS, orphan === 'kill' ? 'KILL' : 'INT');
   const child = spawn(command, args, { ...options, detached: true });
   if (child.pid !== undefined) {
-    warden.tell(orphan === 'kill' ? `-${child.pid}` : `${child.pid}`);
+    warden.tell(orphan === 'interrupt' ? `${child.pid}` : `-${child.pid}`);
     child.once('exit', () => warden.tell('ended'));
   }
   return child;
@@ -111,7 +115,7 @@ export function ownFolder(name) {
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {import('node:child_process').SpawnOptions & { orphan?: 'kill' | 'interrupt', signal?: AbortSignal }} [options]
+ * @param {import('node:child_process').SpawnOptions & { orphan?: Orphan, signal?: AbortSignal }} [options]
  * @returns {Promise<RunResult>} never rejects: a command that cannot be started has code 127
  */
 export function run(command, args, { signal, ...options } = {}) {
@@ -121,7 +125,7 @@ export function run(command, args, { signal, ...options } = {}) {
     const child = spawnOwned(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     const interrupt = () => {
       if (options.orphan === 'interrupt') child.kill('SIGINT');
-      else signalGroup(child, 'SIGKILL');
+      else signalGroup(child, options.orphan === 'interrupt-group' ? 'SIGINT' : 'SIGKILL');
     };
     if (signal?.aborted) interrupt();
     signal?.addEventListener('abort', interrupt);

@@ -27,14 +27,14 @@ export function checkNode(version = process.versions.node) {
 }
 
 /**
- * Runs a command of the set-up in the repository's root.
+ * Runs a command of the set-up, in the repository's root where no other folder is named.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ signal?: AbortSignal | undefined, env?: Record<string, string> }} options
+ * @param {{ signal?: AbortSignal | undefined, env?: Record<string, string>, cwd?: string, orphan?: import('./processes.mjs').Orphan }} options
  * @throws SetupError with all that it said, if it fails
  */
-export async function runOrExplain(command, args, { signal, env = {} } = {}) {
-  const result = await run(command, args, { cwd: ROOT, env: { ...process.env, ...env }, signal });
+export async function runOrExplain(command, args, { signal, env = {}, cwd = ROOT, orphan = 'kill' } = {}) {
+  const result = await run(command, args, { cwd, env: { ...process.env, ...env }, signal, orphan });
   if (signal?.aborted) throw new Interrupted();
   if (result.code !== 0) throw new SetupError(`${result.output.trim()}\n\nFailed: ${command} ${args.join(' ')}`);
 }
@@ -79,12 +79,18 @@ async function npm(args, signal) {
   else await runOrExplain('npm', quiet, { signal });
 }
 
-/** @param {AbortSignal} [signal] */
-export async function build(signal) {
+/**
+ * @param {AbortSignal} [signal] ends it, and all that it has under way
+ * @param {string} [cwd] the folder with `turbo.json`
+ */
+export async function build(signal, cwd = ROOT) {
   await step('Building', () =>
     runOrExplain(binary('turbo'), ['run', 'build', '--output-logs=errors-only', '--no-update-notifier'], {
       signal,
+      cwd,
       env: { TURBO_TELEMETRY_DISABLED: '1' },
+      // Each task leads a group of its own, which a kill of turbo would leave at work: turbo has to end them.
+      orphan: 'interrupt-group',
     }),
   );
 }

@@ -1,8 +1,12 @@
 /** What the set-up decides before it does anything. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import jwt from 'jsonwebtoken';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { ownFolder } from './processes.mjs';
 import { checkRedisUrl, startRedis } from './redis.mjs';
-import { checkNode } from './setup.mjs';
+import { build, checkNode } from './setup.mjs';
+import { Interrupted } from './steps.mjs';
 import { signToken } from './token.mjs';
 
 it.each(['20.19.0', '20.20.2', '22.1.0'])('runs on Node %s', (version) => {
@@ -39,4 +43,22 @@ it('signs tokens that others can verify', () => {
   const token = signToken({ user_id: 'admin' }, { secret: 'hush', expiresInSeconds: 60, now: 1_000 });
   const claims = jwt.verify(token, 'hush', { algorithms: ['HS256'], clockTimestamp: 1_030 });
   expect(claims).toEqual({ user_id: 'admin', iat: 1_000, exp: 1_060 });
+});
+
+it('leaves nothing of a build at work that is interrupted', async () => {
+  const folder = ownFolder('setup');
+  const write = (path, content) => writeFileSync(join(folder.path, path), JSON.stringify(content));
+  const task = `require('fs').writeFileSync('pid', String(process.pid)); setInterval(() => {}, 1000)`;
+  mkdirSync(join(folder.path, 'part'));
+  write('package.json', { name: 'whole', workspaces: ['part'], packageManager: 'npm@11.0.0' });
+  write('package-lock.json', { name: 'whole', lockfileVersion: 3, packages: {} });
+  write('turbo.json', { tasks: { build: {} } });
+  write('part/package.json', { name: 'part', version: '1.0.0', scripts: { build: `node -e "${task}"` } });
+  const stop = new AbortController();
+  const built = build(stop.signal, folder.path).catch((error) => error);
+  const pid = await vi.waitFor(() => Number(readFileSync(join(folder.path, 'part/pid'), 'utf8')), 10_000);
+  stop.abort();
+  expect(await built).toBeInstanceOf(Interrupted);
+  await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), 5_000);
+  await folder.remove();
 });
