@@ -46,7 +46,7 @@ const MAX_MILLISECONDS = 250;
 const MAX_CORPUS = 600;
 const MAX_FINDINGS = 10;
 /** What the corpus and V8's own books may add between the first fifth and the end. */
-export const MAX_GROWTH_BYTES = 48 * 1024 * 1024;
+const MAX_GROWTH_BYTES = 48 * 1024 * 1024;
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;

@@ -15,7 +15,7 @@ export function createRandom(seed: number): Random {
 }
 
 /** Longer than anything that a reader here takes from a stranger in one piece, by default. */
-export const MAX_INPUT_BYTES = 32_768;
+const MAX_INPUT_BYTES = 32_768;
 const NUMBERS = ['0', '-1', '1e999', '9007199254740993', '18446744073709551616', '-0', '1e-7', '4294967296', '0x10'];
 const TEXTS = [
   '__proto__',

@@ -10,7 +10,7 @@ import { Interrupted, SetupError, say } from './steps.mjs';
 import { installCommand, installProgram, REDIS } from './system-package.mjs';
 
 /** `XADD <epoch>-*`, sharded pub/sub and `#!lua` scripts came with it. */
-export const OLDEST_REDIS = 7;
+const OLDEST_REDIS = 7;
 const START_DEADLINE_MS = 30_000;
 const START_ATTEMPTS = 5;
 const KEPT_CHARACTERS = 4_000;

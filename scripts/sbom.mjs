@@ -70,7 +70,7 @@ function needs(lockfile, path) {
  * @param {readonly string[]} shipped their folders
  * @returns {List}
  */
-export function keepShipped(list, lockfile, shipped) {
+function keepShipped(list, lockfile, shipped) {
   const nameOf = (/** @type {string} */ path) =>
     lockfile[path]?.name ?? path.slice(path.lastIndexOf(FOLDER) + FOLDER.length);
   const refOf = (/** @type {string} */ path) => `${nameOf(path)}@${lockfile[path]?.version}`;

@@ -33,8 +33,7 @@ const COPIED = [
 const CONFIGURATION = ['vitest.config.ts', 'tsconfig.base.json', 'README.md', 'SECURITY.md', 'docs'];
 
 /** A verdict is good for the row as it was then. @param {Control} control */
-export const fingerprintOf = (control) =>
-  createHash('sha256').update(JSON.stringify(control)).digest('hex').slice(0, 16);
+const fingerprintOf = (control) => createHash('sha256').update(JSON.stringify(control)).digest('hex').slice(0, 16);
 
 /** @returns {Readonly<Record<string, Verdict>>} */
 export const readVerdicts = () => JSON.parse(readFileSync(VERDICTS, 'utf8'));

@@ -24,7 +24,7 @@ import { CACHE, findTool } from './tools.mjs';
 const run = promisify(execFile);
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const DOCKERFILE = join(ROOT, 'deploy', 'docker', 'Dockerfile');
-export const NEEDED = /** @type {const} */ (['mmdebstrap', 'buildah', 'podman', 'runc']);
+const NEEDED = /** @type {const} */ (['mmdebstrap', 'buildah', 'podman', 'runc']);
 const MAX_OUTPUT = 256 * 1024 * 1024;
 const STEP_TIMEOUT_MS = 900_000;
 /** No overlay file systems, no user namespaces: what works wherever there is root. */

@@ -6,7 +6,7 @@ const SENT = Buffer.from('"sent":');
 const ZERO = 0x30;
 
 /** On the machine's steady clock, which all processes share. */
-export const nowMicroseconds = (): number => Number(process.hrtime.bigint() / 1000n);
+const nowMicroseconds = (): number => Number(process.hrtime.bigint() / 1000n);
 
 /** A body without a position, as publishers append it. */
 export function eventBody(channel: number): string {

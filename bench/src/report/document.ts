@@ -10,7 +10,7 @@ import { markdownTable, rowsOf } from './table.js';
 const BEGIN = '<!-- bench: written by `npm run bench:report`, from performance/results.json -->';
 const END = '<!-- end of bench -->';
 
-export const resultsFile = (docs: string): string => join(docs, 'performance', 'results.json');
+const resultsFile = (docs: string): string => join(docs, 'performance', 'results.json');
 
 /** Several runs, as they are kept: the last one's date and machine, and when each workload was measured. */
 interface SavedRun extends Run {
@@ -36,7 +36,7 @@ export function saveRun(docs: string, run: Run): void {
 const rounded = (_: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
 
-export function readRun(docs: string): SavedRun | undefined {
+function readRun(docs: string): SavedRun | undefined {
   try {
     return JSON.parse(readFileSync(resultsFile(docs), 'utf8')) as SavedRun;
   } catch (error) {

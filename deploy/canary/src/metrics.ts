@@ -2,7 +2,7 @@
 import { Counter, Gauge, Histogram, LATENCY_BUCKETS, type Registry } from '@belfry/shared/service';
 
 /** What became of one event at one listener. */
-export const OUTCOMES = ['live', 'replayed', 'told', 'unreached', 'lost'] as const;
+const OUTCOMES = ['live', 'replayed', 'told', 'unreached', 'lost'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 export interface CanaryMetrics {

@@ -7,7 +7,7 @@ import { createServer } from 'node:https';
 import { join } from 'node:path';
 
 const GROUP = 'external.metrics.k8s.io';
-export const METRIC = 'belfry_gateway_connections_serving';
+const METRIC = 'belfry_gateway_connections_serving';
 
 /** @param {string} folder for its certificate */
 export async function startMetricsApi(folder) {

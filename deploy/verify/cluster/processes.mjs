@@ -25,7 +25,7 @@ const STOP_MS = 10_000;
  * Builds etcd and Kubernetes' control plane as one program, once: a quarter of an hour on two cores.
  * @returns {Promise<string>} its path
  */
-export async function buildControlPlane() {
+async function buildControlPlane() {
   if (existsSync(CONTROL_PLANE)) return CONTROL_PLANE;
   if (!findTool('go')) throw new Error('Go is missing, which builds the control plane');
   process.stdout.write('building the control plane; this takes a quarter of an hour …\n');

@@ -11,7 +11,7 @@ import { NETWORK_FAULTS } from './network.js';
 import { PROCESS_FAULTS } from './processes.js';
 import { REDIS_FAULTS } from './redis.js';
 
-export const FAULTS: readonly Fault[] = [...PROCESS_FAULTS, ...REDIS_FAULTS, ...NETWORK_FAULTS, ...CLIENT_FAULTS];
+const FAULTS: readonly Fault[] = [...PROCESS_FAULTS, ...REDIS_FAULTS, ...NETWORK_FAULTS, ...CLIENT_FAULTS];
 
 /** One fault that happened. */
 export interface Incident {

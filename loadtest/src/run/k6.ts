@@ -28,7 +28,7 @@ const MOST_MEMORY = 12 * 2 ** 30;
 const PROGRESS_MS = 60_000;
 
 /** What `main.ts` reads. */
-export function environmentOf(settings: Settings): Record<string, string> {
+function environmentOf(settings: Settings): Record<string, string> {
   const pairs = (Object.entries(OPTIONS) as [OptionName, Option][]).map(([name, { env }]) => [
     env,
     `${settings[name]}`,

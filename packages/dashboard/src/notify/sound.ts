@@ -33,7 +33,7 @@ export function allowSoundWhenTouched(wanted: () => boolean): () => void {
 }
 
 /** Whether a sound would be heard, as far as a page can know. */
-export const soundAllowed = (): boolean => context?.state === 'running';
+const soundAllowed = (): boolean => context?.state === 'running';
 
 /** @param volume 0 to 1 */
 export function playTone(volume: number): void {

@@ -66,7 +66,7 @@ export function anyReady(properties: Iterable<Property>): boolean {
 export const isKnown = (properties: readonly Property[]): boolean => properties.length === 0 || anyReady(properties);
 
 /** The open violations of a type by severity. An update that does not say is one of a publisher from before it did, or a service's. */
-export const openIn = ({ count, open_by_severity, severity }: ViolationUpdate): [Severity, number][] => {
+const openIn = ({ count, open_by_severity, severity }: ViolationUpdate): [Severity, number][] => {
   if (count === 0) return [];
   const told = Object.entries(open_by_severity ?? {}).filter(([, open]) => typeof open === 'number' && open > 0);
   return told.length === 0 ? [[severity, count]] : told.map(([each, open]) => [severityOf(each), open as number]);

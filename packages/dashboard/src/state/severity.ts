@@ -3,7 +3,7 @@ import type { Severity } from '@belfry/client';
 
 export const SEVERITIES: readonly Severity[] = ['info', 'low', 'medium', 'high', 'critical'];
 
-export const isSeverity = (value: unknown): value is Severity => (SEVERITIES as readonly unknown[]).includes(value);
+const isSeverity = (value: unknown): value is Severity => (SEVERITIES as readonly unknown[]).includes(value);
 
 export const severityOf = (value: unknown): Severity => (isSeverity(value) ? value : 'info');
 

@@ -11,7 +11,7 @@ export interface ConnectionFilter {
   readonly channel: string;
 }
 
-export const filterOf = (args: CommandArguments): ConnectionFilter => ({
+const filterOf = (args: CommandArguments): ConnectionFilter => ({
   user: String(args.user ?? ''),
   address: String(args.address ?? ''),
   channel: String(args.channel ?? ''),

@@ -37,7 +37,7 @@ export interface NodesOptions {
   readonly onBeat: () => void;
 }
 
-export const BEAT_MS = 1_000;
+const BEAT_MS = 1_000;
 /** A gateway that stalls for a few seconds is not forgotten, one that was killed soon is. */
 const ALIVE_SECONDS = 7;
 

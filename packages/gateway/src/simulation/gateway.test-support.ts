@@ -38,7 +38,7 @@ export interface SimulatedGateway {
   kill(): void;
 }
 
-export const TAIL_EVENTS = 8;
+const TAIL_EVENTS = 8;
 export const SPOT_CHECK_MS = 10_000;
 export const ACCESS_POLICY: AccessPolicy = { properties: 'roles', boardReaders: new Map() };
 const MAX_BUFFERED = 2_000;

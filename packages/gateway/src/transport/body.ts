@@ -22,7 +22,7 @@ export const NO_BODY: Body = { read: async () => ({ text: '' }), discard: () => 
 
 export const MAX_BODY_BYTES = 1_048_576;
 /** Of all requests together. */
-export const MAX_PENDING_BYTES = 16 * MAX_BODY_BYTES;
+const MAX_PENDING_BYTES = 16 * MAX_BODY_BYTES;
 
 export function createBodyReader(maxPendingBytes = MAX_PENDING_BYTES): (source: BodySource) => Body {
   let pendingBytes = 0;
