@@ -369,6 +369,19 @@ describe.skipIf(!k6).concurrent('a load test of a cluster that serves only some 
   );
 
   it.sequential(
+    'ends where it publishes nothing and another one on the same cluster does',
+    async () => {
+      const [silent] = await Promise.all([
+        against(cluster, ['fanout', ...SMALL, '--rate', '0', '--duration', '6']),
+        against(cluster, ['fanout', ...SHORT]),
+      ]);
+      expect(silent.code).toBe(0);
+      expect(count(silent, 'events_received')).toBeGreaterThan(0);
+    },
+    RUN_MS,
+  );
+
+  it.sequential(
     'fails where the intake is too slow for the rate, however short the way behind it is',
     async () => {
       const slow = await spoilingIntake(cluster.publisher, 'slow');

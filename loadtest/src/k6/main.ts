@@ -32,8 +32,9 @@ const timeline = SCENARIOS[settings.scenario].timeline(settings);
 const publishes = timeline.publishing.length > 0;
 const gateways = settings.gateway.split(',');
 /** Of so many latencies k6 is told one: it keeps each, and a soak has millions. */
-const oneIn = Math.ceil(
-  (settings.rate * settings.duration * settings.connections) / settings.properties / MOST_LATENCIES,
+const oneIn = Math.max(
+  1, // Who publishes nothing may get another load test's events.
+  Math.ceil((settings.rate * settings.duration * settings.connections) / settings.properties / MOST_LATENCIES),
 );
 
 /** So far apart the parts of one load test may begin, of which one publishes for all. */
