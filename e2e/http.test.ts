@@ -184,6 +184,22 @@ describe('GET /v1/stream', () => {
     expect(new Set(second.events().map(({ data }) => data.n))).toEqual(new Set([7, 8]));
   });
 
+  it('names where a channel stands that was joined unasked only once what was missed on it has come', async () => {
+    const path = '/v1/stream?channel=property:3';
+    const staying = await openStream(path);
+    await staying.subscribed('property:3', 'user:landlord-7', 'role:landlord', 'role:everyone');
+    const lastEventId = staying.frames.at(-1)?.id;
+    await log.append('user:landlord-7', [{ n: 1 }, { n: 2 }]);
+    await staying.until(2);
+    const back = await openStream(path, lastEventId);
+    await back.until(2);
+    await Promise.all([staying.close(), back.close()]);
+    const positionIn = (id: string | undefined) => /user:landlord-7@(\S+)/.exec(id ?? '')?.[1];
+    const firstEvent = back.frames.findIndex(({ data }) => data.n === 1);
+    const before = back.frames.slice(0, firstEvent).map(({ id }) => positionIn(id));
+    expect(new Set(before)).toEqual(new Set([positionIn(lastEventId)]));
+  });
+
   it.each([
     ['a position that is none', 'property:3@NaN'],
     ['a comma-joined list', 'property:3@7-2,property:2@7-3'],

@@ -37,6 +37,24 @@ describe.each([['websocket'], ['sse']] as const)('over %s, a gateway', (transpor
     expect(stats.active_connections).toBe(0);
   });
 
+  it('that has the user’s channel for another client brings all that was missed on it', async () => {
+    const gateway = await stage.gateway();
+    const [staying, leaving] = [watch(), watch()];
+    stage.client({ url: gateway.wsUrl, transport }).subscribe('user:manager', staying.handlers);
+    const client = stage.client({ url: gateway.wsUrl, transport });
+    client.subscribe('user:manager', leaving.handlers);
+    await Promise.all([live(staying), live(leaving)]);
+    await stage.log.append('user:manager', numbered(1, 2));
+    await leaving.got(2);
+    client.close();
+    await stage.log.append('user:manager', numbered(3, 4));
+    await staying.got(4);
+    client.connect();
+    await leaving.got(4);
+    expect(leaving.numbers).toEqual(count(1, 4));
+    expect(leaving.log).not.toContainEqual(expect.stringContaining('gap'));
+  });
+
   it('gets a new token on the open connection before the old one ends', async () => {
     const gateway = await stage.gateway();
     const property = newProperty();

@@ -5,7 +5,7 @@ import { readClientFrame } from '../../packages/gateway/src/session/client-frame
 import { networkOf } from '../../packages/gateway/src/session/client-network.js';
 import { createStage } from '../../packages/gateway/src/session/session.test-support.js';
 import { createAddressReader } from '../../packages/gateway/src/transport/address.js';
-import { readLastEventId, subscribeFrame } from '../../packages/gateway/src/transport/stream.js';
+import { channelsToSubscribe, readLastEventId, subscribeFrame } from '../../packages/gateway/src/transport/stream.js';
 import { createCookieReader, credentialOf } from '../../packages/gateway/src/transport/upgrade.js';
 import { parsePreferences } from '../../packages/shared/src/preferences/preferences.js';
 import {
@@ -135,7 +135,7 @@ const headers: Target = {
     must(isIP(address) !== 0, 'no address');
     must(isIP(networkOf(address).replace('/64', '')) === isIP(address), 'no network');
     const after = readLastEventId(last, ['property:1']);
-    const frame = readClientFrame(subscribeFrame([], after));
+    const frame = readClientFrame(subscribeFrame(channelsToSubscribe([], after), after));
     must(after.size === 0 || after.size > 1_000 || !('error' in frame) || frame.error === 'bad_message', 'bad frame');
     for (const position of after.values()) must(parsePosition(position) !== undefined, 'no position');
   },

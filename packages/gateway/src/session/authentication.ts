@@ -35,8 +35,8 @@ export interface TokenSession extends CommandSession {
   cancelExpiry: (() => void) | undefined;
   /** Which kinds of channels it joined unasked when it last showed a token; undefined for all that are set. */
   joinKinds: readonly JoinKind[] | undefined;
-  /** Whether it is told at once where channels stand that it joins unasked. */
-  readonly tellsUnasked: boolean;
+  /** Whether it is told at once where a channel stands that it joins unasked. */
+  tellsUnasked(channel: string): boolean;
   /** From here on it acts for `identity`. */
   actFor(identity: Identity): void;
   end(close: CloseCode): void;
@@ -152,7 +152,8 @@ export function mindExpiry(session: TokenSession, now: number): void {
 }
 
 function joinUnasked(session: TokenSession, parsed: ParsedChannel): void {
-  const { context, subscriptions, tellsUnasked } = session;
+  const { context, subscriptions } = session;
+  const tellsUnasked = session.tellsUnasked(parsed.channel);
   const present = context.hub.channels.get(parsed.channel);
   if (present && subscriptions.joinFresh(present, tellsUnasked)) return;
   subscriptions.join(parsed.channel, undefined, context, present, tellsUnasked ? UNASKED_AND_TOLD : UNASKED);

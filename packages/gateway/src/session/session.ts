@@ -46,8 +46,8 @@ export class Session extends Connection implements TokenSession {
     return this.#identity;
   }
 
-  get tellsUnasked(): boolean {
-    return this.socket.resumesUnasked === true;
+  tellsUnasked(channel: string): boolean {
+    return this.socket.tellsUnasked?.(channel) ?? false;
   }
 
   details(): SessionDetails {

@@ -5,8 +5,8 @@ import type { Frame } from '../channels/subscriber.js';
 export interface Socket {
   /** Which kinds of channels may be joined on it without having been asked for; undefined for all that are set. */
   readonly joins?: readonly JoinKind[];
-  /** True where a client resumes by itself what it joined unasked, and has to know from where. */
-  readonly resumesUnasked?: boolean;
+  /** Whether a client resumes by itself a channel that it joined unasked, and has to be told from where. Without it: none. */
+  tellsUnasked?(channel: string): boolean;
   /** Sends after everything sent before. False when the frame was dropped: the client is too slow. */
   send(frame: Frame): boolean;
   /** Runs `sends` so that everything sent in it leaves in one piece. */

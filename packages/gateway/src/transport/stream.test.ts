@@ -42,6 +42,7 @@ function openStream(known: string) {
     response: response as unknown as HttpResponse,
     headers: [],
     positions: new Map([[CHANNEL, known]]),
+    subscribed: new Set([CHANNEL]),
     maxBackpressureBytes: 65_536,
     onFollow: nothing,
     onUnfollow: nothing,

@@ -4,13 +4,7 @@
  */
 
 import type { HttpResponse } from 'uWebSockets.js';
-import {
-  type CloseCode,
-  formatPosition,
-  type ParsedChannel,
-  parseChannel,
-  parsePosition,
-} from '@belfry/shared/protocol';
+import { type CloseCode, formatPosition, parseChannel, parsePosition } from '@belfry/shared/protocol';
 import { positionInFrame } from '../channels/event-position.js';
 import type { Frame } from '../channels/subscriber.js';
 import type { Socket } from '../session/socket.js';
@@ -25,6 +19,8 @@ export interface EventStreamOptions {
   readonly headers: readonly (readonly [string, string])[];
   /** Positions the client has, by channel. */
   readonly positions: ReadonlyMap<string, string>;
+  /** The channels that are subscribed on it: those have a SUBSCRIBED for that, and none for having been joined unasked before. */
+  readonly subscribed: ReadonlySet<string>;
   readonly maxBackpressureBytes: number;
   readonly onFollow: (channel: string, stream: EventStream) => void;
   readonly onUnfollow: (channel: string, stream: EventStream) => void;
@@ -59,14 +55,17 @@ export function readLastEventId(text: string, asked: readonly string[]): Map<str
 }
 
 /**
- * The frame that a client of a WebSocket would send: the session handles both alike. Channels that were joined without
- * having been asked for (`user:`, `role:`) are resumed too where the client has a position on them.
+ * What is subscribed on a stream: the channels of the request, and those that were joined without having been asked for
+ * (`user:`, `role:`) where the client has a position on them.
  */
-export function subscribeFrame(channels: readonly ParsedChannel[], positions: ReadonlyMap<string, string>): string {
+export function channelsToSubscribe(asked: readonly string[], positions: ReadonlyMap<string, string>): Set<string> {
   const unasked = [...positions.keys()].filter((name) => /^(user|role):/.test(name));
-  const names = new Set([...channels.map(({ channel }) => channel), ...unasked]);
-  return JSON.stringify({ type: 'SUBSCRIBE', channels: [...names], after: Object.fromEntries(positions) });
+  return new Set([...asked, ...unasked]);
 }
+
+/** The frame that a client of a WebSocket would send: the session handles both alike. */
+export const subscribeFrame = (channels: ReadonlySet<string>, positions: ReadonlyMap<string, string>): string =>
+  JSON.stringify({ type: 'SUBSCRIBE', channels: [...channels], after: Object.fromEntries(positions) });
 
 /** Tells EventSource to wait 1 to 5 seconds before it comes back, so that a gateway's clients do not come all at once. */
 const retryMs = (): number => 1_000 + Math.round(Math.random() * 4_000);
@@ -158,7 +157,7 @@ export function openEventStream(options: EventStreamOptions): EventStream {
 
   const stream: EventStream = {
     joins: JOINED_ON_STREAMS,
-    resumesUnasked: true,
+    tellsUnasked: (channel) => !options.subscribed.has(channel),
     send(frame) {
       const text = textOf(frame);
       if (text === '{"type":"PING"}') {

@@ -9,7 +9,7 @@ import type { Session } from '../session/session.js';
 import type { Socket } from '../session/socket.js';
 import type { Admission } from './admission.js';
 import type { StreamRequest } from './http.js';
-import { type EventStream, openEventStream, readLastEventId, subscribeFrame } from './stream.js';
+import { channelsToSubscribe, type EventStream, openEventStream, readLastEventId, subscribeFrame } from './stream.js';
 
 export interface StreamsOptions {
   readonly admission: Admission;
@@ -52,10 +52,12 @@ export function createStreams(options: StreamsOptions): Streams {
       let gone = false;
       const asked = request.channels.map(({ channel }) => channel);
       const positions = readLastEventId(request.lastEventId, asked);
+      const subscribed = channelsToSubscribe(asked, positions);
       const stream = openEventStream({
         response,
         headers: request.headers,
         positions,
+        subscribed,
         maxBackpressureBytes: options.maxBackpressureBytes,
         onFollow: follow,
         onUnfollow: unfollow,
@@ -70,7 +72,7 @@ export function createStreams(options: StreamsOptions): Streams {
       });
       session = options.onOpen(stream, address, request.token);
       if (gone) return options.onClose(session, CLOSE_CODES.tooManyConnections.code);
-      session.receive(subscribeFrame(request.channels, positions));
+      session.receive(subscribeFrame(subscribed, positions));
     },
     publish(channel, frame) {
       const followers = followersOf.get(channel);
