@@ -91,6 +91,26 @@ it('waits for one that was killed without a word, and takes its name', async () 
   expect(await holder()).toBe(next.instance);
 });
 
+it('lets go of its name also while Redis is full', async () => {
+  const claim = await gateway().claim();
+  await redis.connect().config('SET', 'maxmemory', '1');
+  closing.push(() => redis.connect().config('SET', 'maxmemory', '0'));
+  await claim.close();
+  expect(await holder()).toBeNull();
+});
+
+it('waits for one that was killed also where Redis could not be asked at the start', async () => {
+  const [killed, next] = [gateway(), gateway()];
+  await killed.claim();
+  killed.kill();
+  await redis.connect().config('SET', 'maxmemory', '1');
+  closing.push(() => redis.connect().config('SET', 'maxmemory', '0'));
+  await next.claim();
+  await redis.connect().config('SET', 'maxmemory', '0');
+  await eventually('its name', async () => (await holder()) === next.instance);
+  expect(next.seen.lost).toEqual([]);
+});
+
 it('has the later one go where Redis was away when both started, or forgot who was first', async () => {
   const [first, second] = [gateway(), gateway()];
   await first.claim();

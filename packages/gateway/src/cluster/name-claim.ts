@@ -47,7 +47,8 @@ if not rival or rival == ARGV[1] then return '' end
 redis.call('DEL', KEYS[2])
 return rival
 `;
-const RELEASE = `#!lua
+/** Also by who goes while Redis is full: it takes nothing more there. */
+const RELEASE = `#!lua flags=allow-oom
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 `;
 
@@ -83,9 +84,14 @@ export async function claimName(options: NameClaimOptions): Promise<NameClaim> {
 
   let ended = false;
   let knownRival = '';
+  /** Until when one that was killed may hold it; undefined once it was this process's. Where Redis could not be asked, that is yet to be heard. */
+  let waitsUntil = answer === undefined ? clock.now() + HELD_MS + RENEW_MS : undefined;
   async function renew(): Promise<void> {
     const renewed = await take();
-    if (ended || !renewed || renewed === knownRival) return;
+    if (ended || renewed === undefined) return;
+    if (renewed === 'taken' && waitsUntil !== undefined && clock.now() < waitsUntil) return;
+    waitsUntil = undefined;
+    if (renewed === '' || renewed === knownRival) return;
     if (renewed === 'taken') {
       ended = true;
       logger.fatal({ node, code: 'node_name_taken' }, takenMessage(node));
