@@ -162,7 +162,8 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
       stateAt = id;
       return handlers.onState?.({ channel, id: message.id, events: message.events });
     };
-    delivery.push(moves ? message.id : undefined, run, wantsState);
+    // A gap that this one is for is told first.
+    delivery.push(moves ? message.id : undefined, run, wantsState && !moves);
     wantsState = false;
     delivery.release();
   }

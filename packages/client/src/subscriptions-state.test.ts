@@ -29,6 +29,19 @@ describe('a snapshot', () => {
     expect(log).toEqual(['state 7-6 (3)', 'live 7-5', 'event 7-6 covered', 'event 7-7']);
   });
 
+  it('comes behind the gap that it is for, also where it is the first one', async () => {
+    const rig = createRig();
+    const { handlers, log } = createStateRecording({ after: '7-1' });
+    rig.client.subscribe(CHANNEL, handlers);
+    await rig.login();
+    const [join, ask] = rig.asked();
+    subscribed(rig, join, { id: '7-9', recovered: false });
+    stateFor(rig, undefined, '7-9', 3);
+    stateFor(rig, ask, '7-9', 3);
+    rig.network.socket.frame(event('7-10'));
+    expect(log).toEqual(['gap history 7-1..7-9', 'state 7-9 (3)', 'not recovered', 'live 7-9', 'event 7-10']);
+  });
+
   it('older than the join is of no use, and asked for again', async () => {
     const rig = createRig();
     const { handlers, log } = createStateRecording();
