@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The k6 of `npm run loadtest` and of its tests: the one on the PATH, or the one that was built before, or one that Go
- * builds now (a minute or two of two cores) and that is kept in the user's cache, each version by itself.
+ * builds now (minutes of two cores) and that is kept in the user's cache, each version by itself.
  */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';

@@ -52,16 +52,14 @@ export interface SystemNotification {
   readonly [field: string]: unknown;
 }
 
-export const APPLICATION_STEPS = ['submitted', 'updated', 'approved', 'rejected', 'withdrawn'] as const;
-export type ApplicationStep = (typeof APPLICATION_STEPS)[number];
+export type ApplicationStep = 'submitted' | 'updated' | 'approved' | 'rejected' | 'withdrawn';
 
 export interface Application {
   readonly application_id: string;
   readonly [field: string]: unknown;
 }
 
-export const ONBOARDING_STEPS = ['started', 'step_completed', 'completed'] as const;
-export type OnboardingStep = (typeof ONBOARDING_STEPS)[number];
+export type OnboardingStep = 'started' | 'step_completed' | 'completed';
 
 /** @throws RangeError for a name that no channel can have */
 export function channelOf(target: Target): string {
