@@ -1,11 +1,12 @@
 /** What happens to accepted changes when Redis restarts, with its data or without, or fails over and loses a tail. */
 import type { LogWriter } from '@belfry/shared/log';
-import { eventually, startRedis, startSentinel, type TestRedis, within } from '@belfry/testkit';
+import { eventually, replicaInSync, startRedis, startSentinel, type TestRedis, within } from '@belfry/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CLEAN } from './audit.test-support.js';
 import {
   auditAll,
   createReporter,
+  readLog,
   startTestIntake,
   type TestIntake,
   type TestIntakeOptions,
@@ -153,5 +154,33 @@ describe('a failover of the node that holds a property, not of the one that hold
     expect(await auditAll(redis, reporter.accepted, { channels: 120 })).toMatchObject({
       channels: { lost: 100, doubled: 0, reordered: 0 },
     });
+  });
+});
+
+describe('a former master that still takes writes while another one was promoted', () => {
+  it('has nothing of the new one passed over, where only the reading connection is still with it', async () => {
+    const former = await openRedis();
+    const master = await openRedis('--replicaof', `127.0.0.1 ${former.port}`);
+    await replicaInSync(master);
+    await master.connect().replicaof('NO', 'ONE');
+    const report = (redis: TestRedis, id: string, count: number) =>
+      redis
+        .connect()
+        .xadd(
+          'belfry:intake',
+          id,
+          'change',
+          JSON.stringify({ property_id: PROPERTIES[0], violation_type: 'HPD', count }),
+        );
+    const countsOf = async () => (await readLog(master, `property:${PROPERTIES[0]}`)).map(({ count }) => count);
+    const now = Date.now();
+    await report(master, `${now}-0`, 1);
+    await report(former, `${now + 1}-0`, 2);
+
+    const intake = start({ url: master.url, readerUrl: former.url });
+    await eventually('what is read there', async () => intake.seen.retries > 0 || (await countsOf()).includes(2));
+    intake.readFrom(master);
+    await eventually('the change that the new master took', async () => (await countsOf()).includes(1));
+    expect(await countsOf()).toEqual([1]);
   });
 });

@@ -2,13 +2,14 @@
 import { connect, createRedisLog, type LogWriter, readGenerations } from '@belfry/shared/log';
 import { createLogger, systemClock } from '@belfry/shared/service';
 import { eventually, type TestRedis } from '@belfry/testkit';
+import type { Redis } from 'ioredis';
 import { type Audit, audit, type Counts, countsOfChannels, countsOfGlobal } from './audit.test-support.js';
 import { createCheckpoints } from './checkpoints.js';
 import { createDeadLetters } from './dead-letters.js';
 import { createIntakeFloor } from './floor.js';
 import { type Intake, type IntakeOptions, startIntake } from './intake.js';
 import { intakeKeys } from './keys.js';
-import { createIntakeReader } from './reader.js';
+import { createIntakeReader, type IntakeReader } from './reader.js';
 import { withIntakeScripts } from './scripts.js';
 import { startWorker } from './worker.js';
 
@@ -16,6 +17,8 @@ export const SHARES = 4;
 const KEPT_EVENTS = 100_000;
 
 export interface TestIntake extends Intake {
+  /** Has the next connection that reads the intake go to this Redis, and no connection go on. */
+  readFrom(redis: TestRedis): void;
   readonly seen: {
     conflicts: number;
     retries: number;
@@ -28,6 +31,8 @@ export interface TestIntake extends Intake {
 
 export interface TestIntakeOptions {
   readonly url: string;
+  /** Where the intake is read at first. Default: `url`. */
+  readonly readerUrl?: string;
   /** Puts something between the worker and the log. */
   readonly faults?: (log: LogWriter) => LogWriter;
   /** Works on every share, whoever else does: a publisher that has not noticed that its lease is gone. */
@@ -43,9 +48,10 @@ let started = 0;
 
 export function startTestIntake(options: TestIntakeOptions): TestIntake {
   const { url } = options;
-  const open = (name: string) => connect({ url, name, resend: name !== 'reader', onError: () => undefined });
-  const connection = open('commands');
-  const readerConnection = open('reader');
+  const open = (name: string, url: string) =>
+    connect({ url, name, resend: name !== 'reader', onError: () => undefined });
+  const connection = open('commands', url);
+  const readerConnection = open('reader', options.readerUrl ?? url);
   const retention = {
     maxEvents: KEPT_EVENTS,
     maxGlobalEvents: KEPT_EVENTS,
@@ -104,6 +110,10 @@ export function startTestIntake(options: TestIntakeOptions): TestIntake {
   return {
     seen,
     lag: intake.lag,
+    readFrom({ port }) {
+      (readerConnection as Redis).options.port = port;
+      readerConnection.disconnect(true);
+    },
     async stop() {
       await intake.stop();
       connection.disconnect();
@@ -116,9 +126,10 @@ function startZombie(settings: IntakeOptions, options: TestIntakeOptions): Intak
   const keys = intakeKeys(settings.prefix);
   const commands = withIntakeScripts(settings.connection);
   const all = new Set(Array.from({ length: settings.shares }, (_, share) => share));
+  const reader = createIntakeReader(withIntakeScripts(settings.readerConnection), keys.stream);
   return startWorker({
     ...settings,
-    reader: createIntakeReader(withIntakeScripts(settings.readerConnection), keys.stream),
+    reader: options.readGenerations ? unaware(reader, options.readGenerations) : reader,
     shares: { held: () => all, surplus: () => new Set(), release: async () => undefined, close: async () => undefined },
     shareCount: settings.shares,
     connected: () => settings.connection.status === 'ready',
@@ -133,6 +144,18 @@ function startZombie(settings: IntakeOptions, options: TestIntakeOptions): Intak
     }),
     readGenerations: options.readGenerations ?? (() => readGenerations(settings.connection)),
   });
+}
+
+/** It does not notice either under which generation it reads. */
+function unaware(reader: IntakeReader, readGenerations: () => Promise<readonly string[]>): IntakeReader {
+  return {
+    ...reader,
+    async read(after, waitMs) {
+      const { entries } = await reader.read(after, waitMs);
+      const [generation = ''] = await readGenerations();
+      return { entries, generation };
+    },
+  };
 }
 
 /** Changes to report, round robin over `properties`, with counts that nobody has used before. */

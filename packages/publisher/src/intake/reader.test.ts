@@ -41,7 +41,7 @@ async function add(count: number, length: number): Promise<void> {
 async function readOn(reader: IntakeReader, after: string): Promise<(readonly IntakeEntry[])[]> {
   const reads: (readonly IntakeEntry[])[] = [];
   for (let from = after; ; ) {
-    const entries = await reader.read(from, 1);
+    const { entries } = await reader.read(from, 1);
     if (entries.length === 0) return reads;
     reads.push(entries);
     from = (entries.at(-1) as IntakeEntry).id;
@@ -74,7 +74,7 @@ describe('one read', () => {
     const reader = open();
     const [first] = (await readOn(reader, FIRST_ID))[0] as [IntakeEntry];
     await add(1, SMALL);
-    expect(await reader.read((await allIds()).at(-2) as string, 1)).toHaveLength(1);
+    expect((await reader.read((await allIds()).at(-2) as string, 1)).entries).toHaveLength(1);
     const again = await readOn(reader, first.id);
     expect(Math.max(...lengths(again))).toBeLessThanOrEqual(MOST_AT_ONCE);
     expect(again.flat()).toHaveLength(20);
@@ -88,17 +88,17 @@ describe('one read', () => {
 
   it('brings more and more small ones of those that come once the end is reached', async () => {
     const reader = open();
-    expect(await reader.read(FIRST_ID, 1)).toEqual([]);
+    expect((await reader.read(FIRST_ID, 1)).entries).toEqual([]);
     await add(1_000, SMALL);
     expect((await readOn(reader, FIRST_ID)).map(({ length }) => length)).toEqual([8, 16, 32, 64, 128, 256, 256, 240]);
   });
 
   it('brings a few of those that come while it waits, and the others by their size', async () => {
     const reader = open();
-    expect(await reader.read(FIRST_ID, 1)).toEqual([]);
+    expect((await reader.read(FIRST_ID, 1)).entries).toEqual([]);
     const waiting = reader.read(FIRST_ID, 60_000);
     await add(30, LARGE);
-    const entries = await waiting;
+    const { entries } = await waiting;
     expect(entries).toHaveLength(FIRST_AWAITED);
     const reads = await readOn(reader, (entries.at(-1) as IntakeEntry).id);
     expect(Math.max(...lengths(reads))).toBeLessThanOrEqual(MOST_AT_ONCE);
@@ -111,6 +111,6 @@ describe('one read', () => {
     await expect(reader.read(FIRST_ID, 1)).rejects.toThrow(LogUnavailable);
     await redis.connect().del(STREAM);
     await add(1, SMALL);
-    expect(await reader.read(FIRST_ID, 1)).toHaveLength(1);
+    expect((await reader.read(FIRST_ID, 1)).entries).toHaveLength(1);
   });
 });

@@ -4,12 +4,20 @@ import { type IntakeEntry, lengthOf } from './entry.js';
 import { compareIds, FIRST_ID } from './id.js';
 import type { IntakeCommands, StreamRow } from './scripts.js';
 
+export interface IntakeReading {
+  readonly entries: readonly IntakeEntry[];
+  /** Of the Redis that they are from: there may be two masters for a while, each with an intake of its own. */
+  readonly generation: string;
+}
+
 export interface IntakeReader {
   /**
    * The entries behind `after`, oldest first; waits up to `waitMs` for the first. How many depends on how large they
    * are. @throws LogUnavailable
    */
-  read(after: string, waitMs: number): Promise<readonly IntakeEntry[]>;
+  read(after: string, waitMs: number): Promise<IntakeReading>;
+  /** Gives the connection up for another one, which looks anew for who is master. */
+  reconnect(): void;
   /** Breaks off the read that is under way; none is possible any more. */
   close(): void;
 }
@@ -24,7 +32,8 @@ const FIRST_ENTRIES = 8;
 type XReadReply = [stream: string, entries: StreamRow[]][] | null;
 
 export function createIntakeReader(
-  connection: Pick<Connection, 'xread' | 'disconnect'> & Pick<IntakeCommands, 'belfryIntakeRead'>,
+  connection: Pick<Connection, 'xread' | 'disconnect'> &
+    Pick<IntakeCommands, 'belfryIntakeRead' | 'belfryIntakeGeneration'>,
   stream: string,
 ): IntakeReader {
   /**
@@ -50,8 +59,10 @@ export function createIntakeReader(
     async read(after, waitMs) {
       if (compareIds(after, last) < 0) behind = true;
       let rows: readonly StreamRow[];
+      let generation: string;
       try {
-        rows = await readRows(after, waitMs);
+        // Asked first and on the same connection, which repeats nothing on another one: it is true of what is read.
+        [generation, rows] = await Promise.all([connection.belfryIntakeGeneration(stream), readRows(after, waitMs)]);
       } catch (cause) {
         // Who knows how long Redis stays away, and what comes in before it is read again.
         behind = true;
@@ -59,11 +70,12 @@ export function createIntakeReader(
       }
       const entries = rows.map(([id, fields]): IntakeEntry => ({ id, fields: fields ?? [] }));
       last = entries.at(-1)?.id ?? after;
-      if (entries.length === 0) return entries;
+      if (entries.length === 0) return { entries, generation };
       const largest = entries.reduce((length, entry) => Math.max(length, lengthOf(entry)), 1);
       count = Math.max(1, Math.min(MAX_ENTRIES, 2 * count, Math.floor(MAX_BYTES / largest)));
-      return entries;
+      return { entries, generation };
     },
+    reconnect: () => connection.disconnect(true),
     close: () => connection.disconnect(),
   };
 }

@@ -22,6 +22,7 @@ export interface IntakeCommands {
   ): Promise<[position: string, rewound: number]>;
   belfryCheckpointAdvance(key: string, generations: string, position: string): Promise<number>;
   belfryIntakeRead(key: string, after: string, maxEntries: number, maxBytes: number): Promise<StreamRow[]>;
+  belfryIntakeGeneration(key: string): Promise<string>;
 }
 
 interface CanDefine {
@@ -36,5 +37,6 @@ export function withIntakeScripts<C extends CanDefine>(connection: C): C & Intak
   define('belfryCheckpointOpen', 'checkpoint-open');
   define('belfryCheckpointAdvance', 'checkpoint-advance');
   define('belfryIntakeRead', 'read');
+  define('belfryIntakeGeneration', 'generation');
   return connection as C & IntakeCommands;
 }

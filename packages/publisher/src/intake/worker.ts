@@ -2,7 +2,7 @@
  * The worker reads the intake and keeps one lane for every share that this publisher holds: it opens lanes from their
  * checkpoints, feeds them, writes down how far they are, and starts them all over when Redis may have lost something.
  */
-import type { LogWriter } from '@belfry/shared/log';
+import { LogUnavailable, type LogWriter } from '@belfry/shared/log';
 import { type Clock, createBackoff, type Logger } from '@belfry/shared/service';
 import type { Shares } from '../leases/shares.js';
 import type { Checkpoints } from './checkpoints.js';
@@ -212,12 +212,25 @@ export function startWorker(options: WorkerOptions): IntakeWorker {
   async function turn(): Promise<void> {
     await adjust();
     if (lanes.size === 0) return sleep(READ_WAIT_MS);
-    const entries = await reader.read(cursor, READ_WAIT_MS);
+    const { entries, generation } = await reader.read(cursor, READ_WAIT_MS);
     // What was read from an old place is read again.
     if (startOver) return;
+    if (!generations.includes(generation)) return elsewhere(generation);
     atEnd = entries.length === 0;
     feed(entries);
     while (full() && !startOver && !stopping) await sleep(READ_WAIT_MS);
+  }
+
+  /**
+   * The intake was read from another Redis than the one that is appended to: one of the two connections has not followed a
+   * failover yet. The former master may take entries all the while, and who went on behind them would pass over those of the
+   * new one.
+   */
+  async function elsewhere(generation: string): Promise<void> {
+    await checkGenerations();
+    if (startOver || stopping) return;
+    reader.reconnect();
+    throw new LogUnavailable(`the intake was read under generation ${generation}, under which nothing is appended`);
   }
 
   async function run(): Promise<void> {
