@@ -157,8 +157,8 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
 
   function show(id: Position, message: ChannelState, moves: boolean): void {
     const run = (): unknown => {
-      // Polled, and held up by its handler until a newer one had come.
-      if (stateAt && isNewer(stateAt, id)) return;
+      // Polled, and held up by its handler until a newer one had come. What Redis has lost may have had one, too.
+      if (stateAt && isNewer(stateAt, id) && !moves) return;
       stateAt = id;
       return handlers.onState?.({ channel, id: message.id, events: message.events });
     };

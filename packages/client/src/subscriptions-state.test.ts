@@ -42,6 +42,21 @@ describe('a snapshot', () => {
     expect(log).toEqual(['gap history 7-1..7-9', 'state 7-9 (3)', 'not recovered', 'live 7-9', 'event 7-10']);
   });
 
+  it('replaces the one before it also where Redis has lost what that one had', async () => {
+    const rig = createRig();
+    const { handlers, log } = createStateRecording();
+    rig.client.subscribe(CHANNEL, handlers);
+    await rig.login();
+    const [join, ask] = rig.asked();
+    subscribed(rig, join, { id: '7-9' });
+    stateFor(rig, ask, '7-9', 3);
+    rig.network.socket.frame({ type: 'RESYNC', channel: CHANNEL, id: '7-5' });
+    stateFor(rig, undefined, '7-5', 2);
+    rig.network.socket.frame(event('8-0'));
+    const end = ['gap resync 7-9..7-5', 'state 7-5 (2)', 'not recovered', 'live 7-5', 'event 8-0'];
+    expect(log).toEqual(['state 7-9 (3)', 'live 7-9', ...end]);
+  });
+
   it('older than the join is of no use, and asked for again', async () => {
     const rig = createRig();
     const { handlers, log } = createStateRecording();
