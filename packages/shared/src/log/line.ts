@@ -15,6 +15,8 @@ export interface Line {
   /** Adds channels; `onSubscribed` tells when Redis has confirmed them. */
   add(channels: Iterable<string>): void;
   remove(channels: Iterable<string>): void;
+  /** Subscribes all channels once more on the present connection: Redis may have let go of some. */
+  renew(): void;
   readonly whole: boolean;
   close(): void;
 }
@@ -78,6 +80,8 @@ export function createLine(options: LineOptions): Line {
     connected: boolean;
     pumping: boolean;
     whole: boolean;
+    /** What is pending may be subscribed already. */
+    renewed: boolean;
     over: boolean;
   }
 
@@ -92,6 +96,7 @@ export function createLine(options: LineOptions): Line {
       connected: false,
       pumping: false,
       whole: false,
+      renewed: false,
       over: false,
     };
     attempt = current;
@@ -179,6 +184,11 @@ export function createLine(options: LineOptions): Line {
     cancelWait = clock.after(options.backoff.next(), begin);
   }
 
+  function pumpOrLose(current: Attempt): void {
+    if (!current.connected || current.pumping) return;
+    pump(current).catch((error: Error) => lost(current, `cannot subscribe: ${error.message}`));
+  }
+
   begin();
 
   return {
@@ -188,21 +198,25 @@ export function createLine(options: LineOptions): Line {
         wanted.add(channel);
         attempt?.pending.add(channel);
       }
-      const current = attempt;
-      if (current?.connected && !current.pumping)
-        pump(current).catch((error: Error) => lost(current, `cannot subscribe: ${error.message}`));
+      if (attempt) pumpOrLose(attempt);
     },
     remove(channels) {
       const current = attempt;
       const topics: string[] = [];
       for (const channel of channels) {
         if (!wanted.delete(channel)) continue;
-        if (!current?.pending.delete(channel)) topics.push(topicOf(channel));
+        if (!current?.pending.delete(channel) || current.renewed) topics.push(topicOf(channel));
       }
       if (!current?.connected || topics.length === 0) return;
       Promise.all(options.commandsFor(topics).map((part) => current.redis.sunsubscribe(...part))).catch(
         (error: Error) => lost(current, `cannot unsubscribe: ${error.message}`),
       );
+    },
+    renew() {
+      if (!attempt) return;
+      attempt.renewed = true;
+      for (const channel of wanted) attempt.pending.add(channel);
+      pumpOrLose(attempt);
     },
     get whole() {
       return attempt?.whole ?? false;

@@ -99,6 +99,17 @@ it('has what moved checked also where one of the channels was left meanwhile', a
   }
 });
 
+it('hears a slot that was moved away and back before anybody looked', async () => {
+  const [channel] = CHANNELS as [string];
+  const from = await cluster.masterOf(topicOf(channel));
+  const to = cluster.nodes.slice(0, 3).find((node) => node !== from) as TestRedis;
+  const slots = [calculateSlot(topicOf(channel))];
+  await hearsEventually();
+  await migrate(slots, from, to);
+  await migrate(slots, to, from);
+  await hearsEventually();
+});
+
 it('stays whole when the slot of its own probe moves', async () => {
   const masters = cluster.nodes.slice(0, 3) as TestRedis[];
   const probesOf = async (node: TestRedis) =>

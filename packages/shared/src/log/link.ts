@@ -66,6 +66,8 @@ interface Confirmation {
 }
 
 const SINGLE = 'redis';
+/** No slot has moved for so long: who moves thousands of them takes less for each. */
+const MOVED_MS = 1_000;
 const MAX_MISSED_PROBES = 1;
 
 export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): Link {
@@ -79,6 +81,9 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
   const carriedBy = new Map<string, string | undefined>();
   const waiting = new Map<string, Confirmation>();
   let topology: ClusterTopology | undefined;
+  /** Lines whose master has let go of subscriptions, as their slots moved. */
+  const torn = new Set<string>();
+  let cancelRenewal: (() => void) | undefined;
   let wasWhole = false;
   let since = clock.now();
 
@@ -135,8 +140,28 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
         events.onDown(reason);
         topology?.refresh();
       },
-      onMoved: () => topology?.refresh(),
+      onMoved: () => moved(name),
     });
+  }
+
+  /**
+   * What went to another master shows in the topology. What has come back before that was read does not: its master has let
+   * go of the subscriptions, and says neither of which nor once more.
+   */
+  function moved(name: string): void {
+    topology?.refresh();
+    torn.add(name);
+    cancelRenewal?.();
+    cancelRenewal = clock.after(MOVED_MS, () => {
+      for (const each of torn) renew(each);
+      torn.clear();
+    });
+  }
+
+  function renew(name: string): void {
+    const channels = [...carriedBy].flatMap(([channel, carrier]) => (carrier === name ? channel : []));
+    checkOnceSubscribed(name, channels);
+    lines.get(name)?.renew();
   }
 
   /** Cluster: one line per master; every channel on the line of its slot's master. */
@@ -175,9 +200,14 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
 
   /** Between leaving the old master and being subscribed on the new one messages pass unheard: check the log after. */
   function move(name: string, channels: readonly string[]): void {
-    const arrived = channels.map(arrival);
+    checkOnceSubscribed(name, channels);
     lines.get(name)?.add(channels);
-    Promise.all(arrived).then(() => events.onSynced(channels.filter((channel) => carriedBy.get(channel) === name)));
+  }
+
+  function checkOnceSubscribed(name: string, channels: readonly string[]): void {
+    Promise.all(channels.map(arrival)).then(() =>
+      events.onSynced(channels.filter((channel) => carriedBy.get(channel) === name)),
+    );
   }
 
   /** Resolves when it is confirmed, or wanted no more: those that move with it do not wait for it then. */
@@ -250,6 +280,7 @@ export function createRedisLink(options: RedisLinkOptions, events: LinkEvents): 
     },
     close() {
       topology?.close();
+      cancelRenewal?.();
       for (const line of lines.values()) line.close();
     },
   };
