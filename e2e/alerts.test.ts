@@ -254,6 +254,41 @@ describe('an alert', () => {
     expect(hooked('/hanging')).toHaveLength(0);
   });
 
+  it('that is given up is told of to its user, with why and without the address, and to nobody else', async () => {
+    answers.set('/gone?key=in-the-url', () => 410);
+    const rules = [{ id: 'fuel', properties: '*', types: ['DEP'], via: ['webhook'] }];
+    await prefer('landlord-gone', { webhook: { url: url('/gone?key=in-the-url'), secret: SECRET }, rules });
+    await prefer('landlord-lucky', { webhook: { url: url('/lucky'), secret: SECRET }, rules });
+    const told = async (user: string, properties: string[] = ['1', '2']) => {
+      const authorization = `Bearer ${mintToken({ user_id: user, role: 'LANDLORD', properties })}`;
+      const response = await fetch(`${gateway.url}/v1/undelivered`, { headers: { authorization } });
+      expect(response.status).toBe(200);
+      return await response.text();
+    };
+    await report('1', [{ number: 'dep-1', severity: 'low' }], 'DEP');
+    const listed = async () => (JSON.parse(await told('landlord-gone')) as { undelivered: unknown[] }).undelivered;
+    await arrives(async () => expect(await listed()).toHaveLength(1));
+    expect(await listed()).toEqual([
+      {
+        delivery_id: expect.stringContaining('landlord-gone_webhook'),
+        rule: 'fuel',
+        way: 'webhook',
+        reason: 'refused',
+        timestamp: expect.closeTo(Date.now() / 1_000, -2),
+        events: [{ property_id: '1', message: expect.any(String) }],
+        more: 0,
+      },
+    ]);
+    expect(await told('landlord-gone')).not.toMatch(/in-the-url|127\.0\.0\.1|a-secret/);
+    await arrives(() => expect(hooked('/lucky')).toHaveLength(1));
+    for (const other of ['landlord-lucky', 'stranger', 'landlord']) {
+      expect(JSON.parse(await told(other))).toEqual({ undelivered: [] });
+    }
+    // Of a property that she has lost she hears nothing any more.
+    expect(JSON.parse(await told('landlord-gone', ['2']))).toEqual({ undelivered: [] });
+    expect((await fetch(`${gateway.url}/v1/undelivered`)).status).toBe(401);
+  });
+
   it('does not speak of properties that the token did not allow', async () => {
     await prefer(
       'stranger',

@@ -3,28 +3,10 @@ import { type FormEvent, useEffect, useState } from 'react';
 import { toast } from 'sonner';
 import { useSigned } from '../parts/context.js';
 import { focusNext } from '../parts/focus-next.js';
-import {
-  type AlertRule,
-  type Preferences,
-  readPreferences,
-  type Way,
-  writePreferences,
-} from '../session/gateway-api.js';
-import { SEVERITY_NAMES } from '../state/severity.js';
+import { type Preferences, readPreferences, writePreferences } from '../session/gateway-api.js';
 import { NewRule } from './new-rule.js';
-
-const WAY_NAMES: Readonly<Record<Way, string>> = { email: 'e-mail', sms: 'SMS', webhook: 'webhook' };
-
-function describe({ digest, min_severity, properties, quiet_hours, types, via }: AlertRule): string {
-  const least = SEVERITY_NAMES[min_severity].toLowerCase();
-  const what = `${types?.join(', ') ?? 'All types'}, ${min_severity === 'critical' ? least : `${least} and above`}`;
-  const count = properties.length === 1 ? '1 property' : `${properties.length} properties`;
-  const where = properties === '*' ? 'all properties' : count;
-  const how = via.map((way) => WAY_NAMES[way]).join(' and ');
-  const when = digest === 'none' ? 'at once' : digest;
-  const quiet = quiet_hours ? `, quiet ${quiet_hours.from}–${quiet_hours.to}` : '';
-  return `${what}, at ${where}: by ${how}, ${when}${quiet}`;
-}
+import { describe, WAY_NAMES } from './rule-words.js';
+import { UndeliveredAlerts } from './undelivered-alerts.js';
 
 export function AlertRules() {
   const { session } = useSigned();
@@ -107,6 +89,7 @@ export function AlertRules() {
               </li>
             ))}
           </ul>
+          <UndeliveredAlerts rules={preferences.rules} />
           <h3>New rule</h3>
           <NewRule onAdd={(rule) => save({ ...preferences, rules: [...preferences.rules, rule] })} />
         </>

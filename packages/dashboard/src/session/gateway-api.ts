@@ -24,6 +24,17 @@ export interface Preferences {
   readonly undeliverable?: readonly Way[];
 }
 
+/** An alert that was given up. */
+export interface Undelivered {
+  readonly delivery_id: string;
+  readonly rule: string;
+  readonly way: Way;
+  readonly reason: string;
+  readonly timestamp: number;
+  readonly events: readonly { readonly property_id: string; readonly message: string }[];
+  readonly more: number;
+}
+
 /** `wss://host/ws` is `https://host` + path. */
 const addressOf = (gateway: string, path: string): string =>
   new URL(gateway.replace(/^ws/, 'http')).href.replace(/(\/ws(\/dashboard)?)?\/?$/, path);
@@ -58,4 +69,10 @@ export async function writePreferences(session: Session, preferences: Preference
   const body = JSON.stringify(wanted);
   const init = { method: 'PUT', body, headers: { 'content-type': 'application/json' } };
   return { rules: [], ...((await call(session, '/v1/preferences', init)) as Partial<Preferences>) };
+}
+
+/** Newest first. */
+export async function readUndelivered(session: Session): Promise<readonly Undelivered[]> {
+  const { undelivered } = (await call(session, '/v1/undelivered', {})) as { undelivered?: readonly Undelivered[] };
+  return undelivered ?? [];
 }

@@ -190,6 +190,22 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
     return withUndeliverable(await options.preferences.read(identity.userId));
   }
 
+  /** The user's own, and of those what the token allows to read now. */
+  async function undelivered(asked: Asked): Promise<Answer> {
+    const { identity } = await identify(asked);
+    const mayRead = (id: string): boolean => {
+      const channel = parseChannel(propertyChannel(id));
+      return channel !== undefined && authorise(identity, 'read', channel, options.accessPolicy);
+    };
+    const kept = await options.preferences.undelivered.read(identity.userId);
+    const shown = kept.flatMap((one) => {
+      const events = one.events.filter(({ property_id }) => mayRead(property_id));
+      return events.length === 0 ? [] : { ...one, events };
+    });
+    const body = JSON.stringify({ undelivered: shown });
+    return { status: '200 OK', headers: [JSON_TYPE, NOT_STORED], body: `${body}\n` };
+  }
+
   /** Rules are kept also where nothing leaves by their ways: it may from tomorrow on. Nobody shall rely on it until then. */
   async function withUndeliverable(preferences: Preferences): Promise<Answer> {
     const undeliverable = await options.preferences.ways.missingFor(preferences);
@@ -321,6 +337,7 @@ export function registerHttp(app: TemplatedApp, options: HttpOptions): void {
   app.get('/v1/events', answering(events, sendWithOrigin));
   app.get('/v1/preferences', answering(readPreferences, sendWithOrigin));
   app.put('/v1/preferences', answering(writePreferences, sendWithOrigin));
+  app.get('/v1/undelivered', answering(undelivered, sendWithOrigin));
   app.post('/v1/tickets', answering(ticket, sendWithOrigin));
   app.get('/v1/stream', answering(stream, options.openStream));
   const preflight = (response: HttpResponse, request: HttpRequest): void => {

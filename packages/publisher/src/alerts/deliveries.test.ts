@@ -170,7 +170,7 @@ it('a delivery whose user’s preferences cannot be read is tried as often as an
   };
   const access = { read: async () => undefined } as unknown as DeliveriesOptions['store']['access'];
   const dead: (readonly [id: string, reason: string])[] = [];
-  start({ store: { read, access }, firstRetryMs: 1, onDead: ({ id }, reason) => void dead.push([id, reason]) });
+  start({ store: { read, access }, firstRetryMs: 1, onDead: ({ id }, _, reason) => void dead.push([id, reason]) });
   const one = delivery('landlord-7', 0);
   await deliveries.queue(one, 0);
   await eventually('the last attempt', async () => (await deliveries.jobs.queue.getFailedCount()) === 1);

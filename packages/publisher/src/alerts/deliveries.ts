@@ -2,7 +2,13 @@
  * The queue of deliveries: each is tried with growing pauses until its receiver has taken it, or for some ten hours. A
  * receiver that fails or hangs is left alone for a while, and never keeps the others waiting.
  */
-import { mayRead, type PreferenceStore, type Preferences, type Way } from '@belfry/shared/preferences';
+import {
+  mayRead,
+  type PreferenceStore,
+  type Preferences,
+  type UndeliveredReason,
+  type Way,
+} from '@belfry/shared/preferences';
 import type { Clock, Logger } from '@belfry/shared/service';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import type { JobConnection } from '../jobs/connection.js';
@@ -31,7 +37,7 @@ export interface DeliveriesOptions {
   /** Milliseconds before the second attempt; the pause doubles with each. */
   readonly firstRetryMs: number;
   readonly onDelivered: (delivery: Delivery) => void;
-  readonly onDead: (delivery: Delivery, reason: string) => void;
+  readonly onDead: (delivery: Delivery, why: UndeliveredReason, reason: string) => void;
 }
 
 export interface Deliveries {
@@ -101,7 +107,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
       if (error instanceof DelayedError) throw error;
       const reason = (error as Error).message;
       logger.warn({ delivery: job.data.id, way: job.data.way, attempt: job.attemptsMade + 1, reason }, 'not delivered');
-      throw error instanceof Undeliverable ? new UnrecoverableError(reason) : error;
+      throw error instanceof Undeliverable ? Object.assign(new UnrecoverableError(reason), { cause: error }) : error;
     }
   }
 
@@ -144,9 +150,9 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     run,
     // Publishers are killed and frozen for other reasons than the delivery that they have in hand.
     maxStalled: ATTEMPTS,
-    onGivenUp({ data }, reason) {
+    onGivenUp({ data }, { cause, message: reason }) {
       logger.warn({ delivery: data.id, way: data.way, reason }, 'delivery given up');
-      options.onDead(data, reason);
+      options.onDead(data, cause instanceof Undeliverable ? cause.why : 'failed', reason);
     },
   });
   return {
@@ -163,6 +169,6 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
 }
 
 function via(send: SendMessage | undefined, setting: string, to: string, delivery: Delivery): Promise<void> {
-  if (!send) return Promise.reject(new Undeliverable(`${setting} is not set on the publisher`));
+  if (!send) return Promise.reject(new Undeliverable('not_set_up', `${setting} is not set on the publisher`));
   return send(to, delivery);
 }

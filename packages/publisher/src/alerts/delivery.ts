@@ -1,6 +1,6 @@
 /** A delivery: what is to be brought to a user, by one way. Its text is made when it is sent. */
 
-import type { Way } from '@belfry/shared/preferences';
+import type { UndeliveredReason, Way } from '@belfry/shared/preferences';
 import type { ViolationUpdate } from '@belfry/shared/protocol';
 
 export interface Delivery {
@@ -16,6 +16,13 @@ export interface Delivery {
 /** The receiver will never take it: trying again is of no use. */
 export class Undeliverable extends Error {
   readonly code = 'UNDELIVERABLE';
+  /** For the user. */
+  readonly why: Exclude<UndeliveredReason, 'failed'>;
+
+  constructor(why: Undeliverable['why'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.why = why;
+  }
 }
 
 export const subjectOf = ({ events }: Delivery): string => {

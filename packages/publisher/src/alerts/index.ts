@@ -1,11 +1,18 @@
 /** Alerts: events matched against users' rules, delivered by webhook, e-mail or SMS, at once or as digests. */
 import type { Connection } from '@belfry/shared/log';
-import { createPreferenceStore, SAY_WAYS_EVERY_MS, WAYS } from '@belfry/shared/preferences';
+import {
+  createPreferenceStore,
+  MAX_UNDELIVERED_EVENTS,
+  SAY_WAYS_EVERY_MS,
+  type UndeliveredReason,
+  WAYS,
+} from '@belfry/shared/preferences';
 import type { Clock, Logger, SettingValues } from '@belfry/shared/service';
 import type { JobConnection } from '../jobs/connection.js';
 import type { JobMetrics } from '../jobs/metrics.js';
 import { createJobQueue } from '../jobs/queue.js';
 import { type Carriers, createDeliveries } from './deliveries.js';
+import type { Delivery } from './delivery.js';
 import { createDigests, DIGESTS, type Digest } from './digests.js';
 import { startMatcher } from './matcher.js';
 import { createMailSender, createSmsSender } from './messages.js';
@@ -34,6 +41,8 @@ export interface Alerts {
 
 /** By default a flush that fails is tried again for some five minutes: the next one comes an hour or a day later. */
 const FLUSH_ATTEMPTS = 6;
+/** Of an event's message, in what is told of a delivery that was given up. */
+const MAX_TOLD_LENGTH = 200;
 
 /**
  * Starts matching and delivering; several publishers share the work.
@@ -62,9 +71,38 @@ export async function startAlerts(options: AlertsOptions): Promise<Alerts> {
     store,
     firstRetryMs: settings.DELIVERY_RETRY_MS,
     carriers,
-    onDelivered: ({ way }) => metrics.deliveries.inc({ way, result: 'delivered' }),
-    onDead: ({ way }) => metrics.deliveries.inc({ way, result: 'dead' }),
+    onDelivered({ id, user, way }) {
+      metrics.deliveries.inc({ way, result: 'delivered' });
+      store.undelivered
+        .remove(user, id)
+        .catch((error: unknown) =>
+          logger.debug({ err: error, delivery: id }, 'a user may be told that it was given up'),
+        );
+    },
+    onDead(delivery, why) {
+      metrics.deliveries.inc({ way: delivery.way, result: 'dead' });
+      tell(delivery, why).catch((error: unknown) =>
+        logger.warn({ err: error, delivery: delivery.id }, 'the user is not told that it was given up'),
+      );
+    },
   });
+
+  /** The user finds it in the dashboard: who fails to be reached does not learn it otherwise. */
+  async function tell({ events, id, rule, user, way }: Delivery, reason: UndeliveredReason): Promise<void> {
+    // It was taken, by a receiver of a process that died then.
+    if (events.length === 0) return;
+    const told = events.slice(0, MAX_UNDELIVERED_EVENTS);
+    await store.undelivered.add(user, {
+      delivery_id: id,
+      rule,
+      way,
+      reason,
+      timestamp: clock.now() / 1_000,
+      events: told.map(({ message, property_id }) => ({ property_id, message: message.slice(0, MAX_TOLD_LENGTH) })),
+      more: events.length - told.length,
+    });
+  }
+
   const digests = createDigests({
     connection,
     prefix,

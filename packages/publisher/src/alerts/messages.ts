@@ -57,7 +57,7 @@ export function createMailSender(options: MailOptions): MailSender {
         if (sending.signal.aborted) throw sending.signal.reason;
         const status = (error as { responseCode?: number }).responseCode ?? 0;
         // 5xx of SMTP is final: the address does not exist, the message is refused.
-        if (status >= 500) throw new Undeliverable((error as Error).message, { cause: error });
+        if (status >= 500) throw new Undeliverable('refused', (error as Error).message, { cause: error });
         throw error;
       } finally {
         clearTimeout(timer);
@@ -98,5 +98,5 @@ export const createSmsSender =
     await response.body?.cancel();
     if (response.ok) return;
     const reason = `the SMS provider answered ${response.status}`;
-    throw response.status === 400 || response.status === 422 ? new Undeliverable(reason) : new Error(reason);
+    throw response.status === 400 || response.status === 422 ? new Undeliverable('refused', reason) : new Error(reason);
   };

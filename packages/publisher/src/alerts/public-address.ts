@@ -45,7 +45,7 @@ export const isPrivate = (address: string): boolean =>
   isIP(address) === 6 ? PRIVATE_V6.check(address, 'ipv6') : PRIVATE_V4.check(address, 'ipv4');
 
 const refused = (host: string): Undeliverable =>
-  new Undeliverable(`${host} is a private address; set ALLOW_PRIVATE_WEBHOOKS=true to allow that`);
+  new Undeliverable('not_allowed', `${host} is a private address; set ALLOW_PRIVATE_WEBHOOKS=true to allow that`);
 
 /** @throws Undeliverable where a URL's host is itself an address, and a private one: such are not looked up */
 export function refusePrivate(hostname: string): void {

@@ -52,7 +52,7 @@ function start() {
       sms: undefined,
     },
     onDelivered: ({ id }) => void delivered.push(id),
-    onDead: ({ id }, reason) => void dead.push([id, reason]),
+    onDead: ({ id }, _, reason) => void dead.push([id, reason]),
   });
   return { dead, deliveries, delivered, lines, store };
 }

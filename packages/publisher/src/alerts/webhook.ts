@@ -52,6 +52,6 @@ export function createWebhookSender(options: WebhookOptions): SendWebhook {
     if (status >= 200 && status < 300) return;
     const reason = `the receiver answered ${status}`;
     // 410: the receiver has said that it is gone for good.
-    throw status === 410 ? new Undeliverable(reason) : new Error(reason);
+    throw status === 410 ? new Undeliverable('refused', reason) : new Error(reason);
   };
 }

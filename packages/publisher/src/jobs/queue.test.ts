@@ -213,7 +213,7 @@ describe('a job whose process died', () => {
     const said: string[] = [];
     const queue = queueOf({
       run: async (job) => void seen.push(job.data.n),
-      onGivenUp: (job, reason) => void told.push([job.id, job.data, reason]),
+      onGivenUp: (job, { message }) => void told.push([job.id, job.data, message]),
       logger: createLogger('test', 'info', { write: (line: string) => void said.push(JSON.parse(line).msg) }),
       ...(maxStalled && { maxStalled }),
     });
@@ -232,7 +232,7 @@ describe('a job whose process died', () => {
     const run = () => Promise.reject(new Error('no'));
     const queue = queueOf({
       run,
-      onGivenUp: (job, reason) => void told.push([job.id, reason]),
+      onGivenUp: (job, { message }) => void told.push([job.id, message]),
       logger: createLogger('test', 'info', { write: (line: string) => void said.push(JSON.parse(line).msg) }),
     });
     onTestFinished(() => queue.close());

@@ -66,7 +66,7 @@ export interface JobQueueOptions<Data> {
   /** How often a job may lose its process before it fails. Default 3. */
   readonly maxStalled?: number;
   /** A job is among the failed ones now, whatever was the reason: if it lost its process too often `run` was not asked. */
-  readonly onGivenUp?: (job: Job<Data>, reason: string) => void;
+  readonly onGivenUp?: (job: Job<Data>, error: Error) => void;
 }
 
 /** One hash tag for every queue: BullMQ's keys have to share a slot on a Cluster. */
@@ -126,12 +126,14 @@ export function createJobQueue<Data>(options: JobQueueOptions<Data>): JobQueue<D
     metrics.stalled(name);
     logger.warn({ queue: name, job: id }, 'job stalled');
   });
-  worker.on('failed', (job, { message: reason }) => {
+  worker.on('failed', (job, error) => {
     // It will be tried again.
     if (!job?.finishedOn) return;
     // BullMQ fails such a job when a worker takes it, and asks nobody.
-    if (job.deferredFailure) logger.warn({ queue: name, job: job.id, reason }, 'job stalled too often and is given up');
-    options.onGivenUp?.(job, reason);
+    if (job.deferredFailure) {
+      logger.warn({ queue: name, job: job.id, reason: error.message }, 'job stalled too often and is given up');
+    }
+    options.onGivenUp?.(job, error);
   });
   const schedules = createSchedules({ queue, lookMs: options.lookMs, logger, onFailed: troubles.failed });
   connections[0].on('ready', schedules.look);

@@ -7,6 +7,7 @@ import { type Clock, readStored, systemClock } from '../service/index.js';
 import { type AccessStore, createAccessStore, type Shown } from './access.js';
 import { concernKeys, concerns, type Readable } from './concern.js';
 import { NO_PREFERENCES, type Preferences } from './preferences.js';
+import { createUndeliveredStore, type UndeliveredStore } from './undelivered.js';
 import { createWayStore, type WayStore } from './ways.js';
 
 export interface StoredPreferences {
@@ -18,6 +19,7 @@ export interface StoredPreferences {
 export interface PreferenceStore {
   readonly access: AccessStore;
   readonly ways: WayStore;
+  readonly undelivered: UndeliveredStore;
   /** None where nothing is stored that can be read. */
   read(userId: string): Promise<Preferences>;
   /** @param shown the token by which they are written: what it allows bounds them, unless a newer one says otherwise */
@@ -46,6 +48,7 @@ export function createPreferenceStore(options: {
   return {
     access,
     ways: createWayStore(options),
+    undelivered: createUndeliveredStore(options),
     read: async (userId) => (await stored(userId))?.preferences ?? NO_PREFERENCES,
     async write(shown, preferences) {
       const { userId } = shown;

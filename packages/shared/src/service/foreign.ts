@@ -19,6 +19,7 @@ const FOREIGN_PLACES = [
   'revocation',
   'source',
   'trace',
+  'undelivered',
 ] as const;
 export type ForeignPlace = (typeof FOREIGN_PLACES)[number];
 
