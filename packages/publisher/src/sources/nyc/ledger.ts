@@ -51,6 +51,11 @@ export interface Ledger {
   notReadSince(dataset: Dataset, before: number, limit: number): Promise<string[]>;
   suspects(dataset: Dataset): Promise<Map<string, Suspect>>;
   suspect(dataset: Dataset, suspects: ReadonlyMap<string, Suspect>): Promise<void>;
+  /**
+   * Says of which datasets the reports of a type are made from now on. Where they were made of others, everything is
+   * forgotten: of what another dataset has, nothing is new or resolved. Returns whether it was.
+   */
+  madeOf(violationType: string, datasets: readonly Dataset[]): Promise<boolean>;
   leaseKey(violationType: string): string;
 }
 
@@ -60,6 +65,20 @@ export function createLedger(redis: Connection, prefix: string): Ledger {
 
   return {
     leaseKey: (violationType) => `${prefix}:{nyc:${violationType}}:lease`,
+    async madeOf(violationType, datasets) {
+      const key = `${prefix}:{nyc:${violationType}}:datasets`;
+      const names = datasets.map(({ name }) => name).join(' ');
+      const before = await redis.get(key);
+      if (before === names) return false;
+      const others = before !== null;
+      const all = (['cursor', 'known', 'read', 'suspects'] as const).flatMap((what) =>
+        datasets.map((dataset) => keyOf(dataset, what)),
+      );
+      // In this order: whoever dies in between forgets once more.
+      if (others) await redis.del(...all);
+      await redis.set(key, names);
+      return others;
+    },
 
     async cursor(dataset) {
       const text = await redis.get(keyOf(dataset, 'cursor'));

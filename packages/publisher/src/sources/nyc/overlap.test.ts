@@ -3,7 +3,7 @@ import { type CityRow, startRedis, type TestRedis } from '@belfry/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Change } from '../../changes/change.js';
 import { BBL, BIS, NOW, numbersOf } from './city-rows.test-support.js';
-import { HOUR, type Simulation, startSimulation } from './simulation.test-support.js';
+import { HOUR, MINUTE, type Simulation, startSimulation } from './simulation.test-support.js';
 
 let redis: TestRedis;
 let sim: Simulation;
@@ -86,4 +86,29 @@ describe('BIS and DOB NOW', () => {
     await sim.pollAll();
     expect(numbersOf(lastOf(BBL))).toEqual(['010126E00001', '010126E00002', '010126E00003']);
   });
+
+  it('are one configuration: a dataset that comes to it or leaves it makes nothing new or resolved', async () => {
+    await sim.pollAll();
+    sim.reconfigure(['dob-bis']);
+    await pollTwice();
+    expect(lastOf(BBL)).toMatchObject({ baseline: true });
+    expect(numbersOf(lastOf(BBL))).toEqual(['010126E00001', '010126E00002']);
+    sim.reconfigure(['dob-bis', 'dob-now']);
+    await pollTwice();
+    expect(lastOf(BBL)).toMatchObject({ baseline: true });
+    expect(numbersOf(lastOf(BBL))).toEqual(['010126E00001', '010126E00002', '010126E00003']);
+    const reported = sim.changes.length;
+    sim.city.insert(BIS, bisRow('4', '010126E00004'));
+    await pollTwice();
+    expect(sim.changes.slice(reported)).toHaveLength(2);
+    expect(sim.changes.slice(reported).some(({ baseline }) => baseline)).toBe(false);
+  });
+
+  /** So that a row is also read again in the overlap. */
+  async function pollTwice(): Promise<void> {
+    for (let poll = 0; poll < 2; poll += 1) {
+      sim.pass(5 * MINUTE);
+      expect(await sim.pollAll()).toEqual([]);
+    }
+  }
 });

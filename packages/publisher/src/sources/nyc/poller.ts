@@ -39,6 +39,10 @@ export function createPoller(options: PollerOptions): Poller {
     if (!lease) return 'busy';
     const errors: unknown[] = [];
     try {
+      if (await ledger.madeOf(violationType, group)) {
+        const names = group.map(({ name }) => name);
+        logger.info({ violationType, datasets: names }, 'other datasets are polled; every property is read anew');
+      }
       for (const dataset of group) {
         try {
           await run({ ...options, dataset, group, check: lease.check, onUnknown: metrics.unknownValue });

@@ -7,6 +7,7 @@ import { type Clock, createLogger, Registry } from '@belfry/shared/service';
 import { type City, type CityFault, type CityRequest, startCity, type TestRedis } from '@belfry/testkit';
 import type { Change } from '../../changes/change.js';
 import { createCityClient } from './client.js';
+import type { Dataset } from './dataset.js';
 import { datasetsNamed } from './datasets.js';
 import { createLedger, type Ledger } from './ledger.js';
 import { createSourceMetrics } from './metrics.js';
@@ -29,6 +30,8 @@ export interface Simulation {
   readonly watched: Set<string>;
   /** Everything that was submitted, in order. */
   readonly changes: Change[];
+  /** As a restart with other NYC_DATASETS. */
+  reconfigure(datasets: readonly string[]): void;
   /** Makes the next submissions fail. */
   refuseSubmissions(times: number): void;
   /** Polls every violation type once; returns the errors. */
@@ -81,37 +84,41 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
   const metrics = createSourceMetrics(registry, states.list);
   const ledger = createLedger(redis, 'test');
   const quarantine = createQuarantine(redis, 'test', now, metrics.quarantined);
-  const poller = createPoller({
-    datasets,
-    client: createCityClient({ baseUrl: city.url, fetch, clock, logger, attempts: 3, onAttempt: metrics.attempt }),
-    ledger,
-    quarantine,
-    watched: async () => new Set(watched),
-    submit: async (submitted) => {
-      if (refused > 0) {
-        refused -= 1;
-        throw new Error('intake is away');
-      }
-      changes.push(...submitted);
-    },
-    logger,
-    now,
-    pageRows: options.pageRows ?? 7,
-    timing: {
-      everyMs: 5 * MINUTE,
-      overlapMs: 10 * MINUTE,
-      reconcileMs: 24 * HOUR,
-      confirmAfterMs: MINUTE,
-      ...options.timing,
-    },
-    redis,
-    states,
-    metrics,
-  });
+  const pollerOf = (those: readonly Dataset[]): Poller =>
+    createPoller({
+      datasets: those,
+      client: createCityClient({ baseUrl: city.url, fetch, clock, logger, attempts: 3, onAttempt: metrics.attempt }),
+      ledger,
+      quarantine,
+      watched: async () => new Set(watched),
+      submit: async (submitted) => {
+        if (refused > 0) {
+          refused -= 1;
+          throw new Error('intake is away');
+        }
+        changes.push(...submitted);
+      },
+      logger,
+      now,
+      pageRows: options.pageRows ?? 7,
+      timing: {
+        everyMs: 5 * MINUTE,
+        overlapMs: 10 * MINUTE,
+        reconcileMs: 24 * HOUR,
+        confirmAfterMs: MINUTE,
+        ...options.timing,
+      },
+      redis,
+      states,
+      metrics,
+    });
+  let poller = pollerOf(datasets);
 
   return {
     city,
-    poller,
+    get poller() {
+      return poller;
+    },
     ledger,
     quarantine,
     states,
@@ -119,6 +126,9 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
     registry,
     watched,
     changes,
+    reconfigure: (names) => {
+      poller = pollerOf(datasetsNamed(names));
+    },
     refuseSubmissions: (times) => {
       refused = times;
     },
