@@ -150,12 +150,12 @@ async function takePage(page: Page, dataset: Dataset, rows: RowsRead, options: C
   await options.quarantine.add(dataset, unplaced);
 }
 
-/** Undefined where the city does not understand the question, as it did not `:updated_at` of one dataset. */
+/** Undefined where the city does not understand the question, or names a system field as a column that it does not have. */
 async function orUndated<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof CityFailure && error.code === 'bad_query') return undefined;
+    if (error instanceof CityFailure && (error.code === 'bad_query' || error.column?.startsWith(':'))) return undefined;
     throw error;
   }
 }

@@ -250,6 +250,19 @@ describe('a source', () => {
     expect(numbersOf(lastOf(BBL))).toHaveLength(3);
   });
 
+  it('does without them also where the city says that it has no such column', async () => {
+    await sim.close();
+    sim = await startSimulation({
+      redis,
+      datasets: ['hpd'],
+      fault: () => ({ kind: 'missing-column', column: ':updated_at' }),
+    });
+    sim.watched.add(BBL);
+    sim.city.insert(HPD, hpdRow(1));
+    expect(await sim.pollAll()).toEqual([]);
+    expect(numbersOf(lastOf(BBL))).toEqual(['1']);
+  });
+
   it('forgets a property that nobody watches, and begins with a baseline when somebody does again', async () => {
     sim.watched.clear();
     await sim.pollAll();
