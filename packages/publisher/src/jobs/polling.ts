@@ -3,6 +3,7 @@
  * that are newly watched. Which publisher takes a job does not matter.
  */
 import type { Logger } from '@belfry/shared/service';
+import { DelayedError } from 'bullmq';
 import type { JobConnection } from './connection.js';
 import type { JobMetrics } from './metrics.js';
 import { createJobQueue, type JobQueue } from './queue.js';
@@ -36,8 +37,10 @@ export interface Polling {
 }
 
 const QUEUE_NAME = 'sources';
+/** How soon what found the type taken tries again. */
+const BUSY_MS = 3_000;
 /** A poll that runs meanwhile takes seconds, and reads new properties itself before it ends. */
-const LOAD_ATTEMPTS = { attempts: 20, backoff: { type: 'fixed', delay: 3_000 } } as const;
+const LOAD_ATTEMPTS = { attempts: 20, backoff: { type: 'fixed', delay: BUSY_MS } } as const;
 const SECOND = 1_000;
 
 /** @throws when Redis is away; nothing is left running then */
@@ -53,8 +56,17 @@ export async function startPolling(options: PollingOptions): Promise<Polling> {
       const { violationType } = job.data;
       if (!types.includes(violationType)) return;
       if (job.name === 'poll') {
-        if ((await work.poll(violationType)) === 'busy') logger.debug({ violationType }, 'polled by another publisher');
-        return;
+        if ((await work.poll(violationType)) === 'done') return;
+        // It may be taken by loads of which each waits for a city that fails: its turn is not to pass by them.
+        if (Date.now() >= job.timestamp + (job.opts.delay ?? 0) + everyMs) {
+          logger.warn(
+            { violationType },
+            'no poll for a whole interval: another reading of the same type has not ended',
+          );
+          return;
+        }
+        await job.moveToDelayed(Date.now() + BUSY_MS, job.token);
+        throw new DelayedError();
       }
       if ((await work.load(violationType)) === 'busy') throw new Error('a poll is running; trying again');
     },

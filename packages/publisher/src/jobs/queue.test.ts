@@ -394,4 +394,27 @@ describe('polling', () => {
     expect(loaded.sort()).toEqual(['A', 'B']);
     await polling.close();
   });
+
+  it('polls a type that was taken when its turn came as soon as it is free, and not only with the next turn', async () => {
+    const outcomes: string[] = [];
+    const polling = await startWith(
+      {
+        violationTypes: ['A'],
+        poll: async () => {
+          const outcome = outcomes.length < 2 ? 'busy' : 'done';
+          outcomes.push(outcome);
+          return outcome;
+        },
+        load: async () => 'done',
+      },
+      60_000,
+    );
+    await eventually('a poll that is done', () => outcomes.includes('done'), { deadlineMs: 20_000 });
+    expect(outcomes).toEqual(['busy', 'busy', 'done']);
+    await eventually('one job that waits for the next turn', async () => {
+      const { active, delayed, failed } = await polling.jobs.queue.getJobCounts('active', 'delayed', 'failed');
+      return active === 0 && delayed === 1 && failed === 0;
+    });
+    await polling.close();
+  });
 });
