@@ -26,6 +26,14 @@ it.each([
   expect(quietForMs(night, Date.parse(at))).toBe(Date.parse(end) - Date.parse(at));
 });
 
+it.each([
+  ['02:00', '2026-03-07T23:00:00-05:00', '2026-03-08T03:00:00-04:00'],
+  ['02:30', '2026-03-07T23:00:00-05:00', '2026-03-08T03:30:00-04:00'],
+  ['02:30', '2026-03-08T01:55:00-05:00', '2026-03-08T03:30:00-04:00'],
+])('nobody is woken before %s where the clocks skip that time', (to, at, end) => {
+  expect(quietForMs({ ...night, to }, Date.parse(at))).toBe(Date.parse(end) - Date.parse(at));
+});
+
 it('of several rules last as long as the longest', () => {
   const midnight = Date.parse('2026-01-13T00:00:00-05:00');
   const rules = [{ quiet_hours: { ...night, to: '03:00' } }, { quiet_hours: night }, { quiet_hours: undefined }];

@@ -16,7 +16,9 @@ export function quietForMs(hours: QuietHours, nowMs: number): number {
   const leftMs = left * MINUTE_MS - (nowMs % MINUTE_MS);
   // The clocks may be changed on the way: what they show by then is off by that.
   const offBy = between(to, minuteOfDay(nowMs + leftMs, hours.time_zone));
-  return Math.max(0, leftMs - offBy * MINUTE_MS);
+  const correctedMs = leftMs - offBy * MINUTE_MS;
+  // A time that the clocks skip is taken as if they did not, as in RFC 5545; an hour before them it is quiet still.
+  return minuteOfDay(nowMs + correctedMs, hours.time_zone) === to ? correctedMs : leftMs;
 }
 
 /** Milliseconds until the quiet hours of all these rules have ended; 0 outside of them. */
