@@ -1,6 +1,6 @@
 /** Digests: alerts that are collected per user and way, and sent as one every hour or day. */
 import { createHash } from 'node:crypto';
-import { type Connection, execAll } from '@belfry/shared/log';
+import type { Connection } from '@belfry/shared/log';
 import { comparePositions, type Position, parsePosition } from '@belfry/shared/protocol';
 import { readStored } from '@belfry/shared/service';
 import type { Delivery } from './delivery.js';
@@ -9,7 +9,7 @@ export const DIGESTS = { hourly: 3_600_000, daily: 86_400_000 } as const;
 export type Digest = keyof typeof DIGESTS;
 
 export interface Digests {
-  /** Puts an alert aside; one that was put aside before changes nothing. */
+  /** Puts an alert aside; one that was put aside before changes nothing, also where it has been sent since. */
   collect(delivery: Delivery, digest: Digest): Promise<void>;
   /**
    * Queues what was collected, to be sent once quiet hours are over; where they last until the next digest, it goes into that
@@ -32,9 +32,22 @@ const MAX_EVENTS = 500;
 const FORGET_IF_EMPTY =
   "#!lua\nif redis.call('EXISTS', KEYS[2], KEYS[3]) == 0 then redis.call('SREM', KEYS[1], ARGV[1]) end";
 
+/** In one step: whoever dies behind it has the alert matched again, and by then it may have been sent. */
+const COLLECT = `#!lua
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return end
+redis.call('ZADD', KEYS[1], redis.call('TIME')[1], ARGV[1])
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[2]))
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
+redis.call('SADD', KEYS[3], ARGV[5])`;
+/** Ids that are known after they were sent: the matcher repeats one event, which may be for that many users. */
+const KNOWN_IDS = 50_000;
+const KNOWN_SECONDS = 7 * 86_400;
+
 export function createDigests(options: DigestsOptions): Digests {
   const { connection, queue } = options;
   const base = `${options.prefix}:{alerts}:digest`;
+  const known = `${base}:known`;
   const waiting = (digest: Digest): string => `${base}s:${digest}`;
   const collected = (digest: Digest, member: string): string => `${base}:${digest}:${member}`;
   /** What is being sent. Nothing is added to it any more: sent again, it is the same under the same id. */
@@ -89,11 +102,17 @@ export function createDigests(options: DigestsOptions): Digests {
   return {
     async collect(delivery, digest) {
       const member = `${delivery.user}_${delivery.way}`;
-      await execAll(
-        connection
-          .multi()
-          .hset(collected(digest, member), delivery.id, JSON.stringify(delivery))
-          .sadd(waiting(digest), member),
+      await connection.eval(
+        COLLECT,
+        3,
+        known,
+        collected(digest, member),
+        waiting(digest),
+        delivery.id,
+        KNOWN_IDS,
+        KNOWN_SECONDS,
+        JSON.stringify(delivery),
+        member,
       );
     },
     async flush(digest) {
