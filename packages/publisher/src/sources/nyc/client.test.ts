@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Clock, createLogger } from '@belfry/shared/service';
 import { type City, type CityFault, startCity } from '@belfry/testkit';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type CityClient, type CityClientOptions, createCityClient } from './client.js';
 import { ecb } from './ecb.js';
 import type { CityFailure } from './failure.js';
@@ -121,6 +121,37 @@ describe('a question that cannot succeed', () => {
       const failure = await failureOf(clientOf({ fetch: async () => new Response(body) }).ask(ecb, question));
       expect(failure.code).toBe('schema');
     }
+  });
+
+  it.each<[string, Response, string]>([
+    ['a web page', new Response('<!DOCTYPE html><html>'), 'truncated: ecb: the answer is a web page instead of rows'],
+    [
+      'an error with status 200',
+      new Response('{"error": true}'),
+      'schema: ecb: the answer is no list of rows: {"error": true}',
+    ],
+    [
+      'a redirect',
+      new Response(null, { status: 301, headers: { location: 'https://data.test/' } }),
+      'network: ecb: redirected to https://data.test/; NYC_BASE_URL must be',
+    ],
+  ])('says that it got %s', async (_name, response, said) => {
+    const failure = await failureOf(clientOf({ attempts: 1, fetch: async () => response }).ask(ecb, question));
+    expect(`${failure.code}: ${failure.message}`).toContain(said);
+  });
+
+  it('follows no redirect, which would carry the token to another host', async () => {
+    const hosts: (string | undefined)[] = [];
+    const server = createServer((message, response) => {
+      hosts.push(message.headers.host);
+      response.writeHead(302, { location: `${city.url}/resource/${ecb.id}.json` }).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const failure = await failureOf(clientOf({ attempts: 1, appToken: 'the-token', baseUrl }).ask(ecb, question));
+    expect(failure.message).toContain(`redirected to ${city.url}`);
+    expect({ hosts: hosts.length, city: city.requests.length }).toEqual({ hosts: 1, city: 0 });
   });
 
   it('is not repeated for a 4xx', async () => {

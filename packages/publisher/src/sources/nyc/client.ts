@@ -59,11 +59,11 @@ export function createCityClient(options: CityClientOptions): CityClient {
     const timeout = AbortSignal.timeout(timeoutMs);
     const signal = options.stopped ? AbortSignal.any([timeout, options.stopped]) : timeout;
     try {
-      // Redirects are refused: they would carry the token to another host.
+      // Redirects are not followed: they would carry the token to another host.
       const response = await options.fetch(urlOf(options.baseUrl, dataset, question), {
         headers,
         signal,
-        redirect: 'error',
+        redirect: 'manual',
       });
       const required = dataset.required.filter((column) => question.select.includes(column));
       return await readPage(dataset, response, { required, maxBytes, now: clock.now() });

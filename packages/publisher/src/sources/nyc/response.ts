@@ -35,6 +35,13 @@ async function refusal(dataset: Dataset, response: Response, now: number): Promi
   const { status } = response;
   const said = (await readText(dataset, response, 4_096).catch(() => '')).replace(/\s+/g, ' ').slice(0, 200);
   const message = `${dataset.name}: HTTP ${status}${said ? `: ${said}` : ''}`;
+  if (status >= 300 && status < 400) {
+    const to = (response.headers.get('location') ?? 'nowhere').slice(0, 100);
+    return new CityFailure(
+      'network',
+      `${dataset.name}: redirected to ${to}; NYC_BASE_URL must be where the city answers itself`,
+    );
+  }
   const retryAfterMs = retryAfter(response.headers.get('retry-after'), now);
   if (status === 429) return new CityFailure('throttled', message, { retryAfterMs });
   // 202 means that the city is still preparing the answer.
@@ -73,11 +80,15 @@ function parseRows(dataset: Dataset, text: string): Row[] {
   try {
     parsed = JSON.parse(text);
   } catch (cause) {
-    throw new CityFailure('truncated', `${dataset.name}: the answer is no complete JSON`, { cause });
+    const what = /^\s*</.test(text)
+      ? 'a web page instead of rows, as of a proxy or of maintenance'
+      : 'no complete JSON';
+    throw new CityFailure('truncated', `${dataset.name}: the answer is ${what}`, { cause });
   }
   const isRow = (row: unknown): row is Row => typeof row === 'object' && row !== null && !Array.isArray(row);
   if (!Array.isArray(parsed) || !parsed.every(isRow)) {
-    throw new CityFailure('schema', `${dataset.name}: the answer is no list of rows`);
+    const said = text.replace(/\s+/g, ' ').slice(0, 100);
+    throw new CityFailure('schema', `${dataset.name}: the answer is no list of rows: ${said}`);
   }
   return parsed;
 }
