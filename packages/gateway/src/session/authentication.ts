@@ -28,15 +28,14 @@ type AuthenticateFrame = Extract<ClientFrame, { type: 'AUTHENTICATE' }>;
 
 /** What a token changes of a session. */
 export interface TokenSession extends CommandSession {
-  readonly isOpen: boolean;
   /** In a row. */
   wrongTokens: number;
   /** Set once the end of the token is near. */
   cancelExpiry: (() => void) | undefined;
   /** Which kinds of channels it joined unasked when it last showed a token; undefined for all that are set. */
   joinKinds: readonly JoinKind[] | undefined;
-  /** Whether it is told at once where a channel stands that it joins unasked. */
-  tellsUnasked(channel: string): boolean;
+  /** Whether it is about to ask for the channel itself. */
+  asksFor(channel: string): boolean;
   /** From here on it acts for `identity`. */
   actFor(identity: Identity): void;
   end(close: CloseCode): void;
@@ -152,11 +151,12 @@ export function mindExpiry(session: TokenSession, now: number): void {
 }
 
 function joinUnasked(session: TokenSession, parsed: ParsedChannel): void {
-  const { context, subscriptions } = session;
-  const tellsUnasked = session.tellsUnasked(parsed.channel);
+  const { asksOnce, context, subscriptions } = session;
+  // Joined at its end, it would pass over what was missed if it cannot be joined behind that yet.
+  if (session.asksFor(parsed.channel)) return;
   const present = context.hub.channels.get(parsed.channel);
-  if (present && subscriptions.joinFresh(present, tellsUnasked)) return;
-  subscriptions.join(parsed.channel, undefined, context, present, tellsUnasked ? UNASKED_AND_TOLD : UNASKED);
+  if (present && subscriptions.joinFresh(present, asksOnce)) return;
+  subscriptions.join(parsed.channel, undefined, context, present, asksOnce ? UNASKED_AND_TOLD : UNASKED);
 }
 
 /** A narrower token takes effect at once, also on what is still being waited for. */

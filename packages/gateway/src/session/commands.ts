@@ -20,6 +20,9 @@ export interface CommandSession {
   readonly identity: Identity | undefined;
   readonly context: SessionContext;
   readonly subscriptions: Subscriptions;
+  readonly isOpen: boolean;
+  /** Its client cannot ask again for what it cannot have at once. */
+  readonly asksOnce: boolean;
   send(message: GatewayMessage): void;
   sendFrame(frame: Frame): void;
   error(code: ErrorCode, message: string, details?: ErrorDetails): void;
@@ -53,38 +56,85 @@ export function subscribe(session: CommandSession, identity: Identity, frame: Su
     onCost: (events) => context.replays.charge(identity.userId, events),
     onOutcome: (outcome, name) => {
       if (outcome === 'joined') context.metrics.sent('SUBSCRIBED');
-      if (outcome === 'unavailable') unavailable(session, name, ref);
+      if (outcome === 'unavailable') {
+        unavailable(session, name, ref);
+        if (session.asksOnce) joinLater(session, identity, frame.channels.filter(isNamed(name)), options, 0);
+      }
       answered();
     },
   };
-  if (frame.channels.length === 1) return join(session, identity, frame.channels[0] as NamedChannel, options);
-  subscriptions.joinMany(() => {
-    for (const named of frame.channels) join(session, identity, named, options);
+  const over: NamedChannel[] = [];
+  let retryAfterMs = 0;
+  const joinOrTell = (named: NamedChannel): void => {
+    const waitMs = join(session, identity, named, options);
+    if (waitMs === 0) return;
+    limited(session, named.parsed?.channel ?? named.given, ref, waitMs);
+    over.push(named);
+    retryAfterMs = waitMs;
+    options.onOutcome('withdrawn', named.given);
+  };
+  if (frame.channels.length === 1) joinOrTell(frame.channels[0] as NamedChannel);
+  else subscriptions.joinMany(() => frame.channels.forEach(joinOrTell));
+  if (session.asksOnce && over.length > 0) joinLater(session, identity, over, options, retryAfterMs);
+}
+
+const isNamed =
+  (name: string) =>
+  ({ parsed }: NamedChannel): boolean =>
+    parsed?.channel === name;
+
+/**
+ * Joins what could not be had when it was asked for, as soon as it can be, from the position that was asked for: until then
+ * nothing of it comes. The client was told why; one after the other, as the user's budget has room for them.
+ */
+function joinLater(
+  session: CommandSession,
+  identity: Identity,
+  channels: readonly NamedChannel[],
+  options: JoinOptions,
+  waitMs: number,
+): void {
+  const { context } = session;
+  const onOutcome: JoinOptions['onOutcome'] = (outcome) => {
+    if (outcome === 'joined') context.metrics.sent('SUBSCRIBED');
+  };
+  const patient: JoinOptions = { ...options, patient: true, onOutcome };
+  context.clock.after(waitMs, () => {
+    for (const [n, named] of channels.entries()) {
+      if (!session.isOpen) return;
+      const nextMs = join(session, identity, named, patient);
+      if (nextMs > 0) return joinLater(session, identity, channels.slice(n), options, nextMs);
+    }
   });
 }
 
-function join(session: CommandSession, identity: Identity, named: NamedChannel, options: JoinOptions): void {
+/** Returns the milliseconds until the user may have the channel, where there is no room for it in a budget; otherwise 0. */
+function join(session: CommandSession, identity: Identity, named: NamedChannel, options: JoinOptions): number {
   const { context, subscriptions } = session;
   const { ref, rewind } = options;
   const channel = readable(session, identity, named, ref);
-  if (!channel) return options.onOutcome('withdrawn', named.given);
+  if (!channel) {
+    options.onOutcome('withdrawn', named.given);
+    return 0;
+  }
   const name = channel.channel;
   if (subscriptions.size >= context.maxSubscriptions && !subscriptions.has(name)) {
     const message = `a connection may hold ${context.maxSubscriptions} channels`;
     session.error('too_many_subscriptions', message, { ref, channel: name });
-    return options.onOutcome('withdrawn', name);
+    options.onOutcome('withdrawn', name);
+    return 0;
   }
   const present = context.hub.channels.get(name);
   if (present && named.after === undefined && rewind === undefined && ref === undefined) {
-    if (subscriptions.joinFresh(present, true)) return options.onOutcome('joined', name);
+    if (subscriptions.joinFresh(present, true)) {
+      options.onOutcome('joined', name);
+      return 0;
+    }
   }
   const replay = named.after !== undefined || rewind !== undefined;
-  const retry_after_ms = overBudget(context, identity, present !== undefined, replay);
-  if (retry_after_ms > 0) {
-    limited(session, name, ref, retry_after_ms);
-    return options.onOutcome('withdrawn', name);
-  }
-  subscriptions.join(name, named.after, context, present, options);
+  const waitMs = overBudget(context, identity, present !== undefined, replay);
+  if (waitMs === 0) subscriptions.join(name, named.after, context, present, options);
+  return waitMs;
 }
 
 /** Milliseconds until the user may have this channel; 0 for now. What a replay costs is known, and charged, once it was read. */

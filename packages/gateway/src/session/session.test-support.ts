@@ -156,7 +156,8 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
   });
   let serial = 0;
 
-  function connect(token?: string): Client {
+  /** @param asks the channels that it is about to ask for, where it can ask once only, as on an event stream */
+  function connect(token?: string, asks?: readonly string[]): Client {
     const frames: string[] = [];
     let left = Number.POSITIVE_INFINITY;
     let session: Session | undefined;
@@ -181,6 +182,7 @@ export function createStage(overrides: Partial<SessionsOptions> = {}) {
       if (gone) throw new Error('the socket is closed');
     };
     const socket: Socket = {
+      ...(asks ? { asksOnce: true, asksFor: (channel: string) => asks.includes(channel) } : {}),
       send(frame) {
         alive();
         return take(frame);

@@ -46,8 +46,12 @@ export class Session extends Connection implements TokenSession {
     return this.#identity;
   }
 
-  tellsUnasked(channel: string): boolean {
-    return this.socket.tellsUnasked?.(channel) ?? false;
+  get asksOnce(): boolean {
+    return this.socket.asksOnce === true;
+  }
+
+  asksFor(channel: string): boolean {
+    return this.socket.asksFor?.(channel) === true;
   }
 
   details(): SessionDetails {

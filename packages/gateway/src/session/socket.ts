@@ -5,8 +5,13 @@ import type { Frame } from '../channels/subscriber.js';
 export interface Socket {
   /** Which kinds of channels may be joined on it without having been asked for; undefined for all that are set. */
   readonly joins?: readonly JoinKind[];
-  /** Whether a client resumes by itself a channel that it joined unasked, and has to be told from where. Without it: none. */
-  tellsUnasked?(channel: string): boolean;
+  /**
+   * True where the client asks for all of its channels when it comes, and cannot ask again: what it cannot have at once is joined
+   * when it can. It resumes by itself what it joined unasked, and has to be told from where.
+   */
+  readonly asksOnce?: boolean;
+  /** Whether it is about to ask for the channel, which then is not joined unasked before. Without it: for none. */
+  asksFor?(channel: string): boolean;
   /** Sends after everything sent before. False when the frame was dropped: the client is too slow. */
   send(frame: Frame): boolean;
   /** Runs `sends` so that everything sent in it leaves in one piece. */

@@ -19,7 +19,7 @@ export interface EventStreamOptions {
   readonly headers: readonly (readonly [string, string])[];
   /** Positions the client has, by channel. */
   readonly positions: ReadonlyMap<string, string>;
-  /** The channels that are subscribed on it: those have a SUBSCRIBED for that, and none for having been joined unasked before. */
+  /** The channels that are subscribed on it: those are not joined unasked before. */
   readonly subscribed: ReadonlySet<string>;
   readonly maxBackpressureBytes: number;
   readonly onFollow: (channel: string, stream: EventStream) => void;
@@ -60,7 +60,8 @@ export function readLastEventId(text: string, asked: readonly string[]): Map<str
  */
 export function channelsToSubscribe(asked: readonly string[], positions: ReadonlyMap<string, string>): Set<string> {
   const unasked = [...positions.keys()].filter((name) => /^(user|role):/.test(name));
-  return new Set([...asked, ...unasked]);
+  // Those first, as on a stream that is new: where a connection may not have so many channels, the same ones are left out.
+  return new Set([...unasked, ...asked]);
 }
 
 /** The frame that a client of a WebSocket would send: the session handles both alike. */
@@ -157,7 +158,8 @@ export function openEventStream(options: EventStreamOptions): EventStream {
 
   const stream: EventStream = {
     joins: JOINED_ON_STREAMS,
-    tellsUnasked: (channel) => !options.subscribed.has(channel),
+    asksOnce: true,
+    asksFor: (channel) => options.subscribed.has(channel),
     send(frame) {
       const text = textOf(frame);
       if (text === '{"type":"PING"}') {
