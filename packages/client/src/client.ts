@@ -180,6 +180,7 @@ export function createClient(options: ClientOptions): Client {
     },
     subscribe: (channel, handlers) => {
       wake();
+      poller.renew();
       return subscriptions.add(channelOf(channel), handlers);
     },
     on: emitter.on,

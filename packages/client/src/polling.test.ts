@@ -15,11 +15,15 @@ interface Answer {
 function createHttp() {
   const requests: { readonly url: string; readonly headers: Headers }[] = [];
   let answer: Answer | undefined;
+  let knowsTags = false;
   const fetch = vi.fn(async (input: string | URL | Request, init?: RequestInit) => {
     requests.push({ url: String(input), headers: new Headers(init?.headers) });
     init?.signal?.throwIfAborted();
     if (!answer) throw new Error('unreachable');
-    const { status = 200, body, headers = {} } = answer;
+    const { body, headers = {} } = answer;
+    const known =
+      knowsTags && headers.etag !== undefined && requests.at(-1)?.headers.get('if-none-match') === headers.etag;
+    const { status = known ? 304 : 200 } = answer;
     return new Response(status === 304 ? null : JSON.stringify(body ?? {}), { status, headers });
   });
   return {
@@ -27,6 +31,9 @@ function createHttp() {
     requests,
     answers(next: Answer | undefined) {
       answer = next;
+    },
+    unchangedIs304() {
+      knowsTags = true;
     },
     state(id: string, headers: Readonly<Record<string, string>> = {}) {
       answer = { body: { channels: [{ type: 'STATE', channel: CHANNEL, id, events: [event(id)] }] }, headers };
@@ -296,6 +303,46 @@ describe('polling', () => {
     const urls = rig.http.requests.map(({ url }) => new URL(url));
     expect(urls.every(({ href }) => href.length < 1_600 && href.startsWith('https://poll.test/state?'))).toBe(true);
     expect(new Set(urls.flatMap(({ searchParams }) => searchParams.getAll('channel'))).size).toBe(200);
+  });
+
+  it('shows what came before a request of the same round failed, also where nothing has changed since', async () => {
+    let failing = true;
+    const fetch = async (url: string, { headers }: RequestInit) => {
+      const names = new URL(url).searchParams.getAll('channel');
+      if (failing && names.includes('property:1000000199')) {
+        failing = false;
+        return new Response('{}', { status: 503 });
+      }
+      if (new Headers(headers).has('if-none-match')) return new Response(null, { status: 304 });
+      const channels = names.map((channel) => ({ type: 'STATE', channel, id: '7-4', events: [] }));
+      return new Response(JSON.stringify({ channels }), { headers: { etag: '"a"' } });
+    };
+    const rig = createPollingRig({ fetch: fetch as typeof globalThis.fetch, fallback: { intervalMs: 1_000 } });
+    const shown: string[] = [];
+    for (let lot = 0; lot < 200; lot++) {
+      rig.client.subscribe(String(1_000_000_000 + lot), { onState: ({ channel }) => void shown.push(channel) });
+    }
+    await settled();
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.client.state.mode === 'polling');
+    expect(failing).toBe(false);
+    expect(new Set(shown).size).toBe(200);
+  });
+
+  it('shows the present also to who comes while it goes on, where nothing has changed since', async () => {
+    const rig = createPollingRig({ fallback: { intervalMs: 1_000 } });
+    const first = createStateRecording();
+    rig.client.subscribe('1000010001', first.handlers);
+    await settled();
+    rig.http.state('7-4', { etag: '"a"' });
+    rig.http.unchangedIs304();
+    await fail(rig, 3);
+    await rig.clock.until(() => rig.http.requests.length === 2);
+    const second = createStateRecording();
+    rig.client.subscribe('1000010001', second.handlers);
+    await rig.clock.until(() => rig.http.requests.length === 5);
+    expect([first.take(), second.take()]).toEqual([['state 7-4 (1)'], ['state 7-4 (1)']]);
+    expect(rig.http.requests.at(-1)?.headers.get('if-none-match')).toBe('"a"');
   });
 
   it('is not done by a client that rests', async () => {

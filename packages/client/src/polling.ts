@@ -17,6 +17,8 @@ export interface Poller {
   /** Polls until stopped; does nothing when it does already. */
   start(): void;
   stop(): void;
+  /** The next round asks for everything anew, also for what has not changed since: somebody was not shown it. */
+  renew(): void;
   /** The last round succeeded. */
   readonly fresh: boolean;
 }
@@ -37,13 +39,20 @@ export function createPoller(parts: {
 }): Poller {
   const { urls, intervalMs, tokens, clock, random } = parts;
   const timer = createTimer(clock);
-  let etags = new Map<string, string>();
+  let etags = new Map<string, string | null>();
   /** The round under way, or the last one; none when stopped. */
   let round: AbortController | undefined;
   let fresh = false;
   let failures = 0;
 
+  const renew = (): void => {
+    etags = new Map();
+  };
+
   function setFresh(now: boolean): void {
+    // Of a round that failed nothing was shown, whatever came before that; what was shown before another connection may be
+    // behind what came over that.
+    if (!now) renew();
     if (fresh === now) return;
     fresh = now;
     parts.changed();
@@ -59,7 +68,7 @@ export function createPoller(parts: {
       const token = await tokens.get('connect');
       const states = await fetchStates(parts.fetch, url, parts.channels(), token, own.signal, etags);
       if (round === own) {
-        for (const state of states) parts.show(state);
+        states.forEach(parts.show);
         failures = 0;
         setFresh(true);
       }
@@ -77,6 +86,7 @@ export function createPoller(parts: {
   }
 
   return {
+    renew,
     start: () => {
       if (!round && !timer.running) timer.start(FIRST_MS * random(), poll);
     },
@@ -84,8 +94,6 @@ export function createPoller(parts: {
       timer.stop();
       round?.abort();
       round = undefined;
-      // What was polled before may be behind what came over the connection: the next round asks anew.
-      etags = new Map();
       failures = 0;
       setFresh(false);
     },

@@ -32,7 +32,7 @@ export async function fetchStates(
   channels: readonly string[],
   token: string | null | undefined,
   signal?: AbortSignal,
-  etags?: Map<string, string>,
+  etags?: Map<string, string | null>,
 ): Promise<readonly ChannelState[]> {
   if (channels.length === 0) return [];
   const halves = async (): Promise<readonly ChannelState[]> => {
@@ -52,7 +52,6 @@ export async function fetchStates(
   if (response.status === 403 || response.status === 400) return channels.length > 1 ? halves() : [];
   if (!response.ok) throw new HttpError(response);
   const body = (await response.json()) as { readonly channels: readonly ChannelState[] };
-  const tag = response.headers.get('etag');
-  if (tag) etags?.set(query, tag);
+  etags?.set(query, response.headers.get('etag'));
   return body.channels;
 }
