@@ -1,4 +1,7 @@
 /** Redis goes away and comes back: connections stay, nobody is lied to, nothing is lost in silence. */
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { comparePositions, type Position, parsePosition } from '@belfry/shared/protocol';
 import {
   connect,
   type Frame,
@@ -9,7 +12,7 @@ import {
   type TestGateway,
   type TestRedis,
 } from '@belfry/testkit';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 
 let redis: TestRedis;
 let gateway: TestGateway;
@@ -28,8 +31,8 @@ const status = async (path: string) => (await fetch(`${gateway.operatorUrl}${pat
 const becomes = (path: string, expected: number) =>
   vi.waitFor(async () => expect(await status(path)).toBe(expected), { timeout: 30_000 });
 
-async function append(channel: string, bodies: Record<string, unknown>[]): Promise<string[]> {
-  const log = openTestLog(redis.url);
+async function append(channel: string, bodies: Record<string, unknown>[], to = redis): Promise<string[]> {
+  const log = openTestLog(to.url);
   try {
     return await log.append(channel, bodies, 'HPD');
   } finally {
@@ -76,4 +79,42 @@ it('tells every subscriber when Redis has lost what they saw: RESYNC, then the s
   expect(state).toMatchObject({ channel: 'property:1', id: resync.id, events: [] });
   const [after] = await append('property:1', [{ n: 3 }]);
   expect(await client.next('VIOLATION_UPDATE', undefined, { deadlineMs: 15_000 })).toMatchObject({ n: 3, id: after });
+});
+
+it('tells who saw more than a dump has that is put back, and gives none of these positions again', async () => {
+  const own = await startRedis();
+  const behind = await startGateway({ REDIS_URL: own.url });
+  onTestFinished(async () => {
+    await behind.stop();
+    await own.stop();
+  });
+  const toProperty = ({ channel }: Frame) => channel === 'property:1';
+  const report = async (n: number): Promise<string> => (await append('property:1', [{ n }], own))[0] as string;
+  const client = await connect(behind.wsUrl, { token });
+  client.send({ type: 'SUBSCRIBE', property_id: '1' });
+  await client.next('SUBSCRIBED');
+  const kept = await report(1);
+  const commands = own.connect();
+  await commands.save();
+  const [, folder] = (await commands.config('GET', 'dir')) as [string, string];
+  await copyFile(join(folder, 'dump.rdb'), join(folder, 'backup.rdb'));
+  const lost = await report(2);
+  await client.take(2, 'VIOLATION_UPDATE');
+
+  await own.kill();
+  await copyFile(join(folder, 'backup.rdb'), join(folder, 'dump.rdb'));
+  await own.start();
+  await client.next('RESYNC', toProperty, { deadlineMs: 15_000 });
+  expect(await client.next('STATE', toProperty)).toMatchObject({ events: [{ id: kept, n: 1 }] });
+  const next = await report(3);
+  expect(await client.next('VIOLATION_UPDATE', undefined, { deadlineMs: 15_000 })).toMatchObject({ n: 3, id: next });
+  expect(comparePositions(parsePosition(next) as Position, parsePosition(lost) as Position)).toBeGreaterThan(0);
+
+  const late = await connect(behind.wsUrl, { token });
+  late.send({ type: 'SUBSCRIBE', property_id: '1', after: lost });
+  expect(await late.next('SUBSCRIBED')).toMatchObject({ recovered: false });
+  expect(await late.next('STATE', toProperty)).toMatchObject({ events: [{ id: next, n: 3 }] });
+  const early = await connect(behind.wsUrl, { token });
+  early.send({ type: 'SUBSCRIBE', property_id: '1', after: kept });
+  expect(await early.next('SUBSCRIBED')).toMatchObject({ recovered: true, replay: 1 });
 });
